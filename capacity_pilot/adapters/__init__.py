@@ -1,0 +1,1 @@
+"""Everything that touches the outside: OTLP in, AWS out, files, the clock."""

@@ -1,0 +1,1 @@
+"""AWS clients behind the core's ports."""

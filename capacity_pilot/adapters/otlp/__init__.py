@@ -1,0 +1,1 @@
+"""OTLP trace requests in, demand samples out."""

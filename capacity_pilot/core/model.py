@@ -1,0 +1,195 @@
+"""The nouns of the domain: what has capacity, what demand was seen, what AWS reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, IntEnum, StrEnum
+
+
+class Dimension(IntEnum):
+    """Read or write. The value is the offset of a resource's slot in the fleet's arrays."""
+
+    READ = 0
+    WRITE = 1
+
+    @property
+    def label(self) -> str:
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Resource:
+    """A table (``index`` is ``""``) or one of its global secondary indexes."""
+
+    table: str
+    index: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.table}/index/{self.index}" if self.index else self.table
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ScalableTarget:
+    """One resource in one dimension: the thing whose capacity is decided."""
+
+    resource: Resource
+    dimension: Dimension
+
+    def __str__(self) -> str:
+        return f"{self.resource}:{self.dimension.label}"
+
+
+@dataclass(slots=True)
+class Sample:
+    """Demand of one scalable target in one second, as telemetry told of it.
+
+    ``units`` is everything attempted: consumed plus throttled. ``throttled`` is the part of
+    ``units`` that DynamoDB refused in the end, ``estimated`` the part whose size no span
+    stated. ``requests`` counts calls; ``refusals`` counts refused attempts, those hidden by a
+    retry that succeeded included. All are already weighted by the spans' adjusted counts.
+    """
+
+    units: float = 0.0
+    requests: float = 0.0
+    throttled: float = 0.0
+    estimated: float = 0.0
+    refusals: float = 0.0
+
+    def add(self, other: Sample) -> None:
+        self.units += other.units
+        self.requests += other.requests
+        self.throttled += other.throttled
+        self.estimated += other.estimated
+        self.refusals += other.refusals
+
+
+SampleKey = tuple[str, str, int, int]
+"""(table, index or ``""``, dimension, Unix second): a plain tuple, since millions are hashed."""
+
+
+class ResourceStatus(StrEnum):
+    """TableStatus and IndexStatus as DynamoDB names them."""
+
+    CREATING = "CREATING"
+    ACTIVE = "ACTIVE"
+    UPDATING = "UPDATING"
+    DELETING = "DELETING"
+    INACCESSIBLE_ENCRYPTION_CREDENTIALS = "INACCESSIBLE_ENCRYPTION_CREDENTIALS"
+    ARCHIVING = "ARCHIVING"
+    ARCHIVED = "ARCHIVED"
+    REPLICATION_NOT_AUTHORIZED = "REPLICATION_NOT_AUTHORIZED"
+
+
+class BillingMode(StrEnum):
+    """How a table pays; only PROVISIONED tables have capacity to set."""
+
+    PROVISIONED = "PROVISIONED"
+    PAY_PER_REQUEST = "PAY_PER_REQUEST"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceDescription:
+    """One resource as DescribeTable reports it. Times are Unix seconds, absence is ``None``."""
+
+    resource: Resource
+    status: ResourceStatus
+    read: int
+    write: int
+    decreases_today: int = 0
+    last_decrease_at: float | None = None
+    last_increase_at: float | None = None
+    warm_read: int | None = None
+    warm_write: int | None = None
+    backfilling: bool = False
+    mean_item_bytes: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableDescription:
+    """A table with its indexes, as read at ``described_at``; the table comes first."""
+
+    table: str
+    billing_mode: BillingMode
+    resources: tuple[ResourceDescription, ...]
+    described_at: float
+    is_global: bool = False
+
+    @property
+    def is_settled(self) -> bool:
+        """True when neither the table nor any index is changing, so that UpdateTable is taken."""
+        return all(r.status is ResourceStatus.ACTIVE for r in self.resources)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountLimits:
+    """DescribeLimits: the largest capacity of the account and of any one table or index."""
+
+    account_read: int = 80_000
+    account_write: int = 80_000
+    table_read: int = 40_000
+    table_write: int = 40_000
+
+
+class Direction(Enum):
+    """Scale-out raises capacity, scale-in lowers it."""
+
+    OUT = "out"
+    IN = "in"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapacityChange:
+    """The units one resource should have; AWS always wants both dimensions."""
+
+    resource: Resource
+    read: int
+    write: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """At most one UpdateTable call: changes of one table in one direction.
+
+    ``expires_at`` is when the decision is too old to be sent.
+    """
+
+    table: str
+    direction: Direction
+    changes: tuple[CapacityChange, ...]
+    decided_at: float
+    expires_at: float
+    reasons: tuple[str, ...] = ()
+
+
+class OutcomeKind(Enum):
+    """How an actuation ended."""
+
+    REQUESTED = "requested"  # AWS took it; in force once the resources are ACTIVE again
+    UNCHANGED = "unchanged"  # nothing left to send after the re-read
+    EXPIRED = "expired"  # too old when its turn came
+    BUSY = "busy"  # table or index is changing; ask again when it is settled
+    DECREASE_QUOTA = "decrease_quota"  # the day's decreases are spent
+    LIMIT = "limit"  # above the account's, table's or index's maximum
+    CONTROL_PLANE = "control_plane"  # too many UpdateTable calls in the account; soon again
+    NOT_FOUND = "not_found"  # the table or index is gone
+    DENIED = "denied"  # credentials do not allow it
+    INVALID = "invalid"  # AWS calls the request wrong
+    UNSUPPORTED = "unsupported"  # on-demand or global table: never touched by this mode
+    UNKNOWN = "unknown"  # no answer; it may or may not have taken effect
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of a plan. ``sent`` is what the call carried, empty if no call was made.
+
+    ``before`` is the re-read the call was based on; ``retry_at`` the earliest time at which the
+    same plan could be accepted, where AWS says so.
+    """
+
+    plan: Plan
+    kind: OutcomeKind
+    ended_at: float
+    sent: tuple[CapacityChange, ...] = ()
+    before: TableDescription | None = None
+    message: str = ""
+    retry_at: float | None = None

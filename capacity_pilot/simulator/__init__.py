@@ -1,0 +1,1 @@
+"""What DynamoDB does, for replays, tests and the demo."""
