@@ -78,6 +78,7 @@ class ResourceStatus(StrEnum):
     ARCHIVING = "ARCHIVING"
     ARCHIVED = "ARCHIVED"
     REPLICATION_NOT_AUTHORIZED = "REPLICATION_NOT_AUTHORIZED"
+    UNRECOGNIZED = "UNRECOGNIZED"  # a status newer than this release: not settled
 
 
 class BillingMode(StrEnum):
@@ -116,8 +117,16 @@ class TableDescription:
 
     @property
     def is_settled(self) -> bool:
-        """True when neither the table nor any index is changing, so that UpdateTable is taken."""
-        return all(r.status is ResourceStatus.ACTIVE for r in self.resources)
+        """True when neither the table nor any index is changing, so that UpdateTable is taken.
+
+        An index that is only backfilling counts as settled: that takes minutes to hours, and
+        capacity may be changed meanwhile (AWS developer guide, GSI.OnlineOps).
+        """
+        return all(
+            r.status is ResourceStatus.ACTIVE
+            or (r.status is ResourceStatus.CREATING and r.backfilling)
+            for r in self.resources
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

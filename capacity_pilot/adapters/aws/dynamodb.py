@@ -1,0 +1,150 @@
+"""The capacity gateway on DynamoDB's control plane, or on anything that speaks its protocol."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from aiobotocore.config import AioConfig
+from aiobotocore.session import AioSession, get_session
+from botocore.exceptions import ClientError
+
+from capacity_pilot import __version__
+from capacity_pilot.adapters.aws.actuation import Actuation, Write
+from capacity_pilot.adapters.aws.describe import read_limits, read_table
+from capacity_pilot.adapters.aws.refusals import (
+    CALL_ERRORS,
+    Refusal,
+    classify,
+    is_certainly_unsent,
+    translate_read,
+)
+from capacity_pilot.adapters.aws.request import build_update, refuse_unlisted
+from capacity_pilot.core.errors import GatewayError
+from capacity_pilot.core.model import AccountLimits, Outcome, OutcomeKind, Plan, TableDescription
+from capacity_pilot.core.ports import Clock
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
+    from types_aiobotocore_dynamodb.type_defs import TableDescriptionTypeDef
+
+CONNECT_TIMEOUT_S: Final = 2.0
+READ_TIMEOUT_S: Final = 5.0
+"""UpdateTable is asynchronous and answers in tens of milliseconds. Waiting longer than this
+only delays the re-read that tells whether a call without an answer took effect."""
+
+CONNECTIONS: Final = 32
+
+
+class DynamoDbGateway:
+    """Provisioned capacity through one DynamoDB client; see ``CapacityGateway`` for the port."""
+
+    def __init__(self, client: DynamoDBClient, *, clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
+        self._actuation = Actuation(describe=self.describe, carry=self._carry, clock=clock)
+
+    async def list_tables(self) -> tuple[str, ...]:
+        """Name every table of the account in the Region, page by page."""
+        names: list[str] = []
+        try:
+            async for page in self._client.get_paginator("list_tables").paginate():
+                names.extend(page.get("TableNames", ()))
+        except CALL_ERRORS as error:
+            raise translate_read(error, now=self._clock.now()) from error
+        return tuple(names)
+
+    async def describe(self, table: str) -> TableDescription | None:
+        """Read the table; ``described_at`` is when it was asked, so never newer than the facts."""
+        asked_at = self._clock.now()
+        answer = await self._describe_table(table)
+        return None if answer is None else read_table(table, answer, described_at=asked_at)
+
+    async def tags(self, table: str) -> Mapping[str, str] | None:
+        """Read the table's tags, by which policies may choose it; ``None`` if it is not there."""
+        answer = await self._describe_table(table)
+        if answer is None:
+            return None
+        arn = answer.get("TableArn")
+        if arn is None:
+            raise GatewayError(f"DescribeTable names no ARN for {table}")
+        tags: dict[str, str] = {}
+        pages = self._client.get_paginator("list_tags_of_resource")
+        try:
+            async for page in pages.paginate(ResourceArn=arn):
+                tags.update((tag["Key"], tag["Value"]) for tag in page.get("Tags", ()))
+        except CALL_ERRORS as error:
+            raise translate_read(error, now=self._clock.now()) from error
+        return tags
+
+    async def limits(self) -> AccountLimits:
+        """Ask for the account's quotas; AWS wants this asked at most once a minute."""
+        try:
+            return read_limits(await self._client.describe_limits())
+        except CALL_ERRORS as error:
+            raise translate_read(error, now=self._clock.now()) from error
+
+    async def actuate(self, plan: Plan) -> Outcome:
+        """Carry out the plan; raises ``GatewayError`` only if certainly nothing was sent."""
+        return await self._actuation.actuate(plan)
+
+    async def _describe_table(self, table: str) -> TableDescriptionTypeDef | None:
+        try:
+            answer = await self._client.describe_table(TableName=table)
+        except CALL_ERRORS as error:
+            now = self._clock.now()
+            if _is_not_found(error, now=now):
+                return None
+            raise translate_read(error, now=now) from error
+        description = answer.get("Table")
+        if not description:
+            raise GatewayError(f"DescribeTable answered without a description of {table}")
+        return description
+
+    async def _carry(self, write: Write) -> Refusal | None:
+        try:
+            # Its answer echoes the old units and counters: nothing in it is worth reading.
+            await self._client.update_table(**build_update(write.plan.table, write.changes))
+        except CALL_ERRORS as error:
+            if is_certainly_unsent(error):
+                raise GatewayError(f"UpdateTable was not sent: {error}") from error
+            return classify(error, now=self._clock.now())
+        return None
+
+
+@asynccontextmanager
+async def open_gateway(
+    *,
+    region: str,
+    clock: Clock,
+    endpoint_url: str | None = None,
+    session: AioSession | None = None,
+) -> AsyncIterator[DynamoDbGateway]:
+    """Open a gateway to the Region, or to ``endpoint_url`` where another world listens.
+
+    Credentials come from the environment, the container or the ``session`` given.
+    """
+    session = session or get_session()
+    config = AioConfig(
+        connect_timeout=CONNECT_TIMEOUT_S,
+        read_timeout=READ_TIMEOUT_S,
+        max_pool_connections=CONNECTIONS,
+        # botocore would send a plan again with the units of seconds ago, up to 25 s long, and
+        # its standard mode retries an exhausted decrease quota as well. We re-read first.
+        retries={"total_max_attempts": 1},
+        user_agent_extra=f"capacity-pilot/{__version__}",
+    )
+    async with session.create_client(
+        "dynamodb", region_name=region, endpoint_url=endpoint_url, config=config
+    ) as client:
+        client.meta.events.register("before-parameter-build.dynamodb", _refuse_unlisted)
+        yield DynamoDbGateway(client, clock=clock)
+
+
+def _is_not_found(error: Exception, *, now: float) -> bool:
+    return isinstance(error, ClientError) and classify(error, now=now).kind is OutcomeKind.NOT_FOUND
+
+
+def _refuse_unlisted(*, params: Mapping[str, object], model: Any, **_: object) -> None:
+    refuse_unlisted(model.name, params)

@@ -1,0 +1,195 @@
+"""The gateway of shadow mode: reads the real tables, and only imagines the changes.
+
+Everything above it runs as in active mode, and sees what active mode would have made of the
+tables: capacity in force after the apply time, resources updating until then, decreases spent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from capacity_pilot.adapters.aws.actuation import Actuation, Write
+from capacity_pilot.adapters.aws.refusals import Refusal
+from capacity_pilot.core.model import (
+    AccountLimits,
+    BillingMode,
+    CapacityChange,
+    Direction,
+    Outcome,
+    OutcomeKind,
+    Plan,
+    Resource,
+    ResourceDescription,
+    ResourceStatus,
+    TableDescription,
+)
+from capacity_pilot.core.ports import CapacityGateway, Clock
+
+FREE_DECREASES: Final = 4
+DECREASE_INTERVAL_S: Final = 3600.0
+DAY_S: Final = 86_400.0
+"""Per table and per index: four decreases in a UTC day, from then on one per hour after the
+last one accepted (AWS developer guide, ServiceQuotas)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ImaginedChange:
+    """The last change shadow mode made to a resource. Times are Unix seconds.
+
+    ``decreases`` counts those of ``last_decrease_at``'s UTC day, and is ``None`` until shadow
+    mode has made one: up to then the real resource's counter holds.
+    """
+
+    change: CapacityChange
+    before: ResourceDescription
+    in_force_at: float
+    last_increase_at: float | None
+    last_decrease_at: float | None
+    decreases: int | None
+
+
+class ShadowGateway:
+    """A ``CapacityGateway`` over another one, whose ``actuate`` it never calls.
+
+    ``apply_time_s`` is how long an imagined change takes to be in force. State is held for the
+    resources shadow mode has changed, and let go when they disappear or stop being provisioned.
+    Bounds that only AWS knows (account and table limits) are not imagined.
+    """
+
+    def __init__(self, inner: CapacityGateway, *, apply_time_s: float, clock: Clock) -> None:
+        if not apply_time_s >= 0:
+            raise ValueError(f"apply_time_s is {apply_time_s}, must be at least 0")
+        self._inner = inner
+        self._apply_time_s = apply_time_s
+        self._clock = clock
+        self._imagined: dict[str, dict[Resource, _ImaginedChange]] = {}
+        self._actuation = Actuation(describe=self.describe, carry=self._imagine, clock=clock)
+
+    async def list_tables(self) -> tuple[str, ...]:
+        """Name the real tables."""
+        return await self._inner.list_tables()
+
+    async def limits(self) -> AccountLimits:
+        """Give the real limits."""
+        return await self._inner.limits()
+
+    async def describe(self, table: str) -> TableDescription | None:
+        """Read the real table and lay the imagined changes over it."""
+        real = await self._inner.describe(table)
+        if real is None or real.is_global or real.billing_mode is not BillingMode.PROVISIONED:
+            self._imagined.pop(table, None)
+            return real
+        imagined = self._keep_present(real)
+        return replace(
+            real,
+            resources=tuple(
+                _overlay(description, imagined[description.resource], now=real.described_at)
+                if description.resource in imagined
+                else description
+                for description in real.resources
+            ),
+        )
+
+    async def actuate(self, plan: Plan) -> Outcome:
+        """Answer as active mode would, from the imagined tables; nothing is sent."""
+        return await self._actuation.actuate(plan)
+
+    def _keep_present(self, real: TableDescription) -> dict[Resource, _ImaginedChange]:
+        imagined = self._imagined.get(real.table, {})
+        present = {description.resource for description in real.resources}
+        for gone in imagined.keys() - present:
+            del imagined[gone]
+        return imagined
+
+    async def _imagine(self, write: Write) -> Refusal | None:
+        now = self._clock.now()
+        before = {description.resource: description for description in write.before.resources}
+        if write.plan.direction is Direction.IN:
+            refusals = (_refuse_decrease(before[c.resource], now=now) for c in write.changes)
+            # One exhausted resource refuses the whole call, as in DynamoDB.
+            if refusal := next(filter(None, refusals), None):
+                return refusal
+        imagined = self._imagined.setdefault(write.plan.table, {})
+        for change in write.changes:
+            imagined[change.resource] = self._change(
+                change, before[change.resource], direction=write.plan.direction, now=now
+            )
+        return None
+
+    def _change(
+        self,
+        change: CapacityChange,
+        before: ResourceDescription,
+        *,
+        direction: Direction,
+        now: float,
+    ) -> _ImaginedChange:
+        earlier = self._imagined[change.resource.table].get(change.resource)
+        made = _ImaginedChange(
+            change=change,
+            before=before,
+            in_force_at=now + self._apply_time_s,
+            last_increase_at=before.last_increase_at,
+            last_decrease_at=before.last_decrease_at,
+            decreases=earlier.decreases if earlier else None,
+        )
+        if direction is Direction.OUT:
+            return replace(made, last_increase_at=now)
+        return replace(made, last_decrease_at=now, decreases=_count_decreases(before, now=now) + 1)
+
+
+def _count_decreases(description: ResourceDescription, *, now: float) -> int:
+    """Count today's decreases; a description read before midnight tells of yesterday's."""
+    last = description.last_decrease_at
+    if last is not None and last // DAY_S != now // DAY_S:
+        return 0
+    return description.decreases_today
+
+
+def _refuse_decrease(description: ResourceDescription, *, now: float) -> Refusal | None:
+    if _count_decreases(description, now=now) < FREE_DECREASES:
+        return None
+    midnight_at = (now // DAY_S + 1) * DAY_S
+    last = description.last_decrease_at
+    retry_at = midnight_at if last is None else min(last + DECREASE_INTERVAL_S, midnight_at)
+    if now >= retry_at:
+        return None
+    return Refusal(
+        kind=OutcomeKind.DECREASE_QUOTA,
+        message=f"{description.resource} has made {description.decreases_today} decreases today",
+        retry_at=retry_at,
+    )
+
+
+def _overlay(
+    real: ResourceDescription, imagined: _ImaginedChange, *, now: float
+) -> ResourceDescription:
+    overlaid = replace(real, last_increase_at=imagined.last_increase_at)
+    if imagined.decreases is not None and imagined.last_decrease_at is not None:
+        is_of_today = imagined.last_decrease_at // DAY_S == now // DAY_S
+        overlaid = replace(
+            overlaid,
+            last_decrease_at=imagined.last_decrease_at,
+            decreases_today=imagined.decreases if is_of_today else 0,
+        )
+    if now < imagined.in_force_at:
+        is_settled = real.status is ResourceStatus.ACTIVE
+        status = ResourceStatus.UPDATING if is_settled else real.status
+        read, write = imagined.before.read, imagined.before.write
+    else:
+        status = real.status
+        read, write = imagined.change.read, imagined.change.write
+    return replace(
+        overlaid,
+        status=status,
+        read=read,
+        write=write,
+        warm_read=_raise_mark(real.warm_read, imagined.before.warm_read, read),
+        warm_write=_raise_mark(real.warm_write, imagined.before.warm_write, write),
+    )
+
+
+def _raise_mark(real: int | None, before: int | None, units: int) -> int | None:
+    """Warm throughput is the high-water mark of what was provisioned."""
+    return None if real is None else max(real, before or 0, units)
