@@ -1,0 +1,283 @@
+"""The model of DynamoDB: tables, their capacity in time, and what is served of their demand.
+
+Clock-free: every method takes ``now``, Unix seconds, or follows an ``advance``. A replay drives
+it a second at a time::
+
+    world.advance(now)                        # what was requested earlier comes into force
+    consumed, throttled = world.serve(demand)  # units per slot in this second
+
+and a server request by request, with ``advance`` before and ``admit`` for each.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from capacity_pilot.core.model import (
+    AccountLimits,
+    BillingMode,
+    Dimension,
+    Resource,
+    ResourceStatus,
+    ScalableTarget,
+)
+from capacity_pilot.simulator.physics import refusals, updates
+from capacity_pilot.simulator.physics.apply_times import ApplyTimes, ControlPlaneLimiter
+from capacity_pilot.simulator.physics.bucket import BURST_SECONDS, BurstBuckets, FloatArray
+from capacity_pilot.simulator.physics.meter import Meter
+from capacity_pilot.simulator.physics.tables import (
+    PendingChange,
+    ResourceState,
+    TableSpec,
+    TableState,
+    Units,
+)
+
+_ON_DEMAND_WARM: Final = Units(read=12_000, write=4_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorldSettings:
+    """What is configurable about the account and its Region."""
+
+    region: str = "us-east-1"
+    account_id: str = "000000000000"
+    limits: AccountLimits = field(default_factory=AccountLimits)
+    apply_times: ApplyTimes = field(default_factory=ApplyTimes)
+    burst_availability: float = 1.0
+    initial_burst_seconds: float = BURST_SECONDS
+    control_plane_per_second: float = 7.0
+    control_plane_burst: float = 7.0
+    tables_in_flux: int = 500
+    publication_lag_seconds: float = 60.0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """Units one request takes from one resource (``""`` is the table) in one dimension."""
+
+    index: str
+    dimension: Dimension
+    units: float
+
+
+class World:
+    """One account in one Region. Read ``buckets`` and ``meter`` freely; change through methods."""
+
+    def __init__(self, settings: WorldSettings | None = None) -> None:
+        self.settings = settings or WorldSettings()
+        self.buckets = BurstBuckets(
+            availability=self.settings.burst_availability,
+            initial_burst_seconds=self.settings.initial_burst_seconds,
+        )
+        self.meter = Meter(publication_lag_seconds=self.settings.publication_lag_seconds)
+        self._tables: dict[str, TableState] = {}
+        self._rng = np.random.default_rng(self.settings.seed)
+        self._limiter = ControlPlaneLimiter(
+            per_second=self.settings.control_plane_per_second,
+            largest_burst=self.settings.control_plane_burst,
+        )
+        self._due: list[tuple[float, int, str, str]] = []  # (at, serial, table id, index)
+        self._by_id: dict[str, TableState] = {}
+        self._serial = itertools.count(1)
+        self._free_slots: list[int] = []
+
+    # Time
+
+    def advance(self, now: float) -> None:
+        """Brings the world to ``now``: every change due until then takes force at its own time."""
+        while self._due and self._due[0][0] <= now:
+            at, _, table_id, index = heapq.heappop(self._due)
+            table = self._by_id.get(table_id)
+            if table is not None:
+                self._begin_second(at)
+                self._put_in_force(table.resources[index])
+        self._begin_second(now)
+
+    def _begin_second(self, at: float) -> None:
+        second = int(at // 1)
+        self.buckets.advance_to(second)
+        self.meter.advance_to(second)
+
+    def _put_in_force(self, resource: ResourceState) -> None:
+        resource.status = ResourceStatus.ACTIVE
+        if resource.pending is None:
+            return
+        units = resource.pending.units
+        resource.pending = None
+        resource.units = units
+        resource.warm = Units(*map(max, resource.warm, units))
+        for dimension in Dimension:
+            self.buckets.provision(resource.slot(dimension), units[dimension])
+
+    # Control plane
+
+    def table(self, name: str) -> TableState:
+        """Raises ResourceNotFoundException for a table that does not exist."""
+        state = self._tables.get(name)
+        if state is None:
+            raise refusals.table_missing(name)
+        return state
+
+    def tables(self) -> Iterator[TableState]:
+        """All tables, by name."""
+        return (self._tables[name] for name in sorted(self._tables))
+
+    def create_table(self, spec: TableSpec, now: float) -> TableState:
+        """Creates a table; it is CREATING until the configured creation time is over."""
+        if spec.name in self._tables:
+            raise refusals.table_exists(spec.name)
+        requested = {"": spec.units} | {index.name: index.units for index in spec.indexes}
+        if spec.billing_mode is BillingMode.PROVISIONED:
+            updates.check_shape(requested)
+            updates.check_resource_maxima(requested, self.settings.limits, self.settings.region)
+        self._check_flux()
+        serial = next(self._serial)
+        state = TableState(
+            spec=spec,
+            arn=f"arn:aws:dynamodb:{self.settings.region}:{self.settings.account_id}"
+            f":table/{spec.name}",
+            table_id=f"00000000-0000-0000-0000-{serial:012x}",
+            created_at=now,
+            resources={},
+        )
+        on_demand = spec.billing_mode is BillingMode.PAY_PER_REQUEST
+        for index, units in requested.items():
+            state.resources[index] = ResourceState(
+                resource=Resource(spec.name, index),
+                units=units,
+                warm=_ON_DEMAND_WARM if on_demand else units,
+                first_slot=self._take_slots(units),
+            )
+            self._schedule(state, index, now + self.settings.apply_times.creation_seconds)
+        self._tables[spec.name] = self._by_id[state.table_id] = state
+        return state
+
+    def delete_table(self, name: str) -> TableState:
+        """Deletes a table at once (AWS takes seconds) and returns it as DELETING."""
+        state = self.table(name)
+        updates.check_settled(state, {})
+        del self._tables[name], self._by_id[state.table_id]
+        for resource in state.resources.values():
+            resource.status = ResourceStatus.DELETING
+            for dimension in Dimension:
+                self.buckets.provision(resource.slot(dimension), 0.0)
+            self._free_slots.append(resource.first_slot)
+        return state
+
+    def update_table(self, name: str, changes: updates.Changes, now: float) -> TableState:
+        """Takes the call whole or raises; the units stay the old ones until they are in force."""
+        updates.check_shape(changes)
+        state = self.table(name)
+        updates.check_settled(state, changes)
+        updates.check_changes(state, changes)
+        updates.check_resource_maxima(changes, self.settings.limits, self.settings.region)
+        updates.check_account_maximum(
+            state,
+            changes,
+            limits=self.settings.limits,
+            region=self.settings.region,
+            resources=self._resources,
+        )
+        updates.check_decreases(state, changes, now)
+        self._check_flux()
+        if not self._limiter.permits(now):
+            raise refusals.control_plane_throttled()
+        for index, units in changes.items():
+            self._request(state, index, units=units, now=now)
+        return state
+
+    def _request(self, state: TableState, index: str, *, units: Units, now: float) -> None:
+        resource = state.resources[index]
+        if updates.is_decrease(resource.units, units):
+            resource.quota = resource.quota.spend(now)
+        if updates.is_increase(resource.units, units):
+            resource.last_increase_at = now
+        takes = self.settings.apply_times.draw(
+            self._rng,
+            is_index=bool(index),
+            is_warm=units.read <= resource.warm.read and units.write <= resource.warm.write,
+        )
+        resource.status = ResourceStatus.UPDATING
+        resource.pending = PendingChange(units, now + takes)
+        self._schedule(state, index, now + takes)
+
+    def _schedule(self, state: TableState, index: str, at: float) -> None:
+        heapq.heappush(self._due, (at, next(self._serial), state.table_id, index))
+
+    def _check_flux(self) -> None:
+        limit = self.settings.tables_in_flux
+        if sum(table.is_in_flux for table in self._tables.values()) >= limit:
+            raise refusals.limit_exceeded(
+                f"Subscriber limit exceeded: Only {limit} tables can be created, updated, or "
+                "deleted simultaneously"
+            )
+
+    def _resources(self) -> Iterator[ResourceState]:
+        for table in self._tables.values():
+            yield from table.resources.values()
+
+    def _take_slots(self, units: Units) -> int:
+        if self._free_slots:
+            first = self._free_slots.pop()
+            for dimension in Dimension:
+                self.buckets.restart(first + dimension, units[dimension])
+                self.meter.restart(first + dimension)
+            return first
+        first = self.buckets.size
+        for dimension in Dimension:
+            self.buckets.add(units[dimension])
+            self.meter.add()
+        return first
+
+    # Data plane
+
+    def slot(self, target: ScalableTarget) -> int:
+        """A target's place in every array of shape (n,)."""
+        state = self.table(target.resource.table)
+        resource = state.resources.get(target.resource.index)
+        if resource is None:
+            raise refusals.index_missing(target.resource.table, target.resource.index)
+        return resource.slot(target.dimension)
+
+    def serve(self, demand: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """This second's demand, units of shape (n,), in bulk; returns (consumed, throttled).
+
+        Slots are served independently: callers who want an index to hold its table back give
+        both demands already coupled. On-demand tables have no place in a bulk replay.
+        """
+        consumed, throttled = self.buckets.serve(demand)
+        self.meter.record(consumed, throttled)
+        return consumed, throttled
+
+    def admit(self, state: TableState, charges: Sequence[Charge]) -> None:
+        """Serves one request from every resource it touches, or raises and takes nothing.
+
+        A write to a table waits for all its indexes: one index short of write capacity throttles
+        the table's write (AWS developer guide, "GSI back-pressure"). Only the resources that are
+        short count a throttle event, each with the units it was asked for.
+        """
+        slotted = [(state.resources[c.index].slot(c.dimension), c) for c in charges]
+        if not state.is_on_demand:
+            short = [(s, c) for s, c in slotted if self.buckets.spendable(s) < c.units]
+            if short:
+                self._refuse(state, short)
+            for slot, charge in slotted:
+                self.buckets.admit(slot, charge.units)
+        for slot, charge in slotted:
+            self.meter.record_served(slot, charge.units)
+
+    def _refuse(self, state: TableState, short: Iterable[tuple[int, Charge]]) -> None:
+        listed = list(short)
+        for slot, charge in listed:
+            self.meter.record_refused(slot, charge.units)
+        raise refusals.throttled(
+            (c.dimension, bool(c.index), state.arn_of(c.index)) for _, c in listed
+        )
