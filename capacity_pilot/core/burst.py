@@ -1,0 +1,44 @@
+"""The burst bucket as seen from outside: an estimate of unused capacity AWS still lets us spend.
+
+DynamoDB keeps up to 300 s of unused capacity, best-effort (AWS developer guide, burst capacity).
+It is not reported, so it is reckoned from provisioned and demand, pessimistically: it starts
+empty, does not fill in unknown seconds, and any throttle proves it empty.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from capacity_pilot.core.demand import DemandState
+from capacity_pilot.core.fleet import Floats
+
+BURST_S = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class BurstState:
+    """``units`` in the bucket at the end of second ``reckoned``, (n,)."""
+
+    units: Floats
+    reckoned: int
+
+    @classmethod
+    def empty(cls, size: int, now: float) -> BurstState:
+        return cls(np.zeros(size), int(now) - 1)
+
+
+def reckon_burst(
+    state: BurstState, demand: DemandState, provisioned: Floats, *, settled: int
+) -> BurstState:
+    """Moves the estimate on to ``settled``, one second at a time."""
+    units = state.units
+    size = len(demand.units)
+    capacity = np.nan_to_num(provisioned)
+    for second in range(max(state.reckoned, settled - size // 2) + 1, settled + 1):
+        row = second % size
+        unused = np.where(demand.known[row] > 0, capacity - demand.units[row], 0.0)
+        units = np.clip(units + unused, 0.0, BURST_S * capacity)
+        units = np.where(demand.last_refused == second, 0.0, units)
+    return BurstState(units, max(settled, state.reckoned))

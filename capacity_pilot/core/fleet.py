@@ -1,0 +1,86 @@
+"""The fleet: which slot of every array belongs to which scalable target.
+
+A resource has two neighbouring slots, read at ``2 * r`` and write at ``2 * r + 1``, so that
+"the other dimension of the same resource" is ``slot ^ 1`` and a per-resource view of any array
+is ``values.reshape(-1, 2)``. All slots of a table are one contiguous run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields, replace
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from capacity_pilot.core.model import Dimension, Resource, ScalableTarget
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+
+State = TypeVar("State")
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """The managed resources in slot order: table by table, each table before its indexes."""
+
+    resources: tuple[Resource, ...]
+    _first_slot: dict[Resource, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_first_slot", {r: 2 * i for i, r in enumerate(self.resources)})
+
+    @classmethod
+    def of(cls, resources: Iterable[Resource]) -> Fleet:
+        """Orders and deduplicates; ``""`` sorts a table before its indexes."""
+        return cls(tuple(sorted(set(resources))))
+
+    def __len__(self) -> int:
+        """Number of slots: two per resource."""
+        return 2 * len(self.resources)
+
+    def slot(self, resource: Resource, dimension: Dimension) -> int | None:
+        """The target's slot, or ``None`` when the resource is not managed."""
+        first = self._first_slot.get(resource)
+        return None if first is None else first + dimension
+
+    def target(self, slot: int) -> ScalableTarget:
+        return ScalableTarget(self.resources[slot // 2], Dimension(slot % 2))
+
+
+def carry_over(state: State, *, fresh: State, old: Fleet, new: Fleet) -> State:
+    """``fresh`` (sized for ``new``) with everything ``state`` knew of targets in both fleets.
+
+    Works on any (nested) frozen dataclass whose arrays have the slot as their last axis with
+    ``len(old)`` entries; scalars and arrays of other lengths, which concern the whole fleet, are
+    taken from ``state``. (A fleet never has one slot, so (.., 1) arrays are the fleet's.)
+    """
+    kept = [
+        (old_slot, new_slot)
+        for old_slot in range(len(old))
+        if (new_slot := new.slot(*_pair(old.target(old_slot)))) is not None
+    ]
+    sources, destinations = np.array(kept, dtype=np.int64).reshape(-1, 2).T
+    return _carry(state, fresh, sources, destinations, len(old))
+
+
+def _pair(target: ScalableTarget) -> tuple[Resource, Dimension]:
+    return target.resource, target.dimension
+
+
+def _carry(state: State, fresh: State, sources: Ints, destinations: Ints, size: int) -> State:
+    changes: dict[str, object] = {}
+    for item in fields(state):  # type: ignore[arg-type]  # every state is a dataclass
+        before, after = getattr(state, item.name), getattr(fresh, item.name)
+        if isinstance(before, np.ndarray) and before.shape[-1] == size:
+            carried = after.copy()
+            carried[..., destinations] = before[..., sources]
+            changes[item.name] = carried
+        elif hasattr(before, "__dataclass_fields__"):
+            changes[item.name] = _carry(before, after, sources, destinations, size)
+        else:
+            changes[item.name] = before
+    return replace(fresh, **changes)  # type: ignore[type-var]

@@ -1,0 +1,123 @@
+"""How much demand there will be, and how sure that is.
+
+``trend`` measures level, slope and noise, ``surge`` notices when demand leaves its past,
+``error`` learns how far forecasts at the deciding horizon miss. Later members join them here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from capacity_pilot.core.demand import DemandState, is_fresh, settled_until, unsettled_peak
+from capacity_pilot.core.fleet import Bools, Floats
+from capacity_pilot.core.forecast.error import ErrorState, learn_errors, note_predictions
+from capacity_pilot.core.forecast.surge import SurgeState, watch_surges
+from capacity_pilot.core.forecast.trend import Trend, damp, measure_trend
+
+_NOISE_MEMORY = 0.97
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """Demand ahead, in units per second, all (n,).
+
+    ``level`` is demand now, ``expected`` its mean at the horizon, ``high`` the quantile of that
+    mean which the policy's risk asks for, ``noise`` the standard deviation of single seconds
+    around it. NaN where nothing was ever seen.
+    """
+
+    level: Floats
+    expected: Floats
+    high: Floats
+    noise: Floats
+    is_surging: Bools
+    is_panicking: Bools
+    is_fresh: Bools
+
+
+@dataclass(frozen=True, slots=True)
+class ForecastState:
+    """What forecasting remembers: all arrays end in the slot axis."""
+
+    errors: ErrorState
+    surges: SurgeState
+    noise_variance: Floats
+    last_level: Floats
+    last_slope: Floats
+    settled: int
+
+    @classmethod
+    def empty(cls, size: int, now: float) -> ForecastState:
+        return cls(
+            errors=ErrorState.empty(size),
+            surges=SurgeState.empty(size),
+            noise_variance=np.zeros(size),
+            last_level=np.full(size, np.nan),
+            last_slope=np.zeros(size),
+            settled=int(now) - 1,
+        )
+
+
+def forecast(
+    state: ForecastState, demand: DemandState, *, ahead_s: Floats, quantile: Floats, now: float
+) -> tuple[ForecastState, Forecast]:
+    """Forecasts the mean demand ``ahead_s`` seconds from ``now`` per slot, (n,).
+
+    Learns from the newly settled seconds first, so that nothing is scored by data it has seen.
+    """
+    settled = max(settled_until(demand, now), state.settled)
+    scored = range(state.settled + 1, settled + 1)
+    state = _learn(state, demand, settled, quantile)
+    trend = measure_trend(demand, settled, state.noise_variance)
+    fresh = is_fresh(demand, now) & ~np.isnan(trend.level)
+    level = np.where(fresh, trend.level, state.last_level)
+    slope = np.where(fresh, trend.slope, 0.0)
+    noise = np.sqrt(state.noise_variance)
+    peak = unsettled_peak(demand, settled)
+    horizon_s = ahead_s + (now - settled)
+    surges = watch_surges(
+        state.surges, trend, level=level, peak=peak, noise=noise, is_fresh=fresh, now=now
+    )
+    current = np.where(surges.is_surging, np.maximum(level, peak), level)
+    expected = np.maximum(current + slope * damp(horizon_s), 0.0)
+    margin = state.errors.margin * np.maximum(expected, current)
+    high = expected + margin
+    climb = current + np.maximum(slope, 0.0) * horizon_s
+    high = np.where(surges.is_surging, np.maximum(high, climb), high)
+    state = replace(
+        state,
+        errors=note_predictions(state.errors, expected, fresh, scored=scored, at_s=horizon_s),
+        surges=surges,
+        last_level=level,
+        last_slope=slope,
+    )
+    return state, Forecast(
+        level=current,
+        expected=expected,
+        high=high,
+        noise=noise,
+        is_surging=surges.is_surging,
+        is_panicking=surges.panic_until > now,
+        is_fresh=fresh,
+    )
+
+
+def _learn(
+    state: ForecastState, demand: DemandState, settled: int, quantile: Floats
+) -> ForecastState:
+    size = len(demand.units)
+    errors, variance = state.errors, state.noise_variance
+    for second in range(max(state.settled, settled - size // 2) + 1, settled + 1):
+        row, previous = second % size, (second - 1) % size
+        known = demand.known[row] > 0
+        errors = learn_errors(errors, demand.units[row], known, second=second, quantile=quantile)
+        pair = known & (demand.known[previous] > 0)
+        # Half the squared step between neighbours is the variance without the trend's share.
+        step = (demand.units[row] - demand.units[previous]) ** 2 / 2
+        variance = np.where(pair, _NOISE_MEMORY * variance + (1 - _NOISE_MEMORY) * step, variance)
+    return replace(state, errors=errors, noise_variance=variance, settled=settled)
+
+
+__all__ = ["Forecast", "ForecastState", "Trend", "forecast"]

@@ -1,0 +1,75 @@
+"""How far forecasts miss at the deciding horizon: an adaptive quantile of the relative error.
+
+The quantile follows the stochastic subgradient of the pinball loss: up by ``rate * q`` when it
+was exceeded, down by ``rate * (1 - q)`` when it was not, so that in the long run it is exceeded
+``1 - q`` of the time whatever the error's distribution.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from capacity_pilot.core.fleet import Bools, Floats
+
+RING_S = 256
+_SMOOTHING = 0.12
+_RATE = 0.02
+_INITIAL_MARGIN = 0.25
+_MARGIN_BOUNDS = (0.02, 4.0)
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorState:
+    """``margin`` (n,): the relative error at the asked quantile.
+
+    ``smooth`` (n,) is demand averaged over about 8 s, which is what forecasts are held against:
+    single seconds are the burst bucket's business. ``predicted`` (RING_S, n) holds what was
+    expected for each coming second, NaN where nothing was.
+    """
+
+    margin: Floats
+    smooth: Floats
+    predicted: Floats
+
+    @classmethod
+    def empty(cls, size: int) -> ErrorState:
+        return cls(
+            margin=np.full(size, _INITIAL_MARGIN),
+            smooth=np.full(size, np.nan),
+            predicted=np.full((RING_S, size), np.nan),
+        )
+
+
+def learn_errors(
+    state: ErrorState, units: Floats, known: Bools, *, second: int, quantile: Floats
+) -> ErrorState:
+    """Scores what was predicted for ``second`` against what came."""
+    started = ~np.isnan(state.smooth)
+    blended = np.where(started, state.smooth + _SMOOTHING * (units - state.smooth), units)
+    smooth = np.where(known, blended, state.smooth)
+    predicted = state.predicted[second % RING_S]
+    scored = known & started & ~np.isnan(predicted)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = np.where(scored, (smooth - predicted) / np.maximum(predicted, 1.0), 0.0)
+    exceeded = error > state.margin
+    # Steps in proportion to the margin's own size: small where errors are small.
+    step = _RATE * np.maximum(state.margin, 0.1) * (exceeded - (1 - quantile))
+    margin = np.where(scored, np.clip(state.margin + step, *_MARGIN_BOUNDS), state.margin)
+    return replace(state, margin=margin, smooth=smooth)
+
+
+def note_predictions(
+    state: ErrorState, expected: Floats, is_fresh: Bools, *, scored: range, at_s: Floats
+) -> ErrorState:
+    """Files ``expected`` under the second it is for, ``at_s`` after the last ``scored`` one.
+
+    The rows of the seconds just scored are emptied for those that come round to them.
+    """
+    predicted = state.predicted.copy()
+    predicted[np.array(scored[-RING_S:], dtype=np.int64) % RING_S] = np.nan
+    ahead = np.clip(np.ceil(at_s), 1, RING_S - 1).astype(np.int64)
+    slots = np.flatnonzero(is_fresh)
+    predicted[(scored.stop - 1 + ahead[slots]) % RING_S, slots] = expected[slots]
+    return replace(state, predicted=predicted)

@@ -1,0 +1,56 @@
+"""Onsets: demand that leaves its recent past, and the panic window that follows.
+
+The dual window (a fast rate against a slow one, no scale-in while it lasts) is Knative's panic
+mode in spirit; the threshold also asks that noise cannot explain the jump.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from capacity_pilot.core.fleet import Bools, Floats
+from capacity_pilot.core.forecast.trend import Trend
+
+PANIC_S = 300.0
+_JUMP = 1.5
+_SIGMAS = 5.0
+_LEAST_UNITS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class SurgeState:
+    """``panic_until`` in Unix seconds, NaN for never; both (n,)."""
+
+    is_surging: Bools
+    panic_until: Floats
+
+    @classmethod
+    def empty(cls, size: int) -> SurgeState:
+        return cls(np.zeros(size, dtype=np.bool_), np.full(size, -np.inf))
+
+
+def watch_surges(
+    state: SurgeState,
+    trend: Trend,
+    *,
+    level: Floats,
+    peak: Floats,
+    noise: Floats,
+    is_fresh: Bools,
+    now: float,
+) -> SurgeState:
+    """A surge is a fast rate, or a lower bound of it, far above the base rate.
+
+    Stale targets neither start nor end one.
+    """
+    base = np.nan_to_num(trend.base)
+    settled_jump = level > base * _JUMP + _SIGMAS * noise / np.sqrt(3.0) + _LEAST_UNITS
+    # Two young seconds are noisier than the fast level, and there are several such pairs.
+    young_jump = peak > base * _JUMP + _SIGMAS * noise + _LEAST_UNITS
+    surging = is_fresh & ~np.isnan(trend.base) & (settled_jump | young_jump)
+    return SurgeState(
+        is_surging=surging,
+        panic_until=np.where(surging, now + PANIC_S, state.panic_until),
+    )

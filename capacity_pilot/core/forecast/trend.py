@@ -1,0 +1,63 @@
+"""Level and slope of demand over the last seconds, by exponentially weighted least squares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from capacity_pilot.core.demand import DemandState
+from capacity_pilot.core.fleet import Floats
+
+_FAST_S = 6.0
+_BASE_S = 40.0
+_DAMPING_S = 20.0
+_UNSETTLED_ROWS = 40
+_RIDGE = 2.0
+_DOUBT = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """``level`` at the settled second and ``slope`` (units/s per s), weighing the last seconds;
+    ``base`` the mean over the last minute or so. All (n,), NaN where nothing is known.
+    """
+
+    level: Floats
+    slope: Floats
+    base: Floats
+
+
+def measure_trend(demand: DemandState, settled: int, noise_variance: Floats) -> Trend:
+    """Fits a line through the known settled seconds of each slot.
+
+    A slope within two standard errors of none is none, and a steeper one is shortened by as
+    much: noise must not be extrapolated.
+    """
+    size = len(demand.units)
+    age = ((settled - np.arange(size)) % size).astype(np.float64)
+    usable = age < size - _UNSETTLED_ROWS  # rows of seconds after ``settled`` look very old
+    fast = np.where(usable, np.exp(-age / _FAST_S), 0.0)
+    base = np.where(usable, np.exp(-age / _BASE_S), 0.0)
+    s0, s1, s2, b0 = np.stack([fast, -fast * age, fast * age**2, base]) @ demand.known
+    y0, y1, yb = np.stack([fast, -fast * age, base]) @ demand.units
+    with np.errstate(divide="ignore", invalid="ignore"):
+        center, mean = s1 / s0, y0 / s0
+        spread = s2 - s1 * center
+        slope = (y1 - center * y0) / (spread + _RIDGE)
+        doubt = _DOUBT * np.sqrt(noise_variance / (2 * (spread + _RIDGE)))
+        slope = np.sign(slope) * np.maximum(np.abs(slope) - doubt, 0.0)
+        level = np.maximum(mean - slope * center, 0.0)
+        # A slot silent for a minute has weights too small to divide by.
+        known = s0 > 1e-6
+        return Trend(
+            level=np.where(known, level, np.nan),
+            slope=np.where(known, slope, 0.0),
+            base=np.where(b0 > 1e-6, yb / b0, np.nan),
+        )
+
+
+def damp(horizon_s: Floats) -> Floats:
+    """Seconds a slope is worth over a horizon: no trend is believed to go on for ever."""
+    worth: Floats = _DAMPING_S * -np.expm1(-horizon_s / _DAMPING_S)
+    return worth

@@ -1,0 +1,171 @@
+"""Rules that may hold a recommendation back, in the order of ``GUARDS``.
+
+The first guard clamps to hard bounds. Every later one only moves a decision toward what is
+provisioned, so a decision is always within the bounds or where capacity already is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from capacity_pilot.core.fleet import Bools, Floats
+from capacity_pilot.core.quota import decreases_counted, keeps_reserve, next_decrease_at
+from capacity_pilot.core.reasons import Reason, Reasons
+
+_THROTTLE_MEMORY_S = 60.0
+_LEAST_SAVING = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What the guards look at, all (n,).
+
+    ``least``, ``sustained`` and ``stabilized`` are units/s as sizing and stabilization give
+    them, NaN or inf where unknown. Times are Unix seconds, NaN for never.
+    """
+
+    now: float
+    provisioned: Floats
+    least: Floats
+    sustained: Floats
+    stabilized: Floats
+    is_managed: Bools
+    floor: Floats
+    ceiling: Floats
+    is_fresh: Bools
+    is_surging: Bools
+    is_panicking: Bools
+    is_changeable: Bools
+    last_refused: Floats
+    decreases_today: Floats
+    last_decrease_at: Floats
+    described_at: Floats
+    reserve_decreases: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """``units`` a slot should have and the ``reasons`` so far, (n,)."""
+
+    units: Floats
+    reasons: Reasons
+
+
+Guard = Callable[[Draft, Situation], Draft]
+
+
+def recommend(at: Situation) -> Draft:
+    """The recommendation before any guard: out to ``sustained`` when ``least`` does not fit,
+    in to ``stabilized`` when that is lower than what is there, else what is there.
+    """
+    with np.errstate(invalid="ignore"):  # NaN compares false: unknown asks for nothing
+        out = at.least > at.provisioned
+        covered = ~out & (at.sustained > at.provisioned)
+        falls = at.stabilized < at.provisioned
+        trough = ~out & (at.sustained < at.provisioned)
+    units = np.where(out, np.maximum(at.sustained, at.least), at.provisioned)
+    units = np.where(trough & falls, np.fmax(at.stabilized, at.sustained), units)
+    reasons = (
+        out * Reason.RISING_DEMAND
+        | (out & at.is_surging) * Reason.SURGE
+        | covered * Reason.BURST_COVERS
+        | trough * Reason.TROUGH
+        | (trough & ~falls) * Reason.STABILIZING
+        | np.isnan(at.sustained) * Reason.NO_TELEMETRY
+    )
+    return Draft(np.ceil(units), reasons.astype(np.int64))
+
+
+def clamp(draft: Draft, at: Situation) -> Draft:
+    """Hard bounds, whatever was asked: not a number asks for what is provisioned."""
+    units = np.where(np.isnan(draft.units), at.provisioned, draft.units)
+    raised, capped = units < at.floor, units > at.ceiling
+    reasons = draft.reasons | raised * Reason.FLOOR | capped * Reason.CEILING
+    return Draft(np.clip(units, at.floor, at.ceiling), reasons)
+
+
+def leave_unmanaged(draft: Draft, at: Situation) -> Draft:
+    """A dimension the policy does not name is not ours to touch."""
+    return _hold(draft, at, ~at.is_managed, Reason.UNMANAGED)
+
+
+def await_description(draft: Draft, at: Situation) -> Draft:
+    """Nothing is changed whose present value was never read."""
+    return _hold(draft, at, np.isnan(at.provisioned), Reason.CAPACITY_UNKNOWN)
+
+
+def await_update(draft: Draft, at: Situation) -> Draft:
+    """One update in flight per table; the next decision is made when it is through."""
+    return _hold(draft, at, ~at.is_changeable, Reason.UPDATE_IN_FLIGHT)
+
+
+def distrust_silence(draft: Draft, at: Situation) -> Draft:
+    """Missing data may block scale-in; it never causes it."""
+    return _hold_decrease(draft, at, ~at.is_fresh, Reason.STALE_TELEMETRY)
+
+
+def outlast_panic(draft: Draft, at: Situation) -> Draft:
+    """A surge may come back within its panic window."""
+    return _hold_decrease(draft, at, at.is_panicking, Reason.PANIC)
+
+
+def outlast_throttling(draft: Draft, at: Situation) -> Draft:
+    """Whoever is being throttled has nothing to give away."""
+    with np.errstate(invalid="ignore"):
+        lately = at.now - at.last_refused < _THROTTLE_MEMORY_S
+    return _hold_decrease(draft, at, lately, Reason.THROTTLING)
+
+
+def weigh_saving(draft: Draft, at: Situation) -> Draft:
+    """Decreases are scarce: each must give back a tenth, unless the ceiling demands it."""
+    small = draft.units > at.provisioned * (1 - _LEAST_SAVING)
+    allowed = at.provisioned <= at.ceiling
+    return _hold_decrease(draft, at, small & allowed, Reason.SMALL_SAVING)
+
+
+def obey_quota(draft: Draft, at: Situation) -> Draft:
+    """AWS refuses decreases beyond its allowance, and with them whatever shares the call."""
+    counted = decreases_counted(at.decreases_today, at.described_at, at.now)
+    refused = next_decrease_at(counted, at.last_decrease_at, at.now) > at.now
+    return _hold_decrease(draft, at, refused, Reason.DECREASE_QUOTA)
+
+
+def keep_reserve(draft: Draft, at: Situation) -> Draft:
+    """The policy keeps some of the day's free decreases for surprises."""
+    counted = decreases_counted(at.decreases_today, at.described_at, at.now)
+    spent = ~keeps_reserve(counted, at.last_decrease_at, at.reserve_decreases, at.now)
+    return _hold_decrease(draft, at, spent, Reason.DECREASE_RESERVE)
+
+
+GUARDS: tuple[Guard, ...] = (
+    clamp,
+    leave_unmanaged,
+    await_description,
+    await_update,
+    distrust_silence,
+    outlast_panic,
+    outlast_throttling,
+    weigh_saving,
+    obey_quota,
+    keep_reserve,
+)
+
+
+def guard(draft: Draft, at: Situation) -> Draft:
+    """Runs every guard in order."""
+    for rule in GUARDS:
+        draft = rule(draft, at)
+    return draft
+
+
+def _hold(draft: Draft, at: Situation, where: Bools, because: Reason) -> Draft:
+    moving = where & (draft.units != at.provisioned)
+    return Draft(np.where(moving, at.provisioned, draft.units), draft.reasons | moving * because)
+
+
+def _hold_decrease(draft: Draft, at: Situation, where: Bools, because: Reason) -> Draft:
+    with np.errstate(invalid="ignore"):
+        return _hold(draft, at, where & (draft.units < at.provisioned), because)

@@ -1,0 +1,59 @@
+"""From decisions per slot to at most one UpdateTable per table."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import numpy as np
+
+from capacity_pilot.core.fleet import Fleet
+from capacity_pilot.core.model import CapacityChange, Direction, Plan
+from capacity_pilot.core.reasons import name_reasons
+from capacity_pilot.core.tick import Decisions
+
+FRESH_S = 5.0
+"""A decision older than this is not sent: the next tick has a better one."""
+
+
+def plan_changes(fleet: Fleet, decisions: Decisions, now: float) -> tuple[Plan, ...]:
+    """One plan per table with something to do, the table and its indexes together.
+
+    Increases go first and alone: a decrease in the same call would have AWS refuse both once the
+    decrease quota is spent. The dimension that is not to move is sent as it is, since AWS always
+    wants both.
+    """
+    acting: defaultdict[str, list[int]] = defaultdict(list)
+    for resource in np.unique(np.flatnonzero(decisions.action) // 2).tolist():
+        acting[fleet.resources[resource].table].append(resource)
+    return tuple(
+        _plan_table(fleet, decisions, table, resources, now) for table, resources in acting.items()
+    )
+
+
+def _plan_table(
+    fleet: Fleet, decisions: Decisions, table: str, resources: list[int], now: float
+) -> Plan:
+    slots = [2 * r + d for r in resources for d in (0, 1)]
+    sign = 1 if (decisions.action[slots] > 0).any() else -1
+    changes = []
+    reasons = 0
+    for resource in resources:
+        pair = slice(2 * resource, 2 * resource + 2)
+        moving = decisions.action[pair] == sign
+        if not moving.any():
+            continue
+        units = np.where(moving, decisions.units[pair], decisions.provisioned[pair])
+        reasons |= int(np.bitwise_or.reduce(decisions.reasons[pair][moving]))
+        changes.append(
+            CapacityChange(
+                resource=fleet.resources[resource], read=int(units[0]), write=int(units[1])
+            )
+        )
+    return Plan(
+        table=table,
+        direction=Direction.OUT if sign > 0 else Direction.IN,
+        changes=tuple(changes),
+        decided_at=now,
+        expires_at=now + FRESH_S,
+        reasons=name_reasons(reasons),
+    )

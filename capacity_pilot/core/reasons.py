@@ -1,0 +1,65 @@
+"""Why a decision is what it is: bit flags in the arrays, words where a person looks."""
+
+from __future__ import annotations
+
+from enum import IntFlag
+
+import numpy as np
+import numpy.typing as npt
+
+Reasons = npt.NDArray[np.int64]
+
+
+class Reason(IntFlag):
+    """Everything that can have shaped a decision. Several hold at once."""
+
+    STEADY = 0
+    RISING_DEMAND = 1 << 0
+    SURGE = 1 << 1
+    TROUGH = 1 << 2
+    FLOOR = 1 << 3
+    CEILING = 1 << 4
+    BURST_COVERS = 1 << 5
+    NO_TELEMETRY = 1 << 6
+    STALE_TELEMETRY = 1 << 7
+    CAPACITY_UNKNOWN = 1 << 8
+    UPDATE_IN_FLIGHT = 1 << 9
+    THROTTLING = 1 << 10
+    PANIC = 1 << 11
+    STABILIZING = 1 << 12
+    SMALL_SAVING = 1 << 13
+    DECREASE_QUOTA = 1 << 14
+    DECREASE_RESERVE = 1 << 15
+    UNMANAGED = 1 << 16
+
+
+WORDING: dict[Reason, str] = {
+    Reason.RISING_DEMAND: "forecast demand will not fit provisioned capacity",
+    Reason.SURGE: "demand has left its recent past behind",
+    Reason.TROUGH: "forecast demand needs less than is provisioned",
+    Reason.FLOOR: "raised to the policy's min",
+    Reason.CEILING: "capped by the policy's max or the account's limit",
+    Reason.BURST_COVERS: "demand is above provisioned, the burst bucket covers it",
+    Reason.NO_TELEMETRY: "no span has told of this target yet",
+    Reason.STALE_TELEMETRY: "telemetry went silent; silence is not zero demand",
+    Reason.CAPACITY_UNKNOWN: "provisioned capacity has not been read yet",
+    Reason.UPDATE_IN_FLIGHT: "the table or an index of it is still changing",
+    Reason.THROTTLING: "requests were throttled lately: no scale-in",
+    Reason.PANIC: "within the panic window of a surge: no scale-in",
+    Reason.STABILIZING: "a higher recommendation is within the stabilization window",
+    Reason.SMALL_SAVING: "the saving is not worth a decrease",
+    Reason.DECREASE_QUOTA: "AWS allows no further decrease yet",
+    Reason.DECREASE_RESERVE: "the remaining decreases are kept in reserve",
+    Reason.UNMANAGED: "the policy gives no bounds for this dimension",
+}
+
+
+def name_reasons(reasons: int) -> tuple[str, ...]:
+    """Lower-case names, for logs and metrics: ``("rising_demand", "surge")``."""
+    names = tuple(r.name.lower() for r in Reason if r.name and reasons & r)
+    return names or ("steady",)
+
+
+def explain_reasons(reasons: int) -> str:
+    """One line for people."""
+    return "; ".join(WORDING[r] for r in Reason if r and reasons & r) or "steady"

@@ -1,0 +1,67 @@
+"""How much capacity the forecast asks for, and how long what is there will last.
+
+Scale-out and scale-in are sized apart. Raising is free and can be repeated, so it waits as long
+as the burst bucket carries the excess until the raise after this one could be in force.
+Lowering is scarce and should last, so it gives the bucket no credit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from capacity_pilot.core.fleet import Floats
+from capacity_pilot.core.forecast import Forecast
+from capacity_pilot.core.forecast.surge import PANIC_S
+
+_NOISE_SIGMAS = 2.0
+_NOISE_BUFFER_S = 20.0
+REACTION_S = 5.0
+"""From a need arising to the call that answers it: telemetry, tick, refused and repeated calls."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizing:
+    """Units per second, (n,); NaN where there is no forecast.
+
+    ``least`` is the smallest capacity that does not throttle before the next raise could act;
+    ``sustained`` carries the forecast without any help from the bucket.
+    ``seconds_to_throttle`` is when the bucket runs dry at forecast demand and today's capacity,
+    inf if it never does.
+    """
+
+    least: Floats
+    sustained: Floats
+    seconds_to_throttle: Floats
+
+
+def size_capacity(
+    forecast: Forecast,
+    *,
+    provisioned: Floats,
+    burst_units: Floats,
+    burst_reliance: Floats,
+    apply_time_s: Floats,
+) -> Sizing:
+    """Sizes each slot for the time until two changes from now could be in force.
+
+    One call is in flight per table, so whoever is under-provisioned after this change waits a
+    whole further apply time for the next.
+    """
+    reliable = burst_units * burst_reliance
+    capacity = np.nan_to_num(provisioned)
+    # What the bucket is down to when a change ordered now is in force.
+    drained = np.maximum(forecast.level - capacity, 0.0) * apply_time_s
+    left = np.maximum(reliable - drained, 0.0)
+    # Nobody knows how high a surge goes: what the bucket can add must last out its panic window.
+    must_last_s = np.where(forecast.is_panicking, PANIC_S, apply_time_s + REACTION_S)
+    # Second-to-second noise only throttles where the bucket cannot level it out.
+    buffer = _NOISE_BUFFER_S * forecast.noise
+    with np.errstate(divide="ignore", invalid="ignore"):
+        exposed = np.where(buffer > 0, np.clip(1.0 - left / buffer, 0.0, 1.0), 0.0)
+        excess = forecast.high - capacity
+        seconds = np.where(excess > 0, reliable / excess, np.inf)
+    sustained = forecast.high + _NOISE_SIGMAS * forecast.noise * exposed
+    least = np.maximum(sustained - left / must_last_s, 0.0)
+    return Sizing(least=least, sustained=sustained, seconds_to_throttle=seconds)

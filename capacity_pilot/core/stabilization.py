@@ -1,0 +1,53 @@
+"""The highest recommendation of the last while, in constant memory.
+
+A sliding maximum over blocks of a quarter window: exact to a quarter window on the long side,
+which only ever makes scale-in later.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from capacity_pilot.core.fleet import Floats
+
+_BLOCKS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class StabilizationState:
+    """``peaks`` (_BLOCKS + 1, n), newest block first; ``block_ends_at`` and ``since`` (n,)."""
+
+    peaks: Floats
+    block_ends_at: Floats
+    since: Floats
+
+    @classmethod
+    def empty(cls, size: int) -> StabilizationState:
+        nothing = np.full(size, np.nan)
+        return cls(np.full((_BLOCKS + 1, size), -np.inf), nothing, nothing)
+
+
+def stabilize(
+    state: StabilizationState, recommended: Floats, *, window_s: Floats, now: float
+) -> tuple[StabilizationState, Floats]:
+    """The highest ``recommended`` within ``window_s``; inf until a whole window was watched.
+
+    Unknown recommendations (NaN) count as infinitely high: while blind, nothing is known to be
+    low.
+    """
+    value = np.where(np.isnan(recommended), np.inf, recommended)
+    since = np.where(np.isnan(state.since), now, state.since)
+    block_s = window_s / _BLOCKS
+    ends_at = np.where(np.isnan(state.block_ends_at), now + block_s, state.block_ends_at)
+    passed = np.floor(np.where(ends_at <= now, (now - ends_at) / np.maximum(block_s, 1e-9) + 1, 0))
+    peaks = state.peaks.copy()
+    for step in range(int(min(passed.max(initial=0), _BLOCKS + 1))):
+        turning = passed > step
+        peaks[1:, turning] = peaks[:-1, turning]
+        peaks[0, turning] = -np.inf
+    peaks[0] = np.maximum(peaks[0], value)
+    ends_at = np.where(passed > 0, ends_at + passed * block_s, ends_at)
+    highest = np.where(now - since >= window_s, peaks.max(axis=0), np.inf)
+    return StabilizationState(peaks, ends_at, since), highest

@@ -1,0 +1,149 @@
+"""One evaluation slot: what came in, what to expect, what is needed, what may be done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from capacity_pilot.core.burst import BurstState, reckon_burst
+from capacity_pilot.core.demand import Arrivals, DemandState, absorb
+from capacity_pilot.core.fleet import Bools, Floats
+from capacity_pilot.core.forecast import ForecastState, forecast
+from capacity_pilot.core.guards import Situation, guard, recommend
+from capacity_pilot.core.policy import PolicyArrays
+from capacity_pilot.core.reasons import Reasons
+from capacity_pilot.core.sizing import REACTION_S, size_capacity
+from capacity_pilot.core.stabilization import StabilizationState, stabilize
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What DescribeTable last said, per slot, (n,).
+
+    ``provisioned`` is NaN where nothing was read; ``is_changeable`` is false while the table or
+    any index of it is changing or the table cannot be driven. The rest as in ``guards``.
+    """
+
+    provisioned: Floats
+    is_changeable: Bools
+    decreases_today: Floats
+    last_decrease_at: Floats
+    described_at: Floats
+
+    @classmethod
+    def unknown(cls, size: int) -> Capacity:
+        return cls(
+            provisioned=np.full(size, np.nan),
+            is_changeable=np.zeros(size, dtype=np.bool_),
+            decreases_today=np.zeros(size),
+            last_decrease_at=np.full(size, np.nan),
+            described_at=np.zeros(size),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """All a tick may know besides its state and ``now``. ``apply_time_s`` is (n,)."""
+
+    arrivals: Arrivals
+    capacity: Capacity
+    policy: PolicyArrays
+    apply_time_s: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class PilotState:
+    """Everything remembered from tick to tick; arrays end in the slot axis."""
+
+    demand: DemandState
+    forecast: ForecastState
+    burst: BurstState
+    stabilization: StabilizationState
+
+    @classmethod
+    def empty(cls, size: int, now: float) -> PilotState:
+        return cls(
+            demand=DemandState.empty(size, now),
+            forecast=ForecastState.empty(size, now),
+            burst=BurstState.empty(size, now),
+            stabilization=StabilizationState.empty(size),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """What every slot should have, and why; HOLD included. All (n,), units per second.
+
+    ``action`` is +1 for scale-out, -1 for scale-in, 0 for hold. ``units`` is NaN where capacity
+    is unknown.
+    """
+
+    units: Floats
+    action: npt.NDArray[np.int8]
+    reasons: Reasons
+    provisioned: Floats
+    demand: Floats
+    expected: Floats
+    high: Floats
+    least: Floats
+    sustained: Floats
+    burst_units: Floats
+    seconds_to_throttle: Floats
+
+
+def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Decisions]:
+    """Decides for every slot. Pure: the same arguments give the same decisions."""
+    capacity, policy = inputs.capacity, inputs.policy
+    demand = absorb(state.demand, inputs.arrivals, now)
+    # A change ordered now must do until the one after it could be in force.
+    ahead_s = 2 * inputs.apply_time_s + REACTION_S
+    forecasting, ahead = forecast(
+        state.forecast, demand, ahead_s=ahead_s, quantile=policy.quantile, now=now
+    )
+    burst = reckon_burst(state.burst, demand, capacity.provisioned, settled=forecasting.settled)
+    sizing = size_capacity(
+        ahead,
+        provisioned=capacity.provisioned,
+        burst_units=burst.units,
+        burst_reliance=policy.burst_reliance,
+        apply_time_s=inputs.apply_time_s,
+    )
+    stabilization, stabilized = stabilize(
+        state.stabilization, sizing.sustained, window_s=policy.stabilization_s, now=now
+    )
+    situation = Situation(
+        now=now,
+        provisioned=capacity.provisioned,
+        least=sizing.least,
+        sustained=sizing.sustained,
+        stabilized=stabilized,
+        is_managed=policy.is_managed,
+        floor=policy.floor,
+        ceiling=policy.ceiling,
+        is_fresh=ahead.is_fresh,
+        is_surging=ahead.is_surging,
+        is_panicking=ahead.is_panicking,
+        is_changeable=capacity.is_changeable,
+        last_refused=demand.last_refused,
+        decreases_today=capacity.decreases_today,
+        last_decrease_at=capacity.last_decrease_at,
+        described_at=capacity.described_at,
+        reserve_decreases=policy.reserve_decreases,
+    )
+    draft = guard(recommend(situation), situation)
+    decisions = Decisions(
+        units=draft.units,
+        action=np.sign(np.nan_to_num(draft.units - capacity.provisioned)).astype(np.int8),
+        reasons=draft.reasons,
+        provisioned=capacity.provisioned,
+        demand=ahead.level,
+        expected=ahead.expected,
+        high=ahead.high,
+        least=sizing.least,
+        sustained=sizing.sustained,
+        burst_units=burst.units,
+        seconds_to_throttle=sizing.seconds_to_throttle,
+    )
+    return PilotState(demand, forecasting, burst, stabilization), decisions
