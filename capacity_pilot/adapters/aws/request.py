@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SENDABLE_PARAMETERS: Final[Mapping[str, frozenset[str]]] = {
     "DescribeLimits": frozenset(),
     "DescribeTable": frozenset({"TableName"}),
-    "ListTables": frozenset({"ExclusiveStartTableName", "Limit"}),
+    "ListTables": frozenset({"ExclusiveStartTableName"}),
     "ListTagsOfResource": frozenset({"NextToken", "ResourceArn"}),
     "UpdateTable": frozenset({"GlobalSecondaryIndexUpdates", "ProvisionedThroughput", "TableName"}),
 }
