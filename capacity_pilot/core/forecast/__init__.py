@@ -84,7 +84,10 @@ def forecast(
     expected = np.maximum(current + slope * damp(horizon_s), 0.0)
     margin = state.errors.margin * np.maximum(expected, current)
     high = expected + margin
-    climb = current + np.maximum(slope, 0.0) * horizon_s
+    # Inside a surge the rise is no noise, and too small a first step costs an apply time.
+    unsettled_s = max(now - settled, 1.0)
+    rise = np.fmax(np.fmax(trend.raw_slope, (current - level) / unsettled_s), 0.0)
+    climb = current + rise * horizon_s
     high = np.where(surges.is_surging, np.maximum(high, climb), high)
     state = replace(
         state,

@@ -20,11 +20,13 @@ _DOUBT = 2.0
 @dataclass(frozen=True, slots=True)
 class Trend:
     """``level`` at the settled second and ``slope`` (units/s per s), weighing the last seconds;
-    ``base`` the mean over the last minute or so. All (n,), NaN where nothing is known.
+    ``raw_slope`` is the slope before noise was allowed for, ``base`` the mean over the last
+    minute or so. All (n,), NaN where nothing is known.
     """
 
     level: Floats
     slope: Floats
+    raw_slope: Floats
     base: Floats
 
 
@@ -44,15 +46,16 @@ def measure_trend(demand: DemandState, settled: int, noise_variance: Floats) -> 
     with np.errstate(divide="ignore", invalid="ignore"):
         center, mean = s1 / s0, y0 / s0
         spread = s2 - s1 * center
-        slope = (y1 - center * y0) / (spread + _RIDGE)
+        raw_slope = (y1 - center * y0) / (spread + _RIDGE)
         doubt = _DOUBT * np.sqrt(noise_variance / (2 * (spread + _RIDGE)))
-        slope = np.sign(slope) * np.maximum(np.abs(slope) - doubt, 0.0)
+        slope = np.sign(raw_slope) * np.maximum(np.abs(raw_slope) - doubt, 0.0)
         level = np.maximum(mean - slope * center, 0.0)
         # A slot silent for a minute has weights too small to divide by.
         known = s0 > 1e-6
         return Trend(
             level=np.where(known, level, np.nan),
             slope=np.where(known, slope, 0.0),
+            raw_slope=np.where(known, raw_slope, 0.0),
             base=np.where(b0 > 1e-6, yb / b0, np.nan),
         )
 
