@@ -26,6 +26,7 @@ _INITIAL_LAG_S = 6
 _GAP_MEMORY = 0.9
 _CREDIBLE_GAPS = 8.0
 _SILENCE_BOUNDS_S = (10.0, 300.0)
+_PEAK_REACH_S = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +128,13 @@ def is_fresh(state: DemandState, now: float) -> Bools:
     return fresh
 
 
-def unsettled_peak(state: DemandState, settled: int) -> Floats:
-    """A lower bound of the demand since ``settled``: the highest mean of two seconds, (n,)."""
-    rows = np.arange(settled, state.head + 1) % WINDOW_S
-    if len(rows) < 3:
-        return np.zeros(state.units.shape[1])
-    young = state.units[rows[1:]]
+def recent_peak(state: DemandState, settled: int) -> Floats:
+    """The highest mean of two neighbouring seconds lately, (n,).
+
+    Reaches from just before ``settled`` to the present, whose sums are still lower bounds.
+    """
+    first = max(settled - _PEAK_REACH_S, state.head - WINDOW_S + 1)
+    young = state.units[np.arange(first, state.head + 1) % WINDOW_S]
     peak: Floats = ((young[1:] + young[:-1]) / 2).max(axis=0)
     return peak
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from capacity_pilot.core.demand import DemandState, is_fresh, settled_until, unsettled_peak
+from capacity_pilot.core.demand import DemandState, is_fresh, settled_until, recent_peak
 from capacity_pilot.core.fleet import Bools, Floats
 from capacity_pilot.core.forecast.error import ErrorState, learn_errors, note_predictions
 from capacity_pilot.core.forecast.surge import SurgeState, watch_surges
@@ -75,7 +75,7 @@ def forecast(
     level = np.where(fresh, trend.level, state.last_level)
     slope = np.where(fresh, trend.slope, 0.0)
     noise = np.sqrt(state.noise_variance)
-    peak = unsettled_peak(demand, settled)
+    peak = recent_peak(demand, settled)
     horizon_s = ahead_s + (now - settled)
     surges = watch_surges(
         state.surges, trend, level=level, peak=peak, noise=noise, is_fresh=fresh, now=now
