@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from capacity_pilot.core.demand import DemandState, is_fresh, settled_until, recent_peak
+from capacity_pilot.core.demand import DemandState, is_fresh, recent_peak, settled_until
 from capacity_pilot.core.fleet import Bools, Floats
 from capacity_pilot.core.forecast.error import ErrorState, learn_errors, note_predictions
 from capacity_pilot.core.forecast.surge import SurgeState, watch_surges
