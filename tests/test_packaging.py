@@ -1,0 +1,114 @@
+"""What is shipped says what the code does: the image, the infrastructure, the permissions."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from capacity_pilot.adapters.aws import OPERATIONS
+
+ROOT = Path(__file__).parent.parent
+DOCKERFILE = ROOT / "Dockerfile"
+TERRAFORM = ROOT / "infra" / "terraform"
+
+
+def find_tool(name: str) -> str:
+    beside_python = Path(sys.executable).parent / name
+    found = str(beside_python) if beside_python.exists() else shutil.which(name)
+    if found is None:
+        pytest.skip(f"{name} is not installed")
+    return found
+
+
+def instructions(name: str) -> list[str]:
+    """Give the arguments of every instruction of that name, continued lines joined."""
+    text = DOCKERFILE.read_text().replace("\\\n", " ")
+    return re.findall(rf"^{name}\s+(.*)$", text, flags=re.MULTILINE)
+
+
+def task_actions(terraform: str) -> list[str]:
+    """Give every action of the task role's policy document, in order."""
+    document = re.search(
+        r'^data "aws_iam_policy_document" "task" \{\n(.*?)^\}', terraform, re.MULTILINE | re.DOTALL
+    )
+    assert document is not None
+    lists: list[str] = re.findall(r"\bactions\s*=\s*\[(.*?)\]", document[1], re.DOTALL)
+    return [action for listed in lists for action in re.findall(r'"([^"]+)"', listed)]
+
+
+def test_the_dockerfile_is_lint_clean() -> None:
+    lint = subprocess.run(
+        [find_tool("hadolint"), str(DOCKERFILE)], capture_output=True, text=True, check=False
+    )
+    assert lint.returncode == 0, lint.stdout
+
+
+def test_the_terraform_is_formatted() -> None:
+    command = [find_tool("terraform"), "fmt", "-check", "-diff", "-recursive", str(TERRAFORM)]
+    formatted = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert formatted.returncode == 0, formatted.stdout
+
+
+def test_the_image_runs_as_a_numbered_user_who_is_not_root() -> None:
+    *_, user = instructions("USER")
+    uid, _, gid = user.partition(":")
+    assert int(uid) > 0
+    assert int(gid) > 0
+    # The task definition names the same user, since it can override the image's.
+    assert f'"{user}"' in (TERRAFORM / "main.tf").read_text()
+
+
+def test_the_image_pins_its_base_and_installs_by_hash() -> None:
+    bases = [base.split()[0] for base in instructions("FROM")]
+    assert all(re.fullmatch(r"python:3\.11\.\d+-slim-\w+", base) for base in bases), bases
+    installs = [shlex.split(run) for run in instructions("RUN") if "pip install" in run]
+    assert installs
+    assert all({"--require-hashes", "--no-deps"} & set(install) for install in installs)
+
+
+def test_nothing_in_the_image_starts_through_a_shell() -> None:
+    started = instructions("ENTRYPOINT") + instructions("CMD")
+    assert len(started) == 2
+    assert all(command.startswith("[") for command in started)
+    (health,) = instructions("HEALTHCHECK")
+    assert "CMD [" in re.sub(r"\s+", " ", health)
+
+
+def test_what_the_dockerfile_copies_is_in_the_build_context() -> None:
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    sources = [
+        source
+        for copy in instructions("COPY")
+        if "--from=" not in copy
+        for source in copy.split()[:-1]
+    ]
+    assert sources
+    for source in sources:
+        assert f"!{source}" in ignored
+        assert (ROOT / source).exists()
+
+
+def test_the_role_allows_exactly_the_calls_the_code_makes() -> None:
+    actions = task_actions((TERRAFORM / "iam.tf").read_text())
+    assert sorted(actions) == sorted(f"dynamodb:{operation}" for operation in OPERATIONS)
+
+
+def test_two_daemons_never_overlap() -> None:
+    service = (TERRAFORM / "main.tf").read_text()
+    settings = dict(re.findall(r"^\s+(\w+)\s+= (\d+)$", service, re.MULTILINE))
+    assert settings["desired_count"] == "1"
+    assert settings["deployment_minimum_healthy_percent"] == "0"
+    assert settings["deployment_maximum_percent"] == "100"
+
+
+@pytest.mark.parametrize("port", ["4317", "4318", "8080"])
+def test_image_and_task_agree_on_the_ports(port: str) -> None:
+    (exposed,) = instructions("EXPOSE")
+    assert port in exposed.split()
+    assert re.search(rf"_port\s+= {port}$", (TERRAFORM / "main.tf").read_text(), re.MULTILINE)
