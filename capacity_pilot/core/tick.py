@@ -42,6 +42,16 @@ class Capacity:
             described_at=np.zeros(size),
         )
 
+    def copy(self) -> Capacity:
+        """An independent copy, for a tick to keep while the original is written to."""
+        return Capacity(
+            provisioned=self.provisioned.copy(),
+            is_changeable=self.is_changeable.copy(),
+            decreases_today=self.decreases_today.copy(),
+            last_decrease_at=self.last_decrease_at.copy(),
+            described_at=self.described_at.copy(),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Inputs:

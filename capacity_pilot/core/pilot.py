@@ -1,0 +1,239 @@
+"""The pilot without its hands: descriptions and samples in, decisions and plans out.
+
+Holds what the pure functions need between calls. The daemon feeds it from AWS and OTLP, a
+replay from its own world; neither clock nor I/O is in here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from capacity_pilot.core.apply_time import ApplyTimes, learn_apply_time
+from capacity_pilot.core.demand import Arrivals
+from capacity_pilot.core.fleet import Fleet, carry_over
+from capacity_pilot.core.model import (
+    AccountLimits,
+    BillingMode,
+    CapacityChange,
+    Dimension,
+    Outcome,
+    OutcomeKind,
+    Plan,
+    Resource,
+    Sample,
+    SampleKey,
+    TableDescription,
+)
+from capacity_pilot.core.plan import plan_changes
+from capacity_pilot.core.policy import PolicySet, spread_policies
+from capacity_pilot.core.tick import Capacity, Decisions, Inputs, PilotState, tick
+
+_GIVE_UP_S = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one tick came to. ``unmanaged`` counts samples of targets no policy covers."""
+
+    fleet: Fleet
+    decisions: Decisions
+    plans: tuple[Plan, ...]
+    unmanaged: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """A requested change that is in force, ``after_s`` seconds after it was requested."""
+
+    table: str
+    changes: tuple[CapacityChange, ...]
+    after_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Requested:
+    changes: tuple[CapacityChange, ...]
+    at: float
+
+
+class Pilot:
+    """Keeps the fleet in step with what is described, and decides once per ``step``."""
+
+    def __init__(
+        self,
+        policies: PolicySet,
+        *,
+        limits: AccountLimits,
+        apply_time_s: float,
+        now: float,
+    ) -> None:
+        self._policies = policies
+        self._limits = limits
+        self._initial_apply_time_s = apply_time_s
+        self._descriptions: dict[str, TableDescription] = {}
+        self._requested: dict[str, _Requested] = {}
+        self._in_flight: set[str] = set()
+        self._fleet = Fleet(())
+        self._state = PilotState.empty(0, now)
+        self._apply_times = ApplyTimes.expecting(0, apply_time_s)
+        self._policy = spread_policies(policies, self._fleet, limits)
+        self._capacity = Capacity.unknown(0)
+        self._is_fleet_stale = False
+
+    @property
+    def fleet(self) -> Fleet:
+        return self._fleet
+
+    @property
+    def descriptions(self) -> Mapping[str, TableDescription]:
+        """The managed tables as last described."""
+        return self._descriptions
+
+    def is_changing(self, table: str) -> bool:
+        """True while a change of ours is requested and not yet seen in force."""
+        return table in self._requested
+
+    def observe(self, description: TableDescription) -> Applied | None:
+        """Takes a table as it is now; says so if a change of ours came into force.
+
+        Tables no policy covers, and on-demand ones, have no slots.
+        """
+        table = description.table
+        driven = description.billing_mode is BillingMode.PROVISIONED
+        if not driven or self._policies.policy_for(table) is None:
+            self.forget(table)
+            return None
+        before = self._descriptions.get(table)
+        if before is not None and before.described_at > description.described_at:
+            return None  # a slower answer to an earlier question
+        self._descriptions[table] = description
+        if before is None or _resources(before) != _resources(description):
+            self._is_fleet_stale = True
+        applied = self._settle(description)
+        if not self._is_fleet_stale:
+            self._read_capacity(description)
+        return applied
+
+    def forget(self, table: str) -> None:
+        """The table is gone, or no longer ours to drive."""
+        if self._descriptions.pop(table, None) is not None:
+            self._is_fleet_stale = True
+        self._requested.pop(table, None)
+
+    def begin(self, plan: Plan) -> None:
+        """A plan is on its way: until ``finish`` no other is made for the table."""
+        self._in_flight.add(plan.table)
+        self._reread(plan.table)
+
+    def finish(self, table: str, outcome: Outcome | None) -> None:
+        """The plan came to ``outcome``; ``None`` when it was certainly not sent."""
+        self._in_flight.discard(table)
+        if outcome is not None:
+            if outcome.before is not None:
+                self.observe(outcome.before)
+            if outcome.kind in (OutcomeKind.REQUESTED, OutcomeKind.UNKNOWN):
+                self._requested[table] = _Requested(outcome.sent, outcome.ended_at)
+        self._reread(table)
+
+    def step(self, samples: Mapping[SampleKey, Sample], now: float) -> Step:
+        """One tick over the whole fleet."""
+        if self._is_fleet_stale:
+            self._refit(now)
+        arrivals, unmanaged = self._address(samples)
+        inputs = Inputs(
+            arrivals=arrivals,
+            capacity=self._capacity.copy(),
+            policy=self._policy,
+            apply_time_s=self._apply_times.high_s(),
+        )
+        self._state, decisions = tick(self._state, inputs, now)
+        plans = plan_changes(self._fleet, decisions, now)
+        return Step(self._fleet, decisions, plans, unmanaged)
+
+    def _address(self, samples: Mapping[SampleKey, Sample]) -> tuple[Arrivals, int]:
+        """Samples by name to arrivals by slot; those without a slot are counted."""
+        placed = [
+            (slot + dimension, second, sample.units, sample.refusals)
+            for (table, index, dimension, second), sample in samples.items()
+            if (slot := self._fleet.slot(Resource(table, index), Dimension.READ)) is not None
+        ]
+        if not placed:
+            return Arrivals.none(), len(samples)
+        slots, seconds, units, refusals = np.array(placed, dtype=np.float64).T
+        arrivals = Arrivals(slots.astype(np.int64), seconds.astype(np.int64), units, refusals)
+        return arrivals, len(samples) - len(placed)
+
+    def _settle(self, description: TableDescription) -> Applied | None:
+        """Closes a requested change once it is in force, and learns how long it took."""
+        table = description.table
+        requested = self._requested.get(table)
+        if requested is None or description.described_at <= requested.at:
+            return None
+        took_s = description.described_at - requested.at
+        units = {r.resource: (r.read, r.write) for r in description.resources}
+        in_force = all(units.get(c.resource) == (c.read, c.write) for c in requested.changes)
+        if description.is_settled and in_force:
+            del self._requested[table]
+            slots = [
+                slot + d
+                for c in requested.changes
+                if (slot := self._fleet.slot(c.resource, Dimension.READ)) is not None
+                for d in Dimension
+            ]
+            # One call covers the table and its indexes, and they wait for each other.
+            self._apply_times = learn_apply_time(
+                self._apply_times, np.array(slots, dtype=np.int64), took_s
+            )
+            return Applied(table=table, changes=requested.changes, after_s=took_s)
+        if description.is_settled or took_s > _GIVE_UP_S:
+            # Settled on something else: overtaken by a third party, or never taken.
+            del self._requested[table]
+        return None
+
+    def _refit(self, now: float) -> None:
+        old = self._fleet
+        new = Fleet.of(r.resource for d in self._descriptions.values() for r in d.resources)
+        size = len(new)
+        self._state = carry_over(self._state, fresh=PilotState.empty(size, now), old=old, new=new)
+        expecting = ApplyTimes.expecting(size, self._initial_apply_time_s)
+        self._apply_times = carry_over(self._apply_times, fresh=expecting, old=old, new=new)
+        self._policy = spread_policies(self._policies, new, self._limits)
+        self._capacity = Capacity.unknown(size)
+        self._fleet = new
+        self._is_fleet_stale = False
+        for description in self._descriptions.values():
+            self._read_capacity(description)
+
+    def _reread(self, table: str) -> None:
+        description = self._descriptions.get(table)
+        if description is not None and not self._is_fleet_stale:
+            self._read_capacity(description)
+
+    def _read_capacity(self, description: TableDescription) -> None:
+        table = description.table
+        is_changeable = (
+            description.is_settled
+            and not description.is_global
+            and table not in self._in_flight
+            and table not in self._requested
+        )
+        capacity = self._capacity
+        for r in description.resources:
+            slot = self._fleet.slot(r.resource, Dimension.READ)
+            if slot is None:
+                continue
+            pair = slice(slot, slot + 2)
+            capacity.provisioned[pair] = (r.read, r.write)
+            capacity.is_changeable[pair] = is_changeable
+            capacity.decreases_today[pair] = r.decreases_today
+            capacity.last_decrease_at[pair] = (
+                np.nan if r.last_decrease_at is None else r.last_decrease_at
+            )
+            capacity.described_at[pair] = description.described_at
+
+
+def _resources(description: TableDescription) -> frozenset[Resource]:
+    return frozenset(r.resource for r in description.resources)

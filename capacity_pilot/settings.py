@@ -1,0 +1,84 @@
+"""How the process runs: flags and environment. What it does to which table is the policy's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import AliasChoices, Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class DaemonSettings(BaseSettings):
+    """Run the daemon: OTLP spans in, UpdateTable calls out.
+
+    Every flag is also an environment variable: --http-port is CAPACITY_PILOT_HTTP_PORT.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="CAPACITY_PILOT_", cli_kebab_case=True, extra="forbid", frozen=True
+    )
+
+    mode: Literal["shadow", "active"] = Field(
+        default="shadow",
+        description="shadow decides and says so, active also calls UpdateTable",
+    )
+    policy: Path | None = Field(default=None, description="the policy file (YAML)")
+    policy_text: str | None = Field(
+        default=None, description="the policy itself, where no file can be mounted"
+    )
+    region: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices("region", "CAPACITY_PILOT_REGION", "AWS_REGION"),
+        description="AWS Region of the tables",
+    )
+    endpoint_url: str | None = Field(
+        default=None, description="DynamoDB endpoint, if not the Region's own"
+    )
+    host: str = Field(default="127.0.0.1", description="address the listeners bind")
+    grpc_port: int = Field(default=4317, ge=0, le=65535, description="OTLP/gRPC; 0 picks one")
+    http_port: int = Field(default=4318, ge=0, le=65535, description="OTLP/HTTP; 0 picks one")
+    health_port: int = Field(
+        default=8080, ge=0, le=65535, description="/healthz and /status; 0 picks one"
+    )
+    max_request_mib: int = Field(
+        default=16, ge=1, le=256, description="largest OTLP request, decompressed"
+    )
+    sampling_ratio: dict[str, float] = Field(
+        default_factory=dict,
+        description="share of traces kept per service.name (SERVICE=0.25), for samplers that do "
+        "not say so in tracestate",
+    )
+    tick_s: float = Field(default=1.0, ge=0.1, le=60, description="seconds from tick to tick")
+    describe_s: float = Field(
+        default=30.0, ge=1, le=3600, description="seconds between reads of a table at rest"
+    )
+    discover_s: float = Field(
+        default=60.0, ge=1, le=3600, description="seconds between looks for new tables"
+    )
+    apply_time_s: float = Field(
+        default=30.0, ge=0.5, le=900, description="assumed apply time until some were seen"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @model_validator(mode="after")
+    def _has_one_policy(self) -> Self:
+        if (self.policy is None) == (self.policy_text is None):
+            raise ValueError(
+                "one policy is needed: give --policy FILE (or CAPACITY_PILOT_POLICY), "
+                "or CAPACITY_PILOT_POLICY_TEXT, and not both"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _has_region(self) -> Self:
+        if self.region is None:
+            raise ValueError("no Region: give --region or set AWS_REGION")
+        return self
+
+    @model_validator(mode="after")
+    def _ratios_are_shares(self) -> Self:
+        for service, ratio in self.sampling_ratio.items():
+            if not 0 < ratio <= 1:
+                raise ValueError(f"sampling_ratio of {service} is {ratio}, must be in (0, 1]")
+        return self
