@@ -1,0 +1,304 @@
+"""What every capacity gateway must do, whichever world stands behind it.
+
+moto is DynamoDB at its most lenient: changes are in force at once, nothing is counted. What only
+a faithful world does (time to apply, decrease quotas) is asked of the others alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import aiohttp
+import pytest
+from aiobotocore.session import get_session
+from moto.server import ThreadedMotoServer
+
+from capacity_pilot.adapters.aws import ShadowGateway, open_gateway
+from capacity_pilot.core.model import (
+    BillingMode,
+    CapacityChange,
+    Direction,
+    OutcomeKind,
+    Plan,
+    Resource,
+    ResourceDescription,
+    TableDescription,
+)
+from capacity_pilot.core.ports import CapacityGateway
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
+
+REGION = "us-east-1"
+NOON = datetime(2026, 10, 9, 12, tzinfo=UTC).timestamp()
+APPLY_TIME_S = 30.0
+TABLE = Resource("feed")
+INDEX = Resource("feed", "by-day")
+
+
+@dataclass
+class HandClock:
+    """A clock that moves when told to."""
+
+    at: float = NOON
+
+    def now(self) -> float:
+        return self.at
+
+
+@dataclass(kw_only=True)
+class Subject:
+    """A gateway, and the time of the world behind it."""
+
+    gateway: CapacityGateway
+    clock: HandClock
+
+    def settle(self) -> None:
+        self.clock.at += 2 * APPLY_TIME_S
+
+    async def described(self) -> TableDescription:
+        table = await self.gateway.describe("feed")
+        assert table is not None
+        return table
+
+    async def resource(self, of: Resource) -> ResourceDescription:
+        return next(r for r in (await self.described()).resources if r.resource == of)
+
+    async def units(self, of: Resource) -> tuple[int, int]:
+        resource = await self.resource(of)
+        return resource.read, resource.write
+
+    def plan(self, direction: Direction, *changes: tuple[Resource, int, int]) -> Plan:
+        return Plan(
+            table=changes[0][0].table,
+            direction=direction,
+            changes=tuple(CapacityChange(resource=r, read=rd, write=w) for r, rd, w in changes),
+            decided_at=self.clock.at,
+            expires_at=self.clock.at + 5.0,
+        )
+
+    async def actuate(
+        self, direction: Direction, *changes: tuple[Resource, int, int]
+    ) -> OutcomeKind:
+        return (await self.gateway.actuate(self.plan(direction, *changes))).kind
+
+
+async def create_tables(client: DynamoDBClient) -> None:
+    """Create a provisioned table with an index, and an on-demand one."""
+    await client.create_table(
+        TableName="feed",
+        AttributeDefinitions=[
+            {"AttributeName": "id", "AttributeType": "S"},
+            {"AttributeName": "day", "AttributeType": "S"},
+        ],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        ProvisionedThroughput={"ReadCapacityUnits": 100, "WriteCapacityUnits": 200},
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "by-day",
+                "KeySchema": [{"AttributeName": "day", "KeyType": "HASH"}],
+                "Projection": {"ProjectionType": "ALL"},
+                "ProvisionedThroughput": {"ReadCapacityUnits": 30, "WriteCapacityUnits": 200},
+            }
+        ],
+    )
+    await client.create_table(
+        TableName="likes",
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+
+
+@pytest.fixture(autouse=True)
+def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+
+
+@pytest.fixture(scope="module")
+def moto_url() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+LENIENT = ["moto"]
+FAITHFUL = ["shadow over moto"]
+
+
+async def open_subject(world: str, url: str, *, clock: HandClock, stack: AsyncExitStack) -> Subject:
+    # moto keeps its tables in the process, not in the server.
+    async with aiohttp.request("POST", f"{url}/moto-api/reset") as answer:
+        answer.raise_for_status()
+    client = await stack.enter_async_context(
+        get_session().create_client("dynamodb", region_name=REGION, endpoint_url=url)
+    )
+    await create_tables(client)
+    gateway: CapacityGateway = await stack.enter_async_context(
+        open_gateway(region=REGION, clock=clock, endpoint_url=url)
+    )
+    if world.startswith("shadow"):
+        gateway = ShadowGateway(gateway, apply_time_s=APPLY_TIME_S, clock=clock)
+    return Subject(gateway=gateway, clock=clock)
+
+
+@pytest.fixture(params=LENIENT + FAITHFUL)
+async def subject(request: pytest.FixtureRequest, moto_url: str) -> AsyncIterator[Subject]:
+    async with AsyncExitStack() as stack:
+        yield await open_subject(request.param, moto_url, clock=HandClock(), stack=stack)
+
+
+only_faithful = pytest.mark.parametrize("subject", FAITHFUL, indirect=True)
+
+
+async def test_tables_are_listed_and_limits_known(subject: Subject) -> None:
+    assert set(await subject.gateway.list_tables()) == {"feed", "likes"}
+    limits = await subject.gateway.limits()
+    assert limits.account_read >= limits.table_read > 0
+    assert limits.account_write >= limits.table_write > 0
+
+
+async def test_a_table_is_described_with_its_index(subject: Subject) -> None:
+    table = await subject.described()
+    assert table.billing_mode is BillingMode.PROVISIONED
+    assert table.is_settled
+    assert not table.is_global
+    assert table.described_at == subject.clock.at
+    assert [r.resource for r in table.resources] == [TABLE, INDEX]
+    assert [(r.read, r.write) for r in table.resources] == [(100, 200), (30, 200)]
+    assert [(r.decreases_today, r.last_decrease_at) for r in table.resources] == [(0, None)] * 2
+
+
+async def test_a_table_that_is_not_there_is_none_and_not_an_error(subject: Subject) -> None:
+    assert await subject.gateway.describe("nowhere") is None
+
+
+async def test_a_scale_out_of_table_and_index_is_one_call_and_soon_in_force(
+    subject: Subject,
+) -> None:
+    plan = subject.plan(Direction.OUT, (TABLE, 150, 400), (INDEX, 30, 400))
+    outcome = await subject.gateway.actuate(plan)
+    assert outcome.kind is OutcomeKind.REQUESTED
+    assert outcome.sent == plan.changes
+    assert outcome.ended_at == subject.clock.at
+    subject.settle()
+    assert (await subject.described()).is_settled
+    assert await subject.units(TABLE) == (150, 400)
+    assert await subject.units(INDEX) == (30, 400)
+
+
+async def test_a_scale_in_of_table_and_index_is_one_call_and_soon_in_force(
+    subject: Subject,
+) -> None:
+    kind = await subject.actuate(Direction.IN, (TABLE, 50, 100), (INDEX, 10, 100))
+    assert kind is OutcomeKind.REQUESTED
+    subject.settle()
+    assert await subject.units(TABLE) == (50, 100)
+    assert await subject.units(INDEX) == (10, 100)
+
+
+async def test_a_scale_out_never_lowers_and_a_scale_in_never_raises(subject: Subject) -> None:
+    assert await subject.actuate(Direction.OUT, (TABLE, 300, 1)) is OutcomeKind.REQUESTED
+    subject.settle()
+    assert await subject.units(TABLE) == (300, 200)
+    assert await subject.actuate(Direction.IN, (TABLE, 900, 20)) is OutcomeKind.REQUESTED
+    subject.settle()
+    assert await subject.units(TABLE) == (300, 20)
+
+
+async def test_the_same_plan_again_changes_nothing(subject: Subject) -> None:
+    assert await subject.actuate(Direction.OUT, (TABLE, 300, 300)) is OutcomeKind.REQUESTED
+    subject.settle()
+    assert await subject.actuate(Direction.OUT, (TABLE, 300, 300)) is OutcomeKind.UNCHANGED
+    assert await subject.actuate(Direction.IN, (TABLE, 300, 300)) is OutcomeKind.UNCHANGED
+
+
+async def test_a_plan_naming_an_index_that_is_gone_is_not_carried_out_in_part(
+    subject: Subject,
+) -> None:
+    gone = Resource("feed", "by-month")
+    kind = await subject.actuate(Direction.OUT, (TABLE, 300, 300), (gone, 300, 300))
+    assert kind is OutcomeKind.NOT_FOUND
+    subject.settle()
+    assert await subject.units(TABLE) == (100, 200)
+
+
+async def test_a_plan_for_a_table_that_is_gone_finds_nothing(subject: Subject) -> None:
+    assert (
+        await subject.actuate(Direction.OUT, (Resource("nowhere"), 5, 5)) is OutcomeKind.NOT_FOUND
+    )
+
+
+async def test_an_on_demand_table_is_left_alone(subject: Subject) -> None:
+    assert (
+        await subject.actuate(Direction.OUT, (Resource("likes"), 5, 5)) is OutcomeKind.UNSUPPORTED
+    )
+
+
+async def test_a_plan_past_its_time_is_not_carried_out(subject: Subject) -> None:
+    plan = subject.plan(Direction.OUT, (TABLE, 300, 300))
+    outcome = await subject.gateway.actuate(replace(plan, expires_at=subject.clock.at))
+    assert outcome.kind is OutcomeKind.EXPIRED
+    assert await subject.units(TABLE) == (100, 200)
+
+
+async def test_no_units_at_all_are_invalid(subject: Subject) -> None:
+    assert await subject.actuate(Direction.IN, (TABLE, 0, 5)) is OutcomeKind.INVALID
+    assert await subject.units(TABLE) == (100, 200)
+
+
+@only_faithful
+async def test_until_a_change_is_in_force_the_table_is_busy_at_its_old_units(
+    subject: Subject,
+) -> None:
+    assert await subject.actuate(Direction.OUT, (TABLE, 150, 400)) is OutcomeKind.REQUESTED
+    assert not (await subject.described()).is_settled
+    assert await subject.units(TABLE) == (100, 200)
+    assert await subject.actuate(Direction.OUT, (TABLE, 500, 500)) is OutcomeKind.BUSY
+    subject.settle()
+    assert await subject.actuate(Direction.OUT, (TABLE, 500, 500)) is OutcomeKind.REQUESTED
+
+
+@only_faithful
+async def test_the_fifth_decrease_of_a_day_waits_an_hour_after_the_fourth(
+    subject: Subject,
+) -> None:
+    for units in (90, 80, 70, 60):
+        last_at = subject.clock.at
+        assert await subject.actuate(Direction.IN, (TABLE, units, units)) is OutcomeKind.REQUESTED
+        subject.settle()
+    spent = await subject.resource(TABLE)
+    assert (spent.decreases_today, spent.last_decrease_at) == (4, last_at)
+    assert (await subject.resource(INDEX)).decreases_today == 0
+
+    both = subject.plan(Direction.IN, (TABLE, 50, 50), (INDEX, 20, 20))
+    refused = await subject.gateway.actuate(both)
+    assert refused.kind is OutcomeKind.DECREASE_QUOTA
+    assert refused.retry_at == last_at + 3600.0
+    # The index's own quota is untouched, and so are increases.
+    assert await subject.actuate(Direction.IN, (INDEX, 20, 20)) is OutcomeKind.REQUESTED
+    subject.settle()
+    assert await subject.actuate(Direction.OUT, (TABLE, 70, 70)) is OutcomeKind.REQUESTED
+
+    subject.clock.at = last_at + 3600.0
+    assert await subject.actuate(Direction.IN, (TABLE, 50, 50)) is OutcomeKind.REQUESTED
+
+
+@only_faithful
+async def test_midnight_utc_gives_the_decreases_back(subject: Subject) -> None:
+    midnight_at = NOON + 12 * 3600.0
+    subject.clock.at = midnight_at - 300.0
+    for units in (90, 80, 70, 60):
+        assert await subject.actuate(Direction.IN, (TABLE, units, units)) is OutcomeKind.REQUESTED
+        subject.settle()
+    assert await subject.actuate(Direction.IN, (TABLE, 50, 50)) is OutcomeKind.DECREASE_QUOTA
+    subject.clock.at = midnight_at
+    assert (await subject.resource(TABLE)).decreases_today == 0
+    assert await subject.actuate(Direction.IN, (TABLE, 50, 50)) is OutcomeKind.REQUESTED
