@@ -1,0 +1,214 @@
+"""CreateTable and UpdateTable requests, read: what of them the model has, and what it refuses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, Final
+
+from capacity_pilot.core.model import BillingMode
+from capacity_pilot.simulator.physics.database import (
+    Request,
+    name_in_arn,
+    refuse_unmodelled,
+    require,
+)
+from capacity_pilot.simulator.physics.refusals import absent_member, invalid
+from capacity_pilot.simulator.physics.store import projected_attributes
+from capacity_pilot.simulator.physics.tables import (
+    IndexSpec,
+    KeySchema,
+    TableSpec,
+    TableState,
+    Units,
+)
+from capacity_pilot.simulator.physics.updates import Changes
+
+_NAME: Final = re.compile(r"[a-zA-Z0-9_.-]{3,255}")
+_MOST_INDEXES: Final = 20
+_CREATE_MEMBERS: Final = (
+    "TableName",
+    "KeySchema",
+    "AttributeDefinitions",
+    "ProvisionedThroughput",
+    "GlobalSecondaryIndexes",
+    "BillingMode",
+    "Tags",
+)
+_UPDATE_MEMBERS: Final = (
+    "TableName",
+    "BillingMode",
+    "ProvisionedThroughput",
+    "GlobalSecondaryIndexUpdates",
+)
+_INDEX_MEMBERS: Final = ("IndexName", "KeySchema", "Projection", "ProvisionedThroughput")
+_ON_DEMAND_WITH_UNITS: Final = (
+    "One or more parameter values were invalid: Neither ReadCapacityUnits nor WriteCapacityUnits "
+    "can be specified when BillingMode is PAY_PER_REQUEST"
+)
+
+
+def read_table_spec(request: Request) -> TableSpec:
+    """The table a CreateTable request declares."""
+    refuse_unmodelled(request, _CREATE_MEMBERS, operation="CreateTable")
+    name = require(request, "TableName", str)
+    if not _NAME.fullmatch(name):
+        raise invalid(
+            f"1 validation error detected: Value '{name}' at 'tableName' failed to satisfy "
+            "constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+, and "
+            "have length 3 to 255"
+        )
+    billing_mode = _billing_mode(request) or BillingMode.PROVISIONED
+    key = _key_schema(request)
+    indexes = tuple(
+        _index_spec(index, key, billing_mode)
+        for index in request.get("GlobalSecondaryIndexes") or ()
+    )
+    if len(indexes) > _MOST_INDEXES or len({i.name for i in indexes}) < len(indexes):
+        raise invalid(
+            "One or more parameter values were invalid: GlobalSecondaryIndexes must have "
+            f"different names and be at most {_MOST_INDEXES}"
+        )
+    types = _attribute_types(request, {*key.names, *(n for i in indexes for n in i.key.names)})
+    return TableSpec(
+        name=name,
+        key=key,
+        units=_declared_units(
+            request,
+            billing_mode,
+            absent="ReadCapacityUnits and WriteCapacityUnits must both be specified when "
+            "BillingMode is PROVISIONED",
+        ),
+        attribute_types=types,
+        indexes=indexes,
+        billing_mode=billing_mode,
+    )
+
+
+def read_tags(request: Request) -> dict[str, str]:
+    """Tags as CreateTable and TagResource carry them."""
+    return {
+        require(tag, "Key", str): require(tag, "Value", str) for tag in request.get("Tags") or ()
+    }
+
+
+def read_changes(request: Request, table: TableState) -> Changes:
+    """The units an UpdateTable request asks for, by index name."""
+    refuse_unmodelled(request, _UPDATE_MEMBERS, operation="UpdateTable")
+    billing_mode = _billing_mode(request)
+    if billing_mode not in {None, table.spec.billing_mode}:
+        raise invalid("A switch of BillingMode by UpdateTable is not modelled by this simulator")
+    changes: dict[str, Units] = {}
+    if request.get("ProvisionedThroughput") is not None:
+        changes[""] = _units(request["ProvisionedThroughput"], "provisionedThroughput")
+    updates = request.get("GlobalSecondaryIndexUpdates") or ()
+    for position, update in enumerate(updates, start=1):
+        refuse_unmodelled(update, ("Update",), operation="GlobalSecondaryIndexUpdates")
+        change = require(update, "Update", dict)
+        index = require(change, "IndexName", str)
+        if index in changes:
+            raise invalid(
+                "One or more parameter values were invalid: Only one global secondary index "
+                f"update per index is allowed simultaneously. Index: {index}"
+            )
+        path = f"globalSecondaryIndexUpdates.{position}.member.update.provisionedThroughput"
+        changes[index] = _units(require(change, "ProvisionedThroughput", dict), path)
+    return changes
+
+
+def table_of_arn(request: Request) -> str:
+    """The table whose ARN a tagging request names."""
+    return name_in_arn(require(request, "ResourceArn", str))
+
+
+def _billing_mode(request: Request) -> BillingMode | None:
+    text = request.get("BillingMode")
+    if text is None:
+        return None
+    try:
+        return BillingMode(text)
+    except ValueError:
+        raise invalid(
+            f"1 validation error detected: Value '{text}' at 'billingMode' failed to satisfy "
+            "constraint: Member must satisfy enum value set: [PROVISIONED, PAY_PER_REQUEST]"
+        ) from None
+
+
+def _units(declared: Request, path: str) -> Units:
+    for member in ("ReadCapacityUnits", "WriteCapacityUnits"):
+        if declared.get(member) is None:
+            raise absent_member(f"{path}.{member[0].lower()}{member[1:]}")
+    return Units(
+        require(declared, "ReadCapacityUnits", int), require(declared, "WriteCapacityUnits", int)
+    )
+
+
+def _declared_units(declared: Request, billing_mode: BillingMode, *, absent: str) -> Units:
+    throughput = declared.get("ProvisionedThroughput")
+    if billing_mode is BillingMode.PAY_PER_REQUEST:
+        if throughput is not None:
+            raise invalid(_ON_DEMAND_WITH_UNITS)
+        return Units(0, 0)
+    if throughput is None:
+        raise invalid(f"One or more parameter values were invalid: {absent}")
+    return _units(throughput, "provisionedThroughput")
+
+
+def _key_schema(declared: Request) -> KeySchema:
+    elements = require(declared, "KeySchema", list)
+    names = [require(element, "AttributeName", str) for element in elements]
+    kinds = [element.get("KeyType") for element in elements]
+    if kinds not in (["HASH"], ["HASH", "RANGE"]):
+        raise invalid(
+            "Invalid KeySchema: it must be one HASH element, then at most one RANGE element; "
+            f"it is {kinds!r:.80}"
+        )
+    return KeySchema(*names)
+
+
+def _index_spec(declared: Request, table_key: KeySchema, mode: BillingMode) -> IndexSpec:
+    refuse_unmodelled(declared, _INDEX_MEMBERS, operation="GlobalSecondaryIndexes")
+    name = require(declared, "IndexName", str)
+    key = _key_schema(declared)
+    projection = require(declared, "Projection", dict)
+    kind = projection.get("ProjectionType")
+    if kind not in {"ALL", "KEYS_ONLY", "INCLUDE"}:
+        raise invalid(
+            f"One or more parameter values were invalid: Unknown ProjectionType: {kind!r:.80}"
+        )
+    non_key = tuple(projection.get("NonKeyAttributes") or ())
+    if bool(non_key) != (kind == "INCLUDE"):
+        raise invalid(
+            "One or more parameter values were invalid: NonKeyAttributes go with ProjectionType "
+            f"INCLUDE, and only with it; ProjectionType is {kind}"
+        )
+    return IndexSpec(
+        name=name,
+        key=key,
+        projection=kind,
+        projected=projected_attributes(table_key, key, kind=kind, non_key=non_key),
+        units=_declared_units(
+            declared, mode, absent=f"ProvisionedThroughput must be specified for index: {name}"
+        ),
+        non_key_attributes=non_key,
+    )
+
+
+def _attribute_types(request: Request, used: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    definitions: dict[str, Any] = {
+        require(d, "AttributeName", str): d.get("AttributeType")
+        for d in require(request, "AttributeDefinitions", list)
+    }
+    if set(definitions) != set(used):
+        raise invalid(
+            "One or more parameter values were invalid: AttributeDefinitions must define the "
+            f"attributes of all keys and no others. AttributeDefinitions: {sorted(definitions)}, "
+            f"keys used: {sorted(used)}"
+        )
+    for name, kind in definitions.items():
+        if kind not in {"S", "N", "B"}:
+            raise invalid(
+                f"1 validation error detected: Value '{kind}' at 'attributeDefinitions' of {name} "
+                "failed to satisfy constraint: Member must satisfy enum value set: [B, N, S]"
+            )
+    return tuple(definitions.items())
