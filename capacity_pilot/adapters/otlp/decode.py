@@ -1,0 +1,147 @@
+"""OTLP trace requests to harvests: the one door through which telemetry enters.
+
+A request is decoded whole or not at all; within it, a damaged span costs that span alone.
+Spans that do not contain "ynamo" cannot be DynamoDB's in any dialect and stay unparsed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from google.protobuf.message import DecodeError
+
+from capacity_pilot.adapters.otlp.charging import charge
+from capacity_pilot.adapters.otlp.estimate import Estimator
+from capacity_pilot.adapters.otlp.harvest import Counts, Harvest
+from capacity_pilot.adapters.otlp.json_request import read_json_request
+from capacity_pilot.adapters.otlp.names import NameRegistry
+from capacity_pilot.adapters.otlp.spans import Gathered, Service, SpanReader, Window
+from capacity_pilot.adapters.otlp.wire import Resource, TraceRequest
+from capacity_pilot.core.errors import InputError, TelemetryError
+
+_MAX_SERVICE_CHARS = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What decoding keeps at most, and which ages of spans it believes.
+
+    ``max_memo_entries`` bounds each memo table, of entries up to 1 KiB.
+    """
+
+    late_after_seconds: float = 300.0
+    clock_skew_seconds: float = 5.0
+    max_tables: int = 20_000
+    max_indexes: int = 100_000
+    max_memo_entries: int = 32_768
+    max_resources: int = 16_384
+
+
+class Decoder:
+    """Decodes requests one at a time; holds what they share: memos, names, the estimator.
+
+    ``sampling_ratios`` gives, by ``service.name``, the ratio, above 0 and up to 1, of samplers
+    that leave no threshold in ``tracestate``. Raises ``InputError`` for any other ratio.
+    """
+
+    def __init__(
+        self,
+        estimator: Estimator,
+        sampling_ratios: Mapping[str, float] | None = None,
+        bounds: Bounds | None = None,
+    ) -> None:
+        bounds = bounds or Bounds()
+        ratios = sampling_ratios or {}
+        self._estimator = estimator
+        self._weights = {service: _weight_of(service, ratio) for service, ratio in ratios.items()}
+        self._bounds = bounds
+        self._names = NameRegistry(max_tables=bounds.max_tables, max_indexes=bounds.max_indexes)
+        self._spans = SpanReader(self._names, max_memo_entries=bounds.max_memo_entries)
+        self._services: dict[bytes, Service] = {}
+
+    def decode_protobuf(self, body: bytes, received_at: float) -> Harvest:
+        """Raises ``TelemetryError`` if the body is no ExportTraceServiceRequest."""
+        try:
+            request = TraceRequest.FromString(body)
+        except DecodeError as error:
+            msg = f"{len(body)} bytes are no ExportTraceServiceRequest: {error}"
+            raise TelemetryError(msg) from error
+        has_capitals = b"YNAMO" in body
+        harvest, gathered = self._begin(received_at)
+        for resource_spans in request.resource_spans:
+            for scope_spans in resource_spans.scope_spans:
+                self._read(
+                    resource_spans.resource, scope_spans.spans, gathered, has_capitals=has_capitals
+                )
+        return self._finish(harvest, gathered)
+
+    def decode_json(self, body: bytes, received_at: float) -> Harvest:
+        """Raises ``TelemetryError`` if the body is no request in OTLP's JSON encoding."""
+        groups = read_json_request(body)
+        harvest, gathered = self._begin(received_at)
+        for group in groups:
+            harvest.counts.spans += group.malformed_spans
+            harvest.counts.malformed_spans += group.malformed_spans
+            self._read(group.resource, group.spans, gathered, has_capitals=True)
+        return self._finish(harvest, gathered)
+
+    def _begin(self, received_at: float) -> tuple[Harvest, Gathered]:
+        if self._names.turn(received_at):
+            self._spans.forget()
+        window = Window(
+            opens_at=int((received_at - self._bounds.late_after_seconds) * 1e9),
+            closes_at=int((received_at + self._bounds.clock_skew_seconds) * 1e9),
+        )
+        harvest = Harvest(counts=Counts(requests=1))
+        return harvest, Gathered(window, harvest.counts)
+
+    def _read(
+        self,
+        resource: bytes,
+        spans: Sequence[bytes],
+        gathered: Gathered,
+        *,
+        has_capitals: bool,
+    ) -> None:
+        gathered.counts.spans += len(spans)
+        if has_capitals:
+            candidates = [span for span in spans if b"ynamo" in span or b"YNAMO" in span]
+        else:
+            candidates = [span for span in spans if b"ynamo" in span]
+        if candidates:
+            self._spans.read(candidates, self._service_of(resource), gathered)
+
+    def _finish(self, harvest: Harvest, gathered: Gathered) -> Harvest:
+        """Everything that can fail is behind us: from here on the request counts."""
+        charge(gathered.tally, estimator=self._estimator, harvest=harvest)
+        return harvest
+
+    def _service_of(self, resource: bytes) -> Service:
+        service = self._services.get(resource)
+        if service is None:
+            if len(self._services) >= self._bounds.max_resources:
+                self._services.clear()
+            name = _service_name(resource)
+            service = Service(name[:_MAX_SERVICE_CHARS], self._weights.get(name, 1.0))
+            self._services[resource] = service
+        return service
+
+
+def _service_name(resource: bytes) -> str:
+    """``service.name``, or ``""`` if the resource has none."""
+    try:
+        for attribute in Resource.FromString(resource).attributes:
+            if attribute.key == b"service.name":
+                return attribute.value.string_value.decode()
+    except (DecodeError, UnicodeDecodeError) as error:
+        msg = f"a resource of {len(resource)} bytes cannot be read: {error}"
+        raise TelemetryError(msg) from error
+    return ""
+
+
+def _weight_of(service: str, ratio: float) -> float:
+    if not 0.0 < ratio <= 1.0:
+        msg = f"sampling ratio of service {service!r} must be above 0 and at most 1, not {ratio}"
+        raise InputError(msg)
+    return 1.0 / ratio

@@ -1,0 +1,95 @@
+"""What was harvested since the last tick: bounded, merged, handed over whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from capacity_pilot.adapters.otlp.harvest import Counts, Harvest
+from capacity_pilot.core.errors import OverloadedError
+from capacity_pilot.core.model import Sample, SampleKey
+
+MAX_PENDING_KEYS = 200_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrivals:
+    """What arrived since the last drain. ``last_received_at`` is of all time.
+
+    ``newest_second`` is the latest Unix second for which demand arrived, ``None`` if none did.
+    """
+
+    requests: int
+    last_received_at: float | None
+    newest_second: int | None
+
+
+class Drained(NamedTuple):
+    """Everything pending at a drain, for the taker to keep."""
+
+    samples: dict[SampleKey, Sample]
+    counts: Counts
+    arrivals: Arrivals
+
+
+class Intake:
+    """The bounded buffer between the servers and the tick. Used from one thread only.
+
+    ``totals`` only grows and outlives drains.
+    """
+
+    def __init__(self, *, max_pending_keys: int = MAX_PENDING_KEYS) -> None:
+        self._max_pending_keys = max_pending_keys
+        self._samples: dict[SampleKey, Sample] = {}
+        self._counts = Counts()
+        self._newest_second: int | None = None
+        self._last_received_at: float | None = None
+        self.totals = Counts()
+
+    @property
+    def pending_keys(self) -> int:
+        return len(self._samples)
+
+    @property
+    def is_full(self) -> bool:
+        return self.pending_keys >= self._max_pending_keys
+
+    @property
+    def last_received_at(self) -> float | None:
+        """When a harvest was last taken in, whether or not it held demand."""
+        return self._last_received_at
+
+    def offer(self, harvest: Harvest, received_at: float) -> None:
+        """Merges the harvest, or raises ``OverloadedError`` and merges nothing of it.
+
+        A harvest that only adds to pending keys is taken even when full.
+        """
+        new_keys = sum(key not in self._samples for key in harvest.samples)
+        if new_keys and self.pending_keys + new_keys > self._max_pending_keys:
+            msg = (
+                f"intake holds {self.pending_keys} of at most {self._max_pending_keys} pending"
+                f" targets and seconds; {new_keys} more do not fit until the next tick"
+            )
+            raise OverloadedError(msg)
+        for key, sample in harvest.samples.items():
+            pending = self._samples.get(key)
+            if pending is None:
+                self._samples[key] = sample
+            else:
+                pending.add(sample)
+        self._counts.add(harvest.counts)
+        self.totals.add(harvest.counts)
+        self._last_received_at = received_at
+        if harvest.newest_second is not None:
+            self._newest_second = max(harvest.newest_second, self._newest_second or 0)
+
+    def drain(self) -> Drained:
+        """Hands over what is pending and starts afresh."""
+        arrivals = Arrivals(
+            requests=self._counts.requests,
+            last_received_at=self._last_received_at,
+            newest_second=self._newest_second,
+        )
+        drained = Drained(self._samples, self._counts, arrivals)
+        self._samples, self._counts, self._newest_second = {}, Counts(), None
+        return drained

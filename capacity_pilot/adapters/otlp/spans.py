@@ -1,0 +1,148 @@
+"""Spans to calls: which spans are DynamoDB's, when they ended, what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from google.protobuf.message import DecodeError
+
+from capacity_pilot.adapters.otlp.attributes import AttributeMemo, Fact
+from capacity_pilot.adapters.otlp.call import Call, Reading, describe_call
+from capacity_pilot.adapters.otlp.charging import Tally
+from capacity_pilot.adapters.otlp.harvest import Counts
+from capacity_pilot.adapters.otlp.names import NameRegistry
+from capacity_pilot.adapters.otlp.outcome import Outcome, classify
+from capacity_pilot.adapters.otlp.sampling import adjusted_count
+from capacity_pilot.adapters.otlp.wire import Span
+
+_CLIENT = 3  # SpanKind
+_NANOS = 1_000_000_000
+_MAX_CACHED_SPAN_BYTES = 4096
+
+
+_Key = tuple[Fact | bytes, ...]
+"""A span's facts, after its name where facts alone do not decide."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Who sent a group of spans. ``weight`` is calls per span where no tracestate says."""
+
+    name: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Nanoseconds since the epoch between which a span's end is believed."""
+
+    opens_at: int
+    closes_at: int
+
+
+@dataclass(slots=True)
+class Gathered:
+    """One request's calls so far, apart from everything that outlives the request."""
+
+    window: Window
+    counts: Counts
+    tally: Tally = field(default_factory=dict)
+
+
+class SpanReader:
+    """Reads encoded spans; holds the memos, so that equal spans are understood once."""
+
+    def __init__(self, names: NameRegistry, *, max_memo_entries: int) -> None:
+        self._names = names
+        self._max_calls = max_memo_entries
+        self._memo = AttributeMemo(max_entries=max_memo_entries)
+        self._calls: dict[_Key, Call] = {}
+
+    def forget(self) -> None:
+        """Empties the memos, as when names have to be admitted anew."""
+        self._memo.forget()
+        self._calls.clear()
+
+    def read(self, spans: Sequence[bytes], service: Service, gathered: Gathered) -> None:
+        """Tallies the DynamoDB calls among the spans; a span that cannot be read is counted."""
+        self._make_room()
+        counts, tally = gathered.counts, gathered.tally
+        opens_at, closes_at = gathered.window.opens_at, gathered.window.closes_at
+        parse, recall, known_calls = Span.FromString, self._memo.__getitem__, self._calls
+        for raw in spans:
+            try:
+                span = parse(raw)
+                if span.kind != _CLIENT:
+                    continue
+                facts = tuple(filter(None, map(recall, span.attributes)))
+                call = known_calls.get(facts) or self._describe(facts, facts, len(raw))
+                if call.reading is Reading.UNDECIDED:
+                    call = self._describe_by_name(facts, span.name, len(raw))
+                if call.reading is not Reading.DEMAND:
+                    _count_excluded(call, service, counts)
+                    continue
+                outcome = Outcome.SERVED
+                if span.status or call.hints_at_failure:
+                    outcome = _judge(span, call)
+                weight = service.weight
+                if span.trace_state:
+                    weight = _weigh(span.trace_state, service, counts)
+                ended_at = span.end_time_unix_nano
+                if not ended_at:
+                    counts.malformed_spans += 1
+                    continue
+            except (DecodeError, ValueError):
+                counts.malformed_spans += 1
+                continue
+            counts.dynamodb_spans += 1
+            if span.dropped_attributes_count:
+                counts.truncated += 1
+            if opens_at <= ended_at <= closes_at:
+                key = (call, outcome, ended_at // _NANOS, weight)
+                tally[key] = tally.get(key, 0) + 1
+            elif ended_at < opens_at:
+                counts.late += 1
+            else:
+                counts.clock_skew += 1
+
+    def _describe(
+        self, key: _Key, facts: tuple[Fact, ...], size: int, span_name: str | None = None
+    ) -> Call:
+        call = describe_call(facts, self._names, span_name=span_name)
+        if size <= _MAX_CACHED_SPAN_BYTES:
+            self._make_room()
+            self._calls[key] = call
+        return call
+
+    def _describe_by_name(self, facts: tuple[Fact, ...], raw_name: bytes, size: int) -> Call:
+        key: _Key = (raw_name, *facts)
+        return self._calls.get(key) or self._describe(key, facts, size, raw_name.decode())
+
+    def _make_room(self) -> None:
+        if self._memo.is_full or len(self._calls) >= self._max_calls:
+            self.forget()
+
+
+def _judge(span: Span, call: Call) -> Outcome:
+    return classify(span.status, list(span.events), call.error_type, call.http_status)
+
+
+def _weigh(trace_state: bytes, service: Service, counts: Counts) -> float:
+    """Calls the span stands for: by its threshold, else by its service's configured ratio."""
+    try:
+        weight = adjusted_count(trace_state)
+    except ValueError:
+        counts.malformed_thresholds += 1
+        return 1.0
+    return service.weight if weight is None else weight
+
+
+def _count_excluded(call: Call, service: Service, counts: Counts) -> None:
+    """Counts a call that is no demand under its reason."""
+    if call.reading is Reading.FOREIGN:
+        return
+    counts.dynamodb_spans += 1
+    setattr(counts, call.reading.value, getattr(counts, call.reading.value) + 1)
+    if call.reading is Reading.WITHOUT_TABLE:
+        counts.note_without_table(f"{service.name}:{call.operation_name}")
