@@ -10,10 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class DaemonSettings(BaseSettings):
-    """Run the daemon: OTLP spans in, UpdateTable calls out.
-
-    Every flag is also an environment variable: --http-port is CAPACITY_PILOT_HTTP_PORT.
-    """
+    """What the daemon is told at start; the field descriptions are the flags' help."""
 
     model_config = SettingsConfigDict(
         env_prefix="CAPACITY_PILOT_", cli_kebab_case=True, extra="forbid", frozen=True

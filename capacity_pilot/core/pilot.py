@@ -92,6 +92,10 @@ class Pilot:
         """The managed tables as last described."""
         return self._descriptions
 
+    def covers(self, table: str) -> bool:
+        """True if a policy applies to a table of this name."""
+        return self._policies.policy_for(table) is not None
+
     def is_changing(self, table: str) -> bool:
         """True while a change of ours is requested and not yet seen in force."""
         return table in self._requested
@@ -103,7 +107,7 @@ class Pilot:
         """
         table = description.table
         driven = description.billing_mode is BillingMode.PROVISIONED
-        if not driven or self._policies.policy_for(table) is None:
+        if not driven or not self.covers(table):
             self.forget(table)
             return None
         before = self._descriptions.get(table)

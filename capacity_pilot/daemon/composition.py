@@ -1,0 +1,207 @@
+"""The composition root: opens everything, schedules the loop, ends in order."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from apscheduler.events import (
+    EVENT_JOB_ERROR,
+    EVENT_JOB_MAX_INSTANCES,
+    EVENT_JOB_MISSED,
+    JobEvent,
+)
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from capacity_pilot import __version__
+from capacity_pilot.adapters.aws.dynamodb import open_gateway
+from capacity_pilot.adapters.aws.shadow import ShadowGateway
+from capacity_pilot.adapters.clock import SystemClock
+from capacity_pilot.adapters.otlp.decode import Decoder
+from capacity_pilot.adapters.otlp.estimate import Estimator
+from capacity_pilot.adapters.otlp.grpc_server import serve_grpc
+from capacity_pilot.adapters.otlp.http_server import serve_http
+from capacity_pilot.adapters.otlp.intake import Intake
+from capacity_pilot.adapters.otlp.receiver import Receiver
+from capacity_pilot.adapters.policy_source import load_policies, parse_policies
+from capacity_pilot.core.errors import GatewayError
+from capacity_pilot.core.model import AccountLimits
+from capacity_pilot.core.pilot import Pilot
+from capacity_pilot.core.policy import PolicySet
+from capacity_pilot.core.ports import CapacityGateway
+from capacity_pilot.daemon.control_loop import ControlLoop
+from capacity_pilot.daemon.status import find_fault, report_status
+from capacity_pilot.settings import DaemonSettings
+from capacity_pilot.web.health import serve_health
+
+_IN_FLIGHT_GRACE_S = 8.0
+
+Spawn = Callable[[Coroutine[Any, Any, None]], object]
+
+log = structlog.get_logger("capacity_pilot")
+
+
+async def run_daemon(settings: DaemonSettings) -> None:
+    """Runs until SIGTERM or SIGINT; raises whatever unexpected ends it earlier.
+
+    Raises ``PolicyError`` before anything is opened if the policy cannot be followed.
+    """
+    policies = _read_policies(settings)
+    stopping = _listen_for_signals()
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
+        calls: set[asyncio.Task[None]] = set()
+
+        def spawn(work: Coroutine[Any, Any, None]) -> None:
+            task = tasks.create_task(work)
+            calls.add(task)
+            task.add_done_callback(calls.discard)
+
+        loop, receiver, intake = await _open_loop(settings, policies, stack, spawn)
+        addresses = await _open_listeners(settings, loop, receiver, intake, stack)
+        failure = _schedule(loop, settings, stack)
+        log.info(
+            "ready",
+            version=__version__,
+            mode=settings.mode,
+            policies=[p.name for p in policies.policies],
+            tables=sorted(loop.pilot.descriptions),
+            **addresses,
+        )
+        stopped = tasks.create_task(stopping.wait())
+        ended: set[asyncio.Future[Any]] = {stopped, failure}
+        await asyncio.wait(ended, return_when=asyncio.FIRST_COMPLETED)
+        if not stopped.done():
+            stopped.cancel()
+            failure.result()  # raises what a job raised
+        log.info("stopping", calls_in_flight=len(calls))
+        if calls:
+            await asyncio.wait(calls, timeout=_IN_FLIGHT_GRACE_S)
+
+
+def _read_policies(settings: DaemonSettings) -> PolicySet:
+    if settings.policy is not None:
+        return load_policies(settings.policy)
+    return parse_policies(settings.policy_text or "", source="CAPACITY_PILOT_POLICY_TEXT")
+
+
+def _listen_for_signals() -> asyncio.Event:
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    return stopping
+
+
+async def _open_loop(
+    settings: DaemonSettings,
+    policies: PolicySet,
+    stack: AsyncExitStack,
+    spawn: Spawn,
+) -> tuple[ControlLoop, Receiver, Intake]:
+    """The gateway and the pilot over it, tables read once, nothing listening yet."""
+    clock = SystemClock()
+    gateway: CapacityGateway = await stack.enter_async_context(
+        open_gateway(region=settings.region or "", endpoint_url=settings.endpoint_url, clock=clock)
+    )
+    limits = await _ask_limits(gateway)
+    if settings.mode == "shadow":
+        gateway = ShadowGateway(gateway, apply_time_s=settings.apply_time_s, clock=clock)
+    pilot = Pilot(policies, limits=limits, apply_time_s=settings.apply_time_s, now=clock.now())
+    estimator, intake = Estimator(), Intake()
+    loop = ControlLoop(
+        pilot,
+        gateway=gateway,
+        intake=intake,
+        item_sizes=estimator,
+        clock=clock,
+        describe_s=settings.describe_s,
+        spawn=spawn,
+    )
+    await loop.discover()
+    decoder = Decoder(estimator, sampling_ratios=settings.sampling_ratio)
+    return loop, Receiver(decoder, intake, clock), intake
+
+
+async def _ask_limits(gateway: CapacityGateway) -> AccountLimits:
+    """AWS's defaults where the account cannot be asked: UpdateTable would still refuse more."""
+    try:
+        return await gateway.limits()
+    except GatewayError as error:
+        log.warning("limits_unknown", error=str(error), assumed=str(AccountLimits()))
+        return AccountLimits()
+
+
+async def _open_listeners(
+    settings: DaemonSettings,
+    loop: ControlLoop,
+    receiver: Receiver,
+    intake: Intake,
+    stack: AsyncExitStack,
+) -> dict[str, str]:
+    """Opens the listeners and says where they are."""
+    host, most_bytes = settings.host, settings.max_request_mib << 20
+    clock = SystemClock()
+    http = await stack.enter_async_context(
+        serve_http(receiver, host=host, port=settings.http_port, max_request_bytes=most_bytes)
+    )
+    grpc = await stack.enter_async_context(
+        serve_grpc(receiver, host=host, port=settings.grpc_port, max_request_bytes=most_bytes)
+    )
+    health_port = await stack.enter_async_context(
+        serve_health(
+            host=host,
+            port=settings.health_port,
+            find_fault=lambda: find_fault(loop, tick_s=settings.tick_s, now=clock.now()),
+            report_status=lambda: report_status(
+                loop, intake, receiver, mode=settings.mode, now=clock.now()
+            ),
+        )
+    )
+    return {
+        "otlp_http": f"http://{host}:{http.port}/v1/traces",
+        "otlp_grpc": f"{host}:{grpc.port}",
+        "health": f"http://{host}:{health_port}",
+    }
+
+
+def _schedule(
+    loop: ControlLoop, settings: DaemonSettings, stack: AsyncExitStack
+) -> asyncio.Future[None]:
+    """Starts the periodic jobs; the future fails with whatever one of them raised.
+
+    Jobs run at fixed slots. A slot that comes while the last one still runs, or that is noticed
+    too late, is counted and left out: a tick made up for would decide on the same data.
+    """
+    failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def note(event: JobEvent) -> None:
+        if event.code != EVENT_JOB_ERROR:
+            loop.counts[f"{event.job_id}_missed"] += 1
+        elif not failure.done():
+            failure.set_exception(event.exception)
+
+    scheduler = AsyncIOScheduler(timezone=UTC)
+    scheduler.add_listener(note, EVENT_JOB_ERROR | EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
+    jobs = (
+        (loop.tick, settings.tick_s),
+        (loop.describe_due, 1.0),
+        (loop.discover, settings.discover_s),
+    )
+    for job, seconds in jobs:
+        scheduler.add_job(
+            job,
+            "interval",
+            id=job.__name__,
+            seconds=seconds,
+            start_date=datetime.now(UTC).replace(microsecond=0),
+            misfire_grace_time=None if seconds < 1 else max(1, int(seconds)),
+            coalesce=True,
+            max_instances=1,
+        )
+    scheduler.start()
+    stack.callback(scheduler.shutdown, wait=False)
+    return failure

@@ -1,0 +1,225 @@
+"""The loop around the pilot: reads tables, ticks, carries plans out, tells what it did.
+
+Knows AWS and telemetry only through ports and takes its time from a ``Clock``, so that tests run
+it in virtual time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from typing import Any, Protocol
+
+import structlog
+
+from capacity_pilot.core.errors import GatewayError
+from capacity_pilot.core.model import (
+    CapacityChange,
+    Direction,
+    Outcome,
+    OutcomeKind,
+    Plan,
+    Sample,
+    SampleKey,
+    TableDescription,
+)
+from capacity_pilot.core.pilot import Pilot, Step
+from capacity_pilot.core.ports import CapacityGateway, Clock
+from capacity_pilot.daemon.backoff import Backoffs
+from capacity_pilot.daemon.narration import render_changes, render_plan_targets
+
+_CALLS_AT_ONCE = 8
+"""Below AWS's limit of ten UpdateTable calls at once in an account."""
+
+_CHANGING_S = 1.0
+_SILENT_S = 15.0
+
+_FAULTS = {OutcomeKind.DENIED, OutcomeKind.INVALID, OutcomeKind.LIMIT, OutcomeKind.UNSUPPORTED}
+
+log = structlog.get_logger("capacity_pilot")
+
+
+class Drained(Protocol):
+    """What was collected since the last tick."""
+
+    @property
+    def samples(self) -> Mapping[SampleKey, Sample]: ...
+
+
+class Intake(Protocol):
+    """Where telemetry is collected between ticks."""
+
+    @property
+    def last_received_at(self) -> float | None: ...
+
+    def drain(self) -> Drained: ...
+
+
+class ItemSizes(Protocol):
+    """Who wants to know how large a resource's items are."""
+
+    def note_item_bytes(self, table: str, index: str, mean_bytes: float) -> None: ...
+
+
+class ControlLoop:
+    """One pilot's senses and hands. Call ``discover``, ``describe_due`` and ``tick`` regularly.
+
+    ``spawn`` runs an actuation beside the loop; whoever gave it waits for what it started.
+    """
+
+    def __init__(
+        self,
+        pilot: Pilot,
+        *,
+        gateway: CapacityGateway,
+        intake: Intake,
+        item_sizes: ItemSizes,
+        clock: Clock,
+        describe_s: float,
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
+    ) -> None:
+        self.pilot = pilot
+        self.counts: Counter[str] = Counter()
+        self.last_tick_at: float | None = None
+        self.last_step: Step | None = None
+        self._gateway = gateway
+        self._intake = intake
+        self._item_sizes = item_sizes
+        self._clock = clock
+        self._describe_s = describe_s
+        self._spawn = spawn
+        self._calls = asyncio.Semaphore(_CALLS_AT_ONCE)
+        self._described_at: dict[str, float] = {}
+        self._backoffs = Backoffs()
+        self._last_announced: dict[str, tuple[Direction, tuple[CapacityChange, ...]]] = {}
+        self._is_telemetry_lost = False
+
+    async def discover(self) -> None:
+        """Looks which tables there are; takes in the new ones a policy covers."""
+        try:
+            names = set(await self._gateway.list_tables())
+        except GatewayError as error:
+            log.warning("tables_not_listed", error=str(error))
+            return
+        for gone in self._described_at.keys() - names:
+            self._forget(gone)
+        covered = {name for name in names if self.pilot.covers(name)}
+        await self._describe(covered - self._described_at.keys())
+
+    async def describe_due(self) -> None:
+        """Reads the tables whose last reading has aged; one that is changing ages fast."""
+        now = self._clock.now()
+        await self._describe(
+            table
+            for table, at in self._described_at.items()
+            if now - at >= (_CHANGING_S if self._is_moving(table) else self._describe_s)
+        )
+
+    def _is_moving(self, table: str) -> bool:
+        description = self.pilot.descriptions.get(table)
+        unsettled = description is not None and not description.is_settled
+        return unsettled or self.pilot.is_changing(table)
+
+    async def _describe(self, tables: Iterable[str]) -> None:
+        await asyncio.gather(*(self._describe_one(table) for table in sorted(tables)))
+
+    async def _describe_one(self, table: str) -> None:
+        async with self._calls:
+            self._described_at[table] = self._clock.now()
+            try:
+                description = await self._gateway.describe(table)
+            except GatewayError as error:
+                log.warning("table_not_described", table=table, error=str(error))
+                return
+        if description is None:
+            self._forget(table)
+        else:
+            self._observe(description)
+
+    def _observe(self, description: TableDescription) -> None:
+        applied = self.pilot.observe(description)
+        if applied is not None:
+            log.info(
+                "capacity_applied",
+                table=applied.table,
+                changes=render_changes(applied.changes),
+                apply_time_s=round(applied.after_s, 3),
+            )
+        for resource in description.resources:
+            if resource.mean_item_bytes is not None:
+                name = resource.resource
+                self._item_sizes.note_item_bytes(name.table, name.index, resource.mean_item_bytes)
+
+    def _forget(self, table: str) -> None:
+        log.info("table_gone", table=table)
+        self._described_at.pop(table, None)
+        self.pilot.forget(table)
+
+    async def tick(self) -> None:
+        """One evaluation: everything that arrived, one decision per target, the calls it needs."""
+        now = self._clock.now()
+        self._watch_telemetry(now)
+        step = self.pilot.step(self._intake.drain().samples, now)
+        self.last_step, self.last_tick_at = step, now
+        self.counts["ticks"] += 1
+        self.counts["unmanaged_samples"] += step.unmanaged
+        for plan in step.plans:
+            if self._backoffs.is_due(plan.table, plan.direction, now):
+                self._announce(plan, step)
+                self.pilot.begin(plan)
+                self._spawn(self._carry_out(plan))
+
+    def _watch_telemetry(self, now: float) -> None:
+        received_at = self._intake.last_received_at
+        is_lost = received_at is not None and now - received_at > _SILENT_S
+        if is_lost and not self._is_telemetry_lost:
+            log.warning("telemetry_lost", silent_s=round(now - (received_at or now), 1))
+        elif self._is_telemetry_lost and not is_lost:
+            log.info("telemetry_resumed")
+        self._is_telemetry_lost = is_lost
+
+    def _announce(self, plan: Plan, step: Step) -> None:
+        """One event per decision that changes something; a repeated try is not a new one."""
+        said = (plan.direction, plan.changes)
+        if self._last_announced.get(plan.table) == said:
+            return
+        self._last_announced[plan.table] = said
+        log.info(
+            "decision",
+            table=plan.table,
+            direction=plan.direction.value,
+            changes=render_changes(plan.changes),
+            reasons=plan.reasons,
+            targets=render_plan_targets(plan, step),
+        )
+
+    async def _carry_out(self, plan: Plan) -> None:
+        outcome: Outcome | None = None
+        try:
+            async with self._calls:
+                outcome = await self._gateway.actuate(plan)
+        except GatewayError as error:
+            log.warning("update_not_sent", table=plan.table, error=str(error))
+        finally:
+            self.pilot.finish(plan.table, outcome)
+            self._backoffs.note(plan.table, plan.direction, outcome, now=self._clock.now())
+        if outcome is not None:
+            self._report(outcome)
+
+    def _report(self, outcome: Outcome) -> None:
+        kind = outcome.kind
+        self.counts[f"outcome_{kind.value}"] += 1
+        if kind is OutcomeKind.REQUESTED:
+            self._last_announced.pop(outcome.plan.table, None)
+        say = log.error if kind in _FAULTS else log.info
+        say(
+            "actuation",
+            table=outcome.plan.table,
+            direction=outcome.plan.direction.value,
+            outcome=kind.value,
+            sent=render_changes(outcome.sent),
+            after_decision_s=round(outcome.ended_at - outcome.plan.decided_at, 3),
+            message=outcome.message or None,
+            retry_at=outcome.retry_at,
+        )
