@@ -7,14 +7,15 @@ a faithful world does (time to apply, decrease quotas) is asked of the others al
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
-from aiobotocore.session import get_session
+from aiobotocore.session import AioSession, get_session
 from moto.server import ThreadedMotoServer
 
 from capacity_pilot.adapters.aws import ShadowGateway, open_gateway
@@ -29,6 +30,9 @@ from capacity_pilot.core.model import (
     TableDescription,
 )
 from capacity_pilot.core.ports import CapacityGateway
+from capacity_pilot.simulator.physics.apply_times import ApplyTimes
+from capacity_pilot.simulator.physics.server import serve_physics
+from capacity_pilot.simulator.physics.world import World, WorldSettings
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -114,10 +118,12 @@ async def create_tables(client: DynamoDBClient) -> None:
     )
 
 
-@pytest.fixture(autouse=True)
-def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+@cache
+def one_session() -> AioSession:
+    """Give the same session to all, since each one parses DynamoDB's service model anew."""
+    session = get_session()
+    session.set_credentials("test", "test")
+    return session
 
 
 @pytest.fixture(scope="module")
@@ -130,29 +136,42 @@ def moto_url() -> Iterator[str]:
 
 
 LENIENT = ["moto"]
-FAITHFUL = ["shadow over moto"]
+FAITHFUL = ["physics", "shadow over physics", "shadow over moto"]
 
 
-async def open_subject(world: str, url: str, *, clock: HandClock, stack: AsyncExitStack) -> Subject:
-    # moto keeps its tables in the process, not in the server.
-    async with aiohttp.request("POST", f"{url}/moto-api/reset") as answer:
-        answer.raise_for_status()
-    client = await stack.enter_async_context(
-        get_session().create_client("dynamodb", region_name=REGION, endpoint_url=url)
-    )
-    await create_tables(client)
-    gateway: CapacityGateway = await stack.enter_async_context(
-        open_gateway(region=REGION, clock=clock, endpoint_url=url)
-    )
-    if world.startswith("shadow"):
-        gateway = ShadowGateway(gateway, apply_time_s=APPLY_TIME_S, clock=clock)
-    return Subject(gateway=gateway, clock=clock)
+def a_physical_world() -> World:
+    """Build a world in which every change takes the same time."""
+    apply_times = ApplyTimes(median_seconds=APPLY_TIME_S, sigma=0.0, warm_is_fast=False)
+    return World(WorldSettings(region=REGION, apply_times=apply_times))
+
+
+@asynccontextmanager
+async def serve(world: str, clock: HandClock, *, moto_url: str) -> AsyncIterator[str]:
+    if world.endswith("physics"):
+        async with serve_physics(a_physical_world(), clock=clock) as server:
+            yield server.url
+    else:
+        # moto keeps its tables in the process, not in the server.
+        async with aiohttp.request("POST", f"{moto_url}/moto-api/reset") as answer:
+            answer.raise_for_status()
+        yield moto_url
 
 
 @pytest.fixture(params=LENIENT + FAITHFUL)
 async def subject(request: pytest.FixtureRequest, moto_url: str) -> AsyncIterator[Subject]:
+    world, clock = request.param, HandClock()
     async with AsyncExitStack() as stack:
-        yield await open_subject(request.param, moto_url, clock=HandClock(), stack=stack)
+        url = await stack.enter_async_context(serve(world, clock, moto_url=moto_url))
+        client = await stack.enter_async_context(
+            one_session().create_client("dynamodb", region_name=REGION, endpoint_url=url)
+        )
+        await create_tables(client)
+        gateway: CapacityGateway = await stack.enter_async_context(
+            open_gateway(region=REGION, clock=clock, endpoint_url=url, session=one_session())
+        )
+        if world.startswith("shadow"):
+            gateway = ShadowGateway(gateway, apply_time_s=APPLY_TIME_S, clock=clock)
+        yield Subject(gateway=gateway, clock=clock)
 
 
 only_faithful = pytest.mark.parametrize("subject", FAITHFUL, indirect=True)

@@ -7,11 +7,13 @@ import json
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import pytest
+from aiobotocore.session import AioSession, get_session
 from aiohttp import web
-from aiohttp.test_utils import TestServer, unused_port
+from aiohttp.test_utils import BaseTestServer, TestServer, unused_port
 
 from capacity_pilot.adapters.aws import OPERATIONS, DynamoDbGateway, open_gateway
 from capacity_pilot.adapters.aws.refusals import RefusedError
@@ -47,6 +49,13 @@ class ScriptedAws:
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     user_agents: set[str] = field(default_factory=set)
     url: str = ""
+    server: BaseTestServer | None = None
+
+    async def stop_listening(self) -> None:
+        assert self.server is not None
+        assert self.server.runner is not None
+        for site in list(self.server.runner.sites):
+            await site.stop()
 
     def script(self, operation: str, *answers: Answer) -> None:
         self.answers[operation] = deque(answers)
@@ -122,10 +131,12 @@ def clock() -> HandClock:
     return HandClock()
 
 
-@pytest.fixture(autouse=True)
-def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+@cache
+def one_session() -> AioSession:
+    """Give the same session to all, since each one parses DynamoDB's service model anew."""
+    session = get_session()
+    session.set_credentials("test", "test")
+    return session
 
 
 @pytest.fixture
@@ -136,13 +147,16 @@ async def aws() -> AsyncIterator[ScriptedAws]:
     app = web.Application()
     app.router.add_post("/", scripted.handle)
     async with TestServer(app) as server:
+        scripted.server = server
         scripted.url = str(server.make_url("/"))
         yield scripted
 
 
 @pytest.fixture
 async def gateway(aws: ScriptedAws, clock: HandClock) -> AsyncIterator[DynamoDbGateway]:
-    async with open_gateway(region="us-east-1", clock=clock, endpoint_url=aws.url) as opened:
+    async with open_gateway(
+        region="us-east-1", clock=clock, endpoint_url=aws.url, session=one_session()
+    ) as opened:
         yield opened
 
 
@@ -358,7 +372,9 @@ async def test_a_re_read_without_an_answer_is_an_error_since_nothing_was_sent(
 
 async def test_where_nobody_listens_every_method_says_so(clock: HandClock) -> None:
     url = f"http://127.0.0.1:{unused_port()}"
-    async with open_gateway(region="us-east-1", clock=clock, endpoint_url=url) as gateway:
+    async with open_gateway(
+        region="us-east-1", clock=clock, endpoint_url=url, session=one_session()
+    ) as gateway:
         for ask in (
             gateway.list_tables(),
             gateway.describe("feed"),
@@ -370,11 +386,40 @@ async def test_where_nobody_listens_every_method_says_so(clock: HandClock) -> No
                 await ask
 
 
+async def test_a_write_that_found_nobody_listening_is_an_error_since_nothing_was_sent(
+    aws: ScriptedAws, gateway: DynamoDbGateway
+) -> None:
+    async def answer_the_last_time(request: web.Request) -> web.StreamResponse:
+        await aws.stop_listening()
+        answer = await table()(request)
+        answer.force_close()
+        return answer
+
+    aws.script("DescribeTable", answer_the_last_time)
+    with pytest.raises(GatewayError, match="UpdateTable was not sent"):
+        await gateway.actuate(RAISE)
+    assert aws.sent("UpdateTable") == []
+
+
 async def test_an_impossible_plan_is_told_so_without_a_call(
     aws: ScriptedAws, gateway: DynamoDbGateway
 ) -> None:
     outcome = await gateway.actuate(plan(wish(TABLE, 0, 5), direction=Direction.IN))
     assert (outcome.kind, outcome.message) == (OutcomeKind.INVALID, "feed read 0 is below 1")
+    assert aws.calls == []
+
+
+async def test_without_credentials_the_plan_is_denied_and_not_sent(
+    aws: ScriptedAws, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    async with open_gateway(region="us-east-1", clock=clock, endpoint_url=aws.url) as gateway:
+        outcome = await gateway.actuate(RAISE)
+    assert (outcome.kind, outcome.sent) == (OutcomeKind.DENIED, ())
     assert aws.calls == []
 
 
