@@ -13,7 +13,9 @@ RUN pip install --no-deps .
 
 FROM python:3.11.14-slim-bookworm
 COPY --from=build /opt/capacity-pilot /opt/capacity-pilot
+# Outside a container the daemon listens on loopback only; here senders come from the network.
 ENV PATH=/opt/capacity-pilot/bin:$PATH \
+    CAPACITY_PILOT_HOST=0.0.0.0 \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 # A number, so that an orchestrator can verify it is not root without reading /etc/passwd.

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from capacity_pilot.adapters.aws import OPERATIONS
+from capacity_pilot.settings import DaemonSettings
 
 ROOT = Path(__file__).parent.parent
 DOCKERFILE = ROOT / "Dockerfile"
@@ -112,3 +113,16 @@ def test_image_and_task_agree_on_the_ports(port: str) -> None:
     (exposed,) = instructions("EXPOSE")
     assert port in exposed.split()
     assert re.search(rf"_port\s+= {port}$", (TERRAFORM / "main.tf").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("place", [DOCKERFILE, TERRAFORM / "main.tf"], ids=["image", "task"])
+def test_every_variable_set_is_a_setting_of_the_daemon(place: Path) -> None:
+    named = set(re.findall(r"\bCAPACITY_PILOT_(\w+)\s*=", place.read_text()))
+    assert named
+    assert {name.lower() for name in named} <= DaemonSettings.model_fields.keys()
+
+
+def test_the_image_listens_beyond_loopback() -> None:
+    # The daemon's own default is loopback, where no sender outside the container gets in.
+    assert DaemonSettings.model_fields["host"].default == "127.0.0.1"
+    assert any("CAPACITY_PILOT_HOST=0.0.0.0" in variables for variables in instructions("ENV"))

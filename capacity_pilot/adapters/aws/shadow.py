@@ -7,7 +7,8 @@ tables: capacity in force after the apply time, resources updating until then, d
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
+
+import numpy as np
 
 from capacity_pilot.adapters.aws.actuation import Actuation, Write
 from capacity_pilot.adapters.aws.refusals import Refusal
@@ -25,12 +26,7 @@ from capacity_pilot.core.model import (
     TableDescription,
 )
 from capacity_pilot.core.ports import CapacityGateway, Clock
-
-FREE_DECREASES: Final = 4
-DECREASE_INTERVAL_S: Final = 3600.0
-DAY_S: Final = 86_400.0
-"""Per table and per index: four decreases in a UTC day, from then on one per hour after the
-last one accepted (AWS developer guide, ServiceQuotas)."""
+from capacity_pilot.core.quota import DAY_S, next_decrease_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,16 +144,14 @@ def _count_decreases(description: ResourceDescription, *, now: float) -> int:
 
 
 def _refuse_decrease(description: ResourceDescription, *, now: float) -> Refusal | None:
-    if _count_decreases(description, now=now) < FREE_DECREASES:
-        return None
-    midnight_at = (now // DAY_S + 1) * DAY_S
-    last = description.last_decrease_at
-    retry_at = midnight_at if last is None else min(last + DECREASE_INTERVAL_S, midnight_at)
-    if now >= retry_at:
+    count = _count_decreases(description, now=now)
+    last = np.nan if description.last_decrease_at is None else description.last_decrease_at
+    retry_at = float(next_decrease_at(np.asarray(float(count)), np.asarray(last), now))
+    if retry_at <= now:
         return None
     return Refusal(
         kind=OutcomeKind.DECREASE_QUOTA,
-        message=f"{description.resource} has made {description.decreases_today} decreases today",
+        message=f"{description.resource} has made {count} decreases today",
         retry_at=retry_at,
     )
 
