@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 import uuid
 import zlib
 from collections.abc import AsyncIterator
@@ -22,6 +21,7 @@ from aiohttp import web
 from capacity_pilot.core.errors import InputError
 from capacity_pilot.core.ports import Clock
 from capacity_pilot.simulator.physics.batch_operations import BATCH_OPERATIONS
+from capacity_pilot.simulator.physics.clock import WallClock
 from capacity_pilot.simulator.physics.database import Database, Operation
 from capacity_pilot.simulator.physics.faults import Fault, Faults, Manner, read_fault
 from capacity_pilot.simulator.physics.item_operations import ITEM_OPERATIONS
@@ -47,13 +47,6 @@ _NAMESPACES: Final = {
     "SerializationException": "com.amazon.coral.service#",
     "UnknownOperationException": "com.amazon.coral.service#",
 }
-
-
-class WallClock:
-    """The machine's time."""
-
-    def now(self) -> float:
-        return time.time()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
