@@ -17,7 +17,8 @@ import uvloop
 from capacity_pilot.core.errors import InputError
 from capacity_pilot.simulator.physics.apply_times import ApplyTimes
 from capacity_pilot.simulator.physics.server import serve_physics
-from capacity_pilot.simulator.physics.world import World, WorldSettings
+from capacity_pilot.simulator.physics.settings import WorldSettings
+from capacity_pilot.simulator.physics.world import World
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -84,7 +85,8 @@ def apply_update(
     )
     names = dict(placeholders.names)
     with _translating("UpdateExpression"):
-        updated = _to_moto(item)
+        # moto changes sets in place, and would reach into the stored item.
+        updated = _to_moto(deepcopy(item))
         tree = UpdateExpressionValidator(
             UpdateExpressionParser.make(text.strip()),
             expression_attribute_names=names,

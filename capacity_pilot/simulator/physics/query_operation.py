@@ -153,12 +153,12 @@ def _orders(
     if start_key is not None:
         try:
             start = table.store.place_in(index, start_key).order
-        except KeyError as error:
+            if is_forward:
+                begin = max(begin, bisect_right(partition.orders, start))
+            else:
+                end = min(end, bisect_left(partition.orders, start))
+        except (KeyError, TypeError) as error:
             raise invalid("The provided starting key is invalid") from error
-        if is_forward:
-            begin = max(begin, bisect_right(partition.orders, start))
-        else:
-            end = min(end, bisect_left(partition.orders, start))
     positions = range(begin, end) if is_forward else range(end - 1, begin - 1, -1)
     return (partition.orders[position] for position in positions)
 

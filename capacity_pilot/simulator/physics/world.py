@@ -14,13 +14,12 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from capacity_pilot.core.model import (
-    AccountLimits,
     BillingMode,
     Dimension,
     Resource,
@@ -28,9 +27,10 @@ from capacity_pilot.core.model import (
     ScalableTarget,
 )
 from capacity_pilot.simulator.physics import refusals, updates
-from capacity_pilot.simulator.physics.apply_times import ApplyTimes, ControlPlaneLimiter
-from capacity_pilot.simulator.physics.bucket import BURST_SECONDS, BurstBuckets, FloatArray
+from capacity_pilot.simulator.physics.apply_times import ControlPlaneLimiter
+from capacity_pilot.simulator.physics.bucket import BurstBuckets, FloatArray
 from capacity_pilot.simulator.physics.meter import Meter
+from capacity_pilot.simulator.physics.settings import WorldSettings
 from capacity_pilot.simulator.physics.tables import (
     PendingChange,
     ResourceState,
@@ -40,23 +40,6 @@ from capacity_pilot.simulator.physics.tables import (
 )
 
 _ON_DEMAND_WARM: Final = Units(read=12_000, write=4_000)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorldSettings:
-    """What is configurable about the account and its Region."""
-
-    region: str = "us-east-1"
-    account_id: str = "000000000000"
-    limits: AccountLimits = field(default_factory=AccountLimits)
-    apply_times: ApplyTimes = field(default_factory=ApplyTimes)
-    burst_availability: float = 1.0
-    initial_burst_seconds: float = BURST_SECONDS
-    control_plane_per_second: float = 7.0
-    control_plane_burst: float = 7.0
-    tables_in_flux: int = 500
-    publication_lag_seconds: float = 60.0
-    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

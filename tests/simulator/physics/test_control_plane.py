@@ -20,6 +20,7 @@ from capacity_pilot.core.model import (
 )
 from capacity_pilot.simulator.physics.apply_times import ApplyTimes, ControlPlaneLimiter
 from capacity_pilot.simulator.physics.refusals import RefusedError
+from capacity_pilot.simulator.physics.settings import WorldSettings
 from capacity_pilot.simulator.physics.tables import (
     IndexSpec,
     KeySchema,
@@ -27,7 +28,7 @@ from capacity_pilot.simulator.physics.tables import (
     TableState,
     Units,
 )
-from capacity_pilot.simulator.physics.world import World, WorldSettings
+from capacity_pilot.simulator.physics.world import World
 
 MIDNIGHT = datetime(2026, 10, 9, tzinfo=UTC).timestamp()
 HOUR = 3600.0

@@ -12,7 +12,8 @@ from capacity_pilot.core.model import Dimension, Resource, ScalableTarget
 from capacity_pilot.simulator.physics.database import Database
 from capacity_pilot.simulator.physics.refusals import RefusedError
 from capacity_pilot.simulator.physics.server import OPERATIONS
-from capacity_pilot.simulator.physics.world import World, WorldSettings
+from capacity_pilot.simulator.physics.settings import WorldSettings
+from capacity_pilot.simulator.physics.world import World
 
 NOW = 1_000_000.0
 
@@ -269,6 +270,48 @@ def test_an_update_is_a_write_of_the_whole_item() -> None:
     assert posts("GetItem", Key=key())["Item"]["likes"] == {"N": "3"}
 
 
+@pytest.mark.parametrize(
+    ("expression", "left"),
+    [("ADD tags :s", ["a", "b", "c"]), ("DELETE tags :s", ["a"])],
+)
+def test_a_change_of_a_set_is_a_change_of_its_index_entry(expression: str, left: list[str]) -> None:
+    posts = service()
+    posts("PutItem", Item=item(author="ann") | {"tags": {"SS": ["a", "b"]}})
+    update = {
+        "Key": key(),
+        "UpdateExpression": expression,
+        "ExpressionAttributeValues": {":s": {"SS": ["b", "c"]}},
+    }
+    assert posts.cost("UpdateItem", **update) == (1.0, {"by-author": 1.0})
+    assert posts("GetItem", Key=key())["Item"]["tags"] == {"SS": left}
+
+
+def test_a_refused_update_leaves_the_item_as_it_was() -> None:
+    posts = service(write=1, burst=0)
+    posts("PutItem", Item=item() | {"tags": {"SS": ["a"]}})
+    refused = posts.refuse(
+        "UpdateItem",
+        Key=key(),
+        UpdateExpression="ADD tags :s",
+        ExpressionAttributeValues={":s": {"SS": ["b"]}},
+    )
+    assert refused.code == "ProvisionedThroughputExceededException"
+    assert posts("GetItem", Key=key())["Item"]["tags"] == {"SS": ["a"]}
+
+
+@pytest.mark.parametrize("start", [{"pk": {"S": "p"}}, {"pk": {"S": "p"}, "sk": {"S": "1"}}])
+def test_a_page_cannot_start_at_what_is_not_a_key(start: dict[str, Any]) -> None:
+    posts = service()
+    posts("PutItem", Item=item())
+    refused = posts.refuse(
+        "Query",
+        KeyConditionExpression="pk = :p",
+        ExpressionAttributeValues={":p": {"S": "p"}},
+        ExclusiveStartKey=start,
+    )
+    assert refused.message == "The provided starting key is invalid"
+
+
 def test_a_failed_condition_costs_the_existing_item_and_changes_nothing() -> None:
     posts = service()
     posts("PutItem", Item=item(body="x" * 3000))
@@ -429,7 +472,8 @@ def test_batches_round_each_member_on_its_own() -> None:
 def test_a_batch_with_one_bad_member_writes_nothing() -> None:
     posts = service()
     good, bad = {"PutRequest": {"Item": item()}}, {"PutRequest": {"Item": {"pk": {"S": "p"}}}}
-    for members in ([good, bad], [good, good], [{}], [good] * 26, []):
+    batches: tuple[list[dict[str, Any]], ...] = ([good, bad], [good, good], [{}], [good] * 26, [])
+    for members in batches:
         refused = posts.refuse("BatchWriteItem", RequestItems={"posts": members})
         assert refused.code == "ValidationException"
     assert "Item" not in posts("GetItem", Key=key())
