@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -440,3 +441,32 @@ def test_a_call_is_taken_whole_or_changes_nothing(changes: dict[str, Units]) -> 
     for index, resource in story.table.resources.items():
         pending = resource.pending and resource.pending.units
         assert pending == changes.get(index)
+
+
+# A replay
+
+
+def test_a_replay_throttles_from_the_surge_until_the_new_capacity_is_in_force() -> None:
+    settings = WorldSettings(
+        apply_times=ApplyTimes(median_seconds=30, sigma=0), initial_burst_seconds=0
+    )
+    story = Story(spec(units=Units(1, 100)), settings)
+    slot = story.world.slot(ScalableTarget(Resource("feed"), Dimension.WRITE))
+    throttled = []
+    for second in range(180):
+        story.at(second)
+        if second == 60:
+            story.update(table=(1, 400))
+        demand = np.zeros(story.world.buckets.size)
+        demand[slot] = 90.0 if second < 60 else 400.0
+        throttled.append(float(story.world.serve(demand)[1][slot]))
+    # A minute at 90 of 100 units saves 600: two seconds' worth of the missing 300.
+    assert throttled[60:62] == [0.0, 0.0]
+    assert throttled[62:90] == [300.0] * 28
+    assert throttled[90:] == [0.0] * 90
+    story.at(240)
+    minute = story.world.meter.published(story.now, minutes_back=1)
+    assert minute is not None
+    assert minute.starts_at == MIDNIGHT + 60
+    assert minute.throttle_events[slot] == 28 * 300
+    assert minute.consumed[slot] == 60 * 400 - 28 * 300
