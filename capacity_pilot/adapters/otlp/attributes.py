@@ -111,7 +111,7 @@ class AttributeMemo(dict[bytes, Fact | None]):
         key = raw[2 : 2 + raw[1]] if len(raw) > 1 else b""
         if key in self._varied_keys:
             return None
-        if not raw.startswith(b"\n") or raw[1:2] >= b"\x80":
+        if not _is_leading_key(key, raw):
             key = KeyValue.FromString(raw).key
         slot = _SLOTS.get(key)
         if slot is None:
@@ -141,6 +141,10 @@ class AttributeMemo(dict[bytes, Fact | None]):
             return False
         self._values_per_key[key] = seen + 1
         return True
+
+
+def _is_leading_key(key: bytes, raw: bytes) -> bool:
+    return len(raw) > 1 and raw[0] == 0x0A and raw[1] == len(key) < 0x80
 
 
 def _read_text(value: AnyValue) -> str:

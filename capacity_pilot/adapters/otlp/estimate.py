@@ -60,7 +60,8 @@ class Estimator:
         self._learned: OrderedDict[Shape, _Learned] = OrderedDict()
         self._item_bytes: OrderedDict[tuple[str, str], float] = OrderedDict()
 
-    def __len__(self) -> int:
+    @property
+    def known_shapes(self) -> int:
         return len(self._learned)
 
     def note_item_bytes(self, table: str, index: str, mean_bytes: float | None) -> None:

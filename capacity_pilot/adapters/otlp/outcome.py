@@ -27,7 +27,12 @@ class Outcome(Enum):
 _STATUS_ERROR = 2
 
 _THROTTLES = frozenset(
-    ("ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded")
+    (
+        "ProvisionedThroughputExceededException",
+        "ThrottlingException",
+        "RequestLimitExceeded",
+        "RequestLimitExceededException",  # as Java and .NET name the class
+    )
 )
 _CONSUMING = frozenset(("ConditionalCheckFailedException", "TransactionCanceledException"))
 
@@ -35,7 +40,7 @@ _CONSUMING = frozenset(("ConditionalCheckFailedException", "TransactionCanceledE
 # "TransactWriteItems"), which the exception's own name hides.
 _THROTTLE_TEXT = re.compile(
     r"\b(?:ProvisionedThroughputExceeded(?:Exception)?|ThrottlingException|ThrottlingError"
-    r"|RequestLimitExceeded)\b"
+    r"|RequestLimitExceeded(?:Exception)?)\b"
     r"|level of configured provisioned throughput for"
     r"|Throughput exceeds the current "
 )
