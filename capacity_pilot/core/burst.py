@@ -2,7 +2,8 @@
 
 DynamoDB keeps up to 300 s of unused capacity, best-effort (AWS developer guide, burst capacity).
 It is not reported, so it is reckoned from provisioned and demand, pessimistically: it starts
-empty, does not fill in unknown seconds, and any throttle proves it empty.
+empty, does not fill in unknown seconds, and any throttle proves it empty up to that second, as
+soon as it is told of and however late.
 """
 
 from __future__ import annotations
@@ -19,14 +20,18 @@ BURST_S = 300.0
 
 @dataclass(frozen=True, slots=True)
 class BurstState:
-    """``units`` in the bucket at the end of second ``reckoned``, (n,)."""
+    """``units`` in the bucket at the end of second ``reckoned``, (n,).
+
+    ``last_refused`` (n,) is the newest throttled second taken into account, NaN for none.
+    """
 
     units: Floats
+    last_refused: Floats
     reckoned: int
 
     @classmethod
     def empty(cls, size: int, now: float) -> BurstState:
-        return cls(np.zeros(size), int(now) - 1)
+        return cls(np.zeros(size), np.full(size, np.nan), int(now) - 1)
 
 
 def reckon_burst(
@@ -40,5 +45,8 @@ def reckon_burst(
         row = second % size
         unused = np.where(demand.known[row] > 0, capacity - demand.units[row], 0.0)
         units = np.clip(units + unused, 0.0, BURST_S * capacity)
-        units = np.where(demand.last_refused == second, 0.0, units)
-    return BurstState(units, max(settled, state.reckoned))
+        units = np.where(demand.last_refused >= second, 0.0, units)
+    # A throttle may be told of before its second is settled, or after it was reckoned.
+    is_news = ~np.isnan(demand.last_refused) & (demand.last_refused != state.last_refused)
+    units = np.where(is_news, 0.0, units)
+    return BurstState(units, demand.last_refused, max(settled, state.reckoned))
