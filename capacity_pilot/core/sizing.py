@@ -55,10 +55,11 @@ def size_capacity(
     drained = np.maximum(forecast.level - capacity, 0.0) * apply_time_s
     left = np.maximum(reliable - drained, 0.0)
     # Nobody knows how high a surge goes: what the bucket can add must last out its panic window.
-    must_last_s = np.where(forecast.is_panicking, PANIC_S, apply_time_s + REACTION_S)
+    must_last_s = apply_time_s + REACTION_S
+    must_last_s = np.where(forecast.is_panicking, np.maximum(must_last_s, PANIC_S), must_last_s)
     # Second-to-second noise only throttles where the bucket cannot level it out.
     buffer = _NOISE_BUFFER_S * forecast.noise
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         exposed = np.where(buffer > 0, np.clip(1.0 - left / buffer, 0.0, 1.0), 0.0)
         excess = forecast.high - capacity
         seconds = np.where(excess > 0, reliable / excess, np.inf)
