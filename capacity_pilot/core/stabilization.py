@@ -13,20 +13,26 @@ import numpy as np
 from capacity_pilot.core.fleet import Floats
 
 _BLOCKS = 4
+_LONGEST_GAP_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
 class StabilizationState:
-    """``peaks`` (_BLOCKS + 1, n), newest block first; ``block_ends_at`` and ``since`` (n,)."""
+    """``peaks`` (_BLOCKS + 1, n), newest block first; ``block_ends_at``, ``since`` (the watch
+    began) and ``window_s`` (n,); ``seen_at`` is the last call, NaN for none.
+    """
 
     peaks: Floats
     block_ends_at: Floats
     since: Floats
+    window_s: Floats
+    seen_at: float
 
     @classmethod
     def empty(cls, size: int) -> StabilizationState:
         nothing = np.full(size, np.nan)
-        return cls(np.full((_BLOCKS + 1, size), -np.inf), nothing, nothing)
+        peaks = np.full((_BLOCKS + 1, size), -np.inf)
+        return cls(peaks, nothing, nothing, np.zeros(size), np.nan)
 
 
 def stabilize(
@@ -35,11 +41,14 @@ def stabilize(
     """The highest ``recommended`` within ``window_s``; inf until a whole window was watched.
 
     Unknown recommendations (NaN) count as infinitely high: while blind, nothing is known to be
-    low.
+    low. The watch begins anew after a pause in which nobody looked, and when the window is made
+    longer than what was kept.
     """
     value = np.where(np.isnan(recommended), np.inf, recommended)
-    since = np.where(np.isnan(state.since), now, state.since)
     block_s = window_s / _BLOCKS
+    paused = now - state.seen_at > np.maximum(block_s, _LONGEST_GAP_S)
+    anew = np.isnan(state.since) | paused | (window_s > state.window_s)
+    since = np.where(anew, now, state.since)
     ends_at = np.where(np.isnan(state.block_ends_at), now + block_s, state.block_ends_at)
     passed = np.floor(np.where(ends_at <= now, (now - ends_at) / np.maximum(block_s, 1e-9) + 1, 0))
     peaks = state.peaks.copy()
@@ -50,4 +59,4 @@ def stabilize(
     peaks[0] = np.maximum(peaks[0], value)
     ends_at = np.where(passed > 0, ends_at + passed * block_s, ends_at)
     highest = np.where(now - since >= window_s, peaks.max(axis=0), np.inf)
-    return StabilizationState(peaks, ends_at, since), highest
+    return StabilizationState(peaks, ends_at, since, window_s, now), highest

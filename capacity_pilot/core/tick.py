@@ -120,8 +120,10 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         burst_reliance=policy.burst_reliance,
         apply_time_s=inputs.apply_time_s,
     )
+    # Seconds nobody told of are no evidence that demand was low.
+    watched = np.where(ahead.is_fresh, sizing.sustained, np.nan)
     stabilization, stabilized = stabilize(
-        state.stabilization, sizing.sustained, window_s=policy.stabilization_s, now=now
+        state.stabilization, watched, window_s=policy.stabilization_s, now=now
     )
     situation = Situation(
         now=now,
