@@ -27,6 +27,8 @@ _GAP_MEMORY = 0.9
 _CREDIBLE_GAPS = 8.0
 _SILENCE_BOUNDS_S = (10.0, 300.0)
 _PEAK_REACH_S = 2
+_AGE_MEMORY = 0.9
+_MOST_UNITS = 1e9  # no table has this much; squares of larger numbers would spoil the noise
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +57,14 @@ class DemandState:
     ``units`` and ``known`` are (WINDOW_S, n); ``known`` is 1.0 where the second is known and 0.0
     elsewhere, and ``units`` is 0 wherever ``known`` is. The rest is (n,), NaN for never, except
     ``lags``: the distribution of the fleet's telemetry lag in whole seconds,
-    (LAG_BINS, 1).
+    (LAG_BINS, 1). ``news_age`` is how old a target's newest second usually is when it is told.
     """
 
     units: Floats
     known: Floats
     last_seen: Floats
     mean_gap: Floats
+    news_age: Floats
     last_refused: Floats
     lags: Floats
     head: int
@@ -75,6 +78,7 @@ class DemandState:
             known=np.zeros((WINDOW_S, size)),
             last_seen=np.full(size, np.nan),
             mean_gap=np.ones(size),
+            news_age=np.zeros(size),
             last_refused=np.full(size, np.nan),
             lags=lags,
             head=int(now),
@@ -95,8 +99,10 @@ def absorb(state: DemandState, arrivals: Arrivals, now: float) -> DemandState:
         return state
     slots = arrivals.slots[usable]
     seconds = np.minimum(arrivals.seconds[usable], head)
-    amounts, refusals = arrivals.units[usable], arrivals.refusals[usable]
+    amounts = np.minimum(arrivals.units[usable], _MOST_UNITS)
+    refusals = arrivals.refusals[usable]
     lags = _learn_lags(state.lags, head - seconds)
+    news_age = _learn_news_age(state.news_age, slots, head - seconds)
     last_seen, mean_gap = _fill_silences(state, known, slots, seconds)
     rows = seconds % WINDOW_S
     np.add.at(units, (rows, slots), amounts)
@@ -105,8 +111,21 @@ def absorb(state: DemandState, arrivals: Arrivals, now: float) -> DemandState:
     refused = refusals > 0
     np.fmax.at(last_refused, slots[refused], seconds[refused].astype(np.float64))
     return replace(
-        state, lags=lags, last_seen=last_seen, mean_gap=mean_gap, last_refused=last_refused
+        state,
+        last_seen=last_seen,
+        mean_gap=mean_gap,
+        news_age=news_age,
+        last_refused=last_refused,
+        lags=lags,
     )
+
+
+def has_bounded_lag(state: DemandState) -> bool:
+    """False while more than a twentieth of demand is later than lags are told apart.
+
+    Then no second within reach is complete, and what is seen is a lower bound.
+    """
+    return bool(state.lags[-1, 0] <= (1 - _LAG_QUANTILE) * state.lags.sum())
 
 
 def settled_until(state: DemandState, now: float) -> int:
@@ -121,10 +140,15 @@ def credible_silence(state: DemandState) -> Floats:
 
 
 def is_fresh(state: DemandState, now: float) -> Bools:
-    """Targets whose last span is recent enough to speak for the present, (n,)."""
-    lag = int(now) - settled_until(state, now)
+    """Targets whose last span is recent enough to speak for the present, (n,).
+
+    A target told of later than the fleet is measured by its own lag. Spans ahead of the clock
+    (it was put back) say nothing of the present.
+    """
+    lag = np.maximum(state.news_age, int(now) - settled_until(state, now))
+    silence = int(now) - state.last_seen
     with np.errstate(invalid="ignore"):  # never seen is NaN, and not fresh
-        fresh: Bools = int(now) - state.last_seen <= credible_silence(state) + lag
+        fresh: Bools = (silence >= 0) & (silence <= credible_silence(state) + lag)
     return fresh
 
 
@@ -154,6 +178,14 @@ def _learn_lags(lags: Floats, ages: Ints) -> Floats:
     return learned
 
 
+def _learn_news_age(news_age: Floats, slots: Ints, ages: Ints) -> Floats:
+    newest = np.full(len(news_age), float(LAG_BINS))
+    np.minimum.at(newest, slots, ages.astype(np.float64))
+    told = newest < LAG_BINS  # anything older is a backlog, not a lag
+    learned: Floats = np.where(told, news_age + (1 - _AGE_MEMORY) * (newest - news_age), news_age)
+    return learned
+
+
 def _fill_silences(
     state: DemandState, known: Floats, slots: Ints, seconds: Ints
 ) -> tuple[Floats, Floats]:
@@ -164,7 +196,9 @@ def _fill_silences(
     order = np.lexsort((seconds, slots))
     slots, seconds = slots[order], seconds[order].astype(np.float64)
     is_first = np.r_[True, slots[1:] != slots[:-1]]
-    before = np.where(is_first, state.last_seen[slots], np.r_[0.0, seconds[:-1]])
+    last_seen = state.last_seen[slots]
+    # A late span ends no silence, and does not begin one either.
+    before = np.where(is_first, last_seen, np.fmax(np.r_[0.0, seconds[:-1]], last_seen))
     gaps = seconds - before
     advancing = gaps > 0  # false for NaN: nothing is known of the time before the first span
     gap_slots, gap_lengths = slots[advancing], gaps[advancing]

@@ -10,7 +10,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from capacity_pilot.core.demand import DemandState, is_fresh, recent_peak, settled_until
+from capacity_pilot.core.demand import (
+    DemandState,
+    has_bounded_lag,
+    is_fresh,
+    recent_peak,
+    settled_until,
+)
 from capacity_pilot.core.fleet import Bools, Floats
 from capacity_pilot.core.forecast.error import ErrorState, learn_errors, note_predictions
 from capacity_pilot.core.forecast.surge import SurgeState, watch_surges
@@ -25,7 +31,7 @@ class Forecast:
 
     ``level`` is demand now, ``expected`` its mean at the horizon, ``high`` the quantile of that
     mean which the policy's risk asks for, ``noise`` the standard deviation of single seconds
-    around it. NaN where nothing was ever seen.
+    around it. NaN where nothing was ever seen. Only where ``is_fresh`` may low demand be believed.
     """
 
     level: Floats
@@ -76,7 +82,7 @@ def forecast(
     slope = np.where(fresh, trend.slope, 0.0)
     noise = np.sqrt(state.noise_variance)
     peak = recent_peak(demand, settled)
-    horizon_s = ahead_s + (now - settled)
+    horizon_s = ahead_s + max(now - settled, 0.0)  # a clock put back shortens nothing
     surges = watch_surges(
         state.surges, trend, level=level, peak=peak, noise=noise, is_fresh=fresh, now=now
     )
@@ -103,7 +109,7 @@ def forecast(
         noise=noise,
         is_surging=surges.is_surging,
         is_panicking=surges.panic_until > now,
-        is_fresh=fresh,
+        is_fresh=fresh & has_bounded_lag(demand),
     )
 
 
