@@ -82,7 +82,8 @@ def recommend(at: Situation) -> Draft:
 def clamp(draft: Draft, at: Situation) -> Draft:
     """Hard bounds, whatever was asked: not a number asks for what is provisioned."""
     units = np.where(np.isnan(draft.units), at.provisioned, draft.units)
-    raised, capped = units < at.floor, units > at.ceiling
+    raised = at.is_managed & (units < at.floor)
+    capped = at.is_managed & (units > at.ceiling)
     reasons = draft.reasons | raised * Reason.FLOOR | capped * Reason.CEILING
     return Draft(np.clip(units, at.floor, at.ceiling), reasons)
 

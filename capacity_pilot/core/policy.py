@@ -92,7 +92,8 @@ class TablePolicy(_Strict):
 
     @model_validator(mode="after")
     def _bounds_something(self) -> TablePolicy:
-        if self.read is None and self.write is None and not self.indexes:
+        named = (self, *self.indexes.values())
+        if all(bounds.read is None and bounds.write is None for bounds in named):
             raise ValueError("gives no bounds: name read, write or indexes")
         return self
 
