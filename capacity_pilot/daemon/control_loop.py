@@ -154,6 +154,8 @@ class ControlLoop:
     def _forget(self, table: str) -> None:
         log.info("table_gone", table=table)
         self._described_at.pop(table, None)
+        self._backoffs.forget(table)
+        self._last_announced.pop(table, None)
         self.pilot.forget(table)
 
     async def tick(self) -> None:
