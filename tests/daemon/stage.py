@@ -1,0 +1,238 @@
+"""A control loop in virtual time, over a physics server that keeps the same clock.
+
+Nothing sleeps: ``pass_seconds`` moves the clock a second at a time and lets the loop do what its
+schedule asks of it. The gateway is the real one, over HTTP; a witness in front of it notes what
+was asked, and fails where a test says AWS cannot be asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from aiobotocore.session import AioSession
+
+from capacity_pilot.adapters.aws import ShadowGateway, open_gateway
+from capacity_pilot.adapters.otlp.estimate import Estimator
+from capacity_pilot.adapters.otlp.harvest import Harvest
+from capacity_pilot.adapters.otlp.intake import Intake
+from capacity_pilot.core.errors import GatewayError
+from capacity_pilot.core.model import (
+    AccountLimits,
+    Dimension,
+    Outcome,
+    OutcomeKind,
+    Plan,
+    Resource,
+    Sample,
+    TableDescription,
+)
+from capacity_pilot.core.pilot import Pilot
+from capacity_pilot.core.policy import PolicySet
+from capacity_pilot.core.ports import CapacityGateway
+from capacity_pilot.daemon.control_loop import ControlLoop
+from capacity_pilot.simulator.physics.apply_times import ApplyTimes
+from capacity_pilot.simulator.physics.clock import ManualClock
+from capacity_pilot.simulator.physics.server import PhysicsServer, serve_physics
+from capacity_pilot.simulator.physics.tables import IndexSpec, KeySchema, TableSpec, Units
+from capacity_pilot.simulator.physics.world import World
+from capacity_pilot.simulator.physics.settings import WorldSettings
+
+NOON = datetime(2026, 10, 9, 12, tzinfo=UTC).timestamp()
+APPLY_TIME_S = 10.0
+DESCRIBE_S = 30.0
+FEED = Resource("feed")
+BY_DAY = Resource("feed", "by-day")
+
+Demand = Mapping[tuple[Resource, Dimension], float]
+
+
+def policies(**changes: object) -> PolicySet:
+    """One policy over every table whose name begins with ``feed``."""
+    policy: dict[str, object] = {
+        "name": "feeds",
+        "match": {"tables": ["feed*"]},
+        "read": {"min": 10, "max": 10_000},
+        "write": {"min": 10, "max": 10_000},
+        "scale_in": {"stabilization": 60, "reserve_decreases": 0},
+    }
+    return PolicySet.model_validate({"version": 1, "policies": [policy | changes]})
+
+
+def table(name: str, *indexes: str, read: int = 100, write: int = 100) -> TableSpec:
+    units = Units(read=read, write=write)
+    return TableSpec(
+        name=name,
+        key=KeySchema("id"),
+        units=units,
+        attribute_types=tuple((name, "S") for name in ("id", *indexes)),
+        indexes=tuple(
+            IndexSpec(
+                name=index, key=KeySchema(index), projection="ALL", projected=None, units=units
+            )
+            for index in indexes
+        ),
+    )
+
+
+@dataclass
+class Witness:
+    """A gateway that notes what it is asked, and when; the real one answers."""
+
+    inner: CapacityGateway
+    clock: ManualClock
+    is_listing: bool = True
+    unreadable: set[str] = field(default_factory=set)
+    unsendable: set[str] = field(default_factory=set)
+    refusing: dict[str, OutcomeKind] = field(default_factory=dict)
+    described_at: dict[str, list[float]] = field(default_factory=dict)
+    actuated: list[Plan] = field(default_factory=list)
+
+    async def list_tables(self) -> tuple[str, ...]:
+        if not self.is_listing:
+            raise GatewayError("ListTables: no answer")
+        return await self.inner.list_tables()
+
+    async def describe(self, table: str) -> TableDescription | None:
+        self.described_at.setdefault(table, []).append(self.clock.now())
+        if table in self.unreadable:
+            raise GatewayError(f"DescribeTable {table}: no answer")
+        return await self.inner.describe(table)
+
+    async def limits(self) -> AccountLimits:
+        return await self.inner.limits()
+
+    async def actuate(self, plan: Plan) -> Outcome:
+        self.actuated.append(plan)
+        if plan.table in self.unsendable:
+            raise GatewayError(f"{plan.table} could not be re-read")
+        if plan.direction.value in self.refusing:
+            kind = self.refusing[plan.direction.value]
+            return Outcome(plan=plan, kind=kind, ended_at=self.clock.now())
+        return await self.inner.actuate(plan)
+
+    def reads_of(self, table: str, *, since: float) -> list[float]:
+        """Seconds after ``since`` at which the table was described."""
+        return [at - since for at in self.described_at.get(table, []) if at > since]
+
+
+@dataclass
+class Stage:
+    """The loop and all it touches. ``demand`` is told of each second, one second later."""
+
+    loop: ControlLoop
+    server: PhysicsServer
+    witness: Witness
+    clock: ManualClock
+    intake: Intake
+    item_sizes: Estimator
+    spawned: set[asyncio.Task[None]]
+    demand: Demand = field(default_factory=dict)
+    is_telling: bool = True
+
+    @property
+    def world(self) -> World:
+        return self.server.database.world
+
+    @property
+    def now(self) -> float:
+        return self.clock.now()
+
+    def provisioned(self, resource: Resource) -> tuple[int, int]:
+        units = self.world.table(resource.table).resources[resource.index].units
+        return units.read, units.write
+
+    def tell(self) -> None:
+        """Telemetry arrives of the second that has just ended."""
+        ended = int(self.now) - 1
+        samples = {
+            (r.table, r.index, int(d), ended): Sample(units=units, requests=units)
+            for (r, d), units in self.demand.items()
+        }
+        self.intake.offer(Harvest(samples=samples), self.now)
+
+    async def pass_seconds(self, seconds: int) -> None:
+        for _ in range(seconds):
+            self.clock.pass_seconds(1.0)
+            self.world.advance(self.now)
+            if self.is_telling and self.demand:
+                self.tell()
+            await self.loop.describe_due()
+            await self.loop.tick()
+            await asyncio.gather(*self.spawned)
+
+    async def until(self, happened: Callable[[], bool], *, within: int) -> int:
+        """Lets time pass until it happened; how many seconds that took."""
+        for passed in range(within):
+            if happened():
+                return passed
+            await self.pass_seconds(1)
+        assert happened(), f"did not happen within {within} s"
+        return within
+
+
+@asynccontextmanager
+async def set_stage(
+    session: AioSession,
+    *tables: TableSpec,
+    policy_set: PolicySet | None = None,
+    is_shadow: bool = False,
+    initial_burst_seconds: float = 0.0,
+) -> AsyncIterator[Stage]:
+    """A loop that has discovered ``tables``; every change takes ``APPLY_TIME_S``."""
+    clock = ManualClock(NOON)
+    world = World(
+        WorldSettings(
+            apply_times=ApplyTimes(median_seconds=APPLY_TIME_S, sigma=0.0, warm_is_fast=False),
+            initial_burst_seconds=initial_burst_seconds,
+        )
+    )
+    for spec in tables:
+        world.create_table(spec, clock.now())
+    world.advance(clock.now())
+    async with (
+        serve_physics(world, clock=clock) as server,
+        open_gateway(
+            region="us-east-1", clock=clock, endpoint_url=server.url, session=session
+        ) as aws,
+    ):
+        gateway: CapacityGateway = aws
+        if is_shadow:
+            gateway = ShadowGateway(aws, apply_time_s=APPLY_TIME_S, clock=clock)
+        witness = Witness(gateway, clock)
+        intake, item_sizes = Intake(), Estimator()
+        spawned: set[asyncio.Task[None]] = set()
+
+        def spawn(work: Coroutine[Any, Any, None]) -> None:
+            task = asyncio.get_running_loop().create_task(work)
+            spawned.add(task)
+            task.add_done_callback(spawned.discard)
+
+        loop = ControlLoop(
+            Pilot(
+                policy_set or policies(),
+                limits=AccountLimits(),
+                apply_time_s=APPLY_TIME_S,
+                now=clock.now(),
+            ),
+            gateway=witness,
+            intake=intake,
+            item_sizes=item_sizes,
+            clock=clock,
+            describe_s=DESCRIBE_S,
+            spawn=spawn,
+        )
+        await loop.discover()
+        yield Stage(
+            loop=loop,
+            server=server,
+            witness=witness,
+            clock=clock,
+            intake=intake,
+            item_sizes=item_sizes,
+            spawned=spawned,
+        )

@@ -1,0 +1,220 @@
+"""The pilot's bookkeeping: what it believes of its tables between the ticks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from capacity_pilot.core.model import (
+    AccountLimits,
+    BillingMode,
+    CapacityChange,
+    Dimension,
+    Direction,
+    Outcome,
+    OutcomeKind,
+    Plan,
+    Resource,
+    ResourceDescription,
+    ResourceStatus,
+    Sample,
+    SampleKey,
+    TableDescription,
+)
+from capacity_pilot.core.pilot import Applied, Pilot, Step
+from tests.daemon.stage import policies
+
+NOON = 1_790_000_000.0
+FEED, BY_DAY, USERS = Resource("feed"), Resource("feed", "by-day"), Resource("feed-users")
+ACTIVE, UPDATING = ResourceStatus.ACTIVE, ResourceStatus.UPDATING
+
+
+def describe(
+    *resources: Resource,
+    at: float = NOON,
+    write: int = 100,
+    status: ResourceStatus = ACTIVE,
+    billing: BillingMode = BillingMode.PROVISIONED,
+    is_global: bool = False,
+) -> TableDescription:
+    return TableDescription(
+        table=resources[0].table,
+        billing_mode=billing,
+        resources=tuple(
+            ResourceDescription(resource=r, status=status, read=100, write=write) for r in resources
+        ),
+        described_at=at,
+        is_global=is_global,
+    )
+
+
+def make_pilot(*descriptions: TableDescription) -> Pilot:
+    pilot = Pilot(policies(), limits=AccountLimits(), apply_time_s=30.0, now=NOON)
+    for description in descriptions:
+        pilot.observe(description)
+    return pilot
+
+
+def told(second: float, demand: Mapping[Resource, float]) -> dict[SampleKey, Sample]:
+    return {
+        (r.table, r.index, int(Dimension.WRITE), int(second) - 1): Sample(units=units, requests=1)
+        for r, units in demand.items()
+    }
+
+
+def run(pilot: Pilot, demand: Mapping[Resource, float], *, since: float, seconds: int) -> Step:
+    """Ticks through the seconds; the last step."""
+    for now in range(int(since) + 1, int(since) + seconds):
+        pilot.step(told(now, demand), float(now))
+    end = since + seconds
+    return pilot.step(told(end, demand), end)
+
+
+def request(pilot: Pilot, *, write: int, at: float, kind: OutcomeKind) -> None:
+    change = CapacityChange(resource=FEED, read=100, write=write)
+    plan = Plan(
+        table="feed", direction=Direction.OUT, changes=(change,), decided_at=at, expires_at=at + 5
+    )
+    pilot.begin(plan)
+    pilot.finish("feed", Outcome(plan=plan, kind=kind, ended_at=at, sent=(change,)))
+
+
+def demand_of(step: Step, resource: Resource) -> float:
+    slot = step.fleet.slot(resource, Dimension.WRITE)
+    assert slot is not None
+    return float(step.decisions.demand[slot])
+
+
+@pytest.mark.parametrize("kind", [OutcomeKind.REQUESTED, OutcomeKind.UNKNOWN])
+def test_a_change_is_seen_in_force_when_the_table_is_settled_on_it(kind: OutcomeKind) -> None:
+    pilot = make_pilot(describe(FEED))
+    request(pilot, write=400, at=NOON, kind=kind)
+    assert pilot.is_changing("feed")
+    assert pilot.observe(describe(FEED, at=NOON + 1, status=UPDATING)) is None
+    assert pilot.observe(describe(FEED, at=NOON + 7, write=400)) == Applied(
+        table="feed",
+        changes=(CapacityChange(resource=FEED, read=100, write=400),),
+        after_s=7.0,
+    )
+    assert not pilot.is_changing("feed")
+
+
+def test_a_change_that_never_took_is_closed_without_being_called_applied() -> None:
+    pilot = make_pilot(describe(FEED))
+    request(pilot, write=400, at=NOON, kind=OutcomeKind.UNKNOWN)
+    assert pilot.observe(describe(FEED, at=NOON + 1)) is None
+    assert not pilot.is_changing("feed")
+
+
+def test_a_reading_older_than_the_request_says_nothing_of_it() -> None:
+    pilot = make_pilot(describe(FEED))
+    request(pilot, write=400, at=NOON + 5, kind=OutcomeKind.REQUESTED)
+    assert pilot.observe(describe(FEED, at=NOON + 5)) is None
+    assert pilot.is_changing("feed")
+
+
+def test_a_change_that_hangs_is_given_up_after_a_quarter_of_an_hour() -> None:
+    pilot = make_pilot(describe(FEED))
+    request(pilot, write=400, at=NOON, kind=OutcomeKind.REQUESTED)
+    pilot.observe(describe(FEED, at=NOON + 900, status=UPDATING))
+    assert pilot.is_changing("feed")
+    pilot.observe(describe(FEED, at=NOON + 901, status=UPDATING))
+    assert not pilot.is_changing("feed")
+
+
+def test_nothing_is_planned_for_a_table_while_its_plan_is_on_its_way_or_requested() -> None:
+    pilot = make_pilot(describe(FEED))
+    (plan,) = run(pilot, {FEED: 300.0}, since=NOON, seconds=20).plans
+    pilot.begin(plan)
+    assert pilot.step(told(NOON + 21, {FEED: 300.0}), NOON + 21).plans == ()
+    requested = Outcome(
+        plan=plan, kind=OutcomeKind.REQUESTED, ended_at=NOON + 21, sent=plan.changes
+    )
+    pilot.finish("feed", requested)
+    assert pilot.step(told(NOON + 22, {FEED: 300.0}), NOON + 22).plans == ()
+
+
+@pytest.mark.parametrize("kind", [None, OutcomeKind.BUSY, OutcomeKind.DENIED, OutcomeKind.EXPIRED])
+def test_a_plan_that_came_to_nothing_is_made_again(kind: OutcomeKind | None) -> None:
+    pilot = make_pilot(describe(FEED))
+    (plan,) = run(pilot, {FEED: 300.0}, since=NOON, seconds=20).plans
+    pilot.begin(plan)
+    outcome = kind and Outcome(plan=plan, kind=kind, ended_at=NOON + 20)
+    pilot.finish("feed", outcome)
+    assert pilot.step(told(NOON + 21, {FEED: 300.0}), NOON + 21).plans != ()
+
+
+def test_a_learned_apply_time_reaches_further_ahead() -> None:
+    """A climb is sized for when a change would be in force: slow tables are raised higher."""
+    sizes = []
+    for took_s in (2.0, 600.0):
+        pilot = make_pilot(describe(FEED))
+        pilot.step({}, NOON)
+        at = NOON
+        for write in (101, 102, 103, 104, 105, 106):
+            request(pilot, write=write, at=at, kind=OutcomeKind.REQUESTED)
+            at += took_s
+            pilot.observe(describe(FEED, at=at, write=write))
+        for second in range(60):
+            step = pilot.step(told(at + second, {FEED: 40.0 + 2 * second}), at + second)
+        sizes.append(float(step.decisions.high[1]))
+    assert sizes[1] > sizes[0]
+
+
+def test_a_new_table_leaves_what_is_known_of_the_others() -> None:
+    pilot = make_pilot(describe(FEED))
+    run(pilot, {FEED: 80.0}, since=NOON, seconds=40)
+    pilot.observe(describe(Resource("feed-a"), at=NOON + 40))
+    pilot.observe(describe(USERS, at=NOON + 40))
+    step = pilot.step({}, NOON + 41)
+    assert len(step.fleet) == 6
+    assert demand_of(step, FEED) == pytest.approx(80.0)
+    assert str(demand_of(step, USERS)) == "nan", "a new table's demand is unknown, not zero"
+
+
+def test_a_table_that_is_gone_takes_nothing_of_the_others_along() -> None:
+    pilot = make_pilot(describe(FEED, BY_DAY), describe(USERS))
+    run(pilot, {FEED: 80.0, BY_DAY: 30.0, USERS: 60.0}, since=NOON, seconds=40)
+    pilot.forget("feed")
+    step = pilot.step(told(NOON + 41, {FEED: 80.0, USERS: 60.0}), NOON + 41)
+    assert step.fleet.resources == (USERS,)
+    assert step.unmanaged == 1
+    assert demand_of(step, USERS) == pytest.approx(60.0)
+
+
+def test_an_index_that_comes_keeps_its_tables_past_and_one_that_goes_too() -> None:
+    pilot = make_pilot(describe(FEED))
+    run(pilot, {FEED: 80.0}, since=NOON, seconds=40)
+    pilot.observe(describe(FEED, BY_DAY, at=NOON + 40))
+    step = run(pilot, {FEED: 80.0, BY_DAY: 20.0}, since=NOON + 40, seconds=20)
+    assert demand_of(step, FEED) == pytest.approx(80.0)
+    assert demand_of(step, BY_DAY) == pytest.approx(20.0)
+    pilot.observe(describe(FEED, at=NOON + 60))
+    step = pilot.step({}, NOON + 61)
+    assert demand_of(step, FEED) == pytest.approx(80.0)
+
+
+def test_a_slower_answer_to_an_earlier_question_is_ignored() -> None:
+    pilot = make_pilot(describe(FEED, at=NOON + 10, write=400))
+    assert pilot.observe(describe(FEED, at=NOON + 9, write=100)) is None
+    assert pilot.step({}, NOON + 11).decisions.provisioned[1] == 400
+
+
+@pytest.mark.parametrize(
+    "undriven",
+    [describe(FEED, at=NOON + 5, billing=BillingMode.PAY_PER_REQUEST), describe(Resource("other"))],
+)
+def test_on_demand_tables_and_those_without_a_policy_have_no_slots(
+    undriven: TableDescription,
+) -> None:
+    pilot = make_pilot(describe(FEED))
+    pilot.observe(undriven)
+    assert undriven.table not in {r.table for r in pilot.step({}, NOON + 6).fleet.resources}
+
+
+def test_a_global_table_is_watched_and_left_alone() -> None:
+    pilot = make_pilot(describe(FEED, is_global=True))
+    step = run(pilot, {FEED: 300.0}, since=NOON, seconds=30)
+    assert step.plans == ()
+    assert demand_of(step, FEED) == pytest.approx(300.0)
