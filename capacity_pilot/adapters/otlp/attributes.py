@@ -191,8 +191,11 @@ def _read_flag(value: AnyValue) -> bool:
 
 def _read_capacity(value: AnyValue) -> tuple[Consumed, ...] | None:
     """``None`` if it cannot be read: the call took place all the same."""
+    texts = _read_texts(value)
+    if len(texts) > MAX_TABLES_PER_CALL:
+        return None
     try:
-        return parse_capacity(_read_texts(value))
+        return parse_capacity(texts)
     except ValueError:
         return None
 

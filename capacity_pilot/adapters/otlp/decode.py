@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
 
+from capacity_pilot.adapters.otlp.body import OversizedError
 from capacity_pilot.adapters.otlp.charging import charge
 from capacity_pilot.adapters.otlp.estimate import Estimator
 from capacity_pilot.adapters.otlp.harvest import Counts, Harvest
@@ -27,7 +28,8 @@ _MAX_SERVICE_CHARS = 64
 class Bounds:
     """What decoding keeps at most, and which ages of spans it believes.
 
-    ``max_memo_entries`` bounds each memo table, of entries up to 1 KiB.
+    ``max_memo_entries`` bounds each memo table, of entries up to 1 KiB; ``max_spans`` those
+    of one request, since millions of empty ones fit into few bytes.
     """
 
     late_after_seconds: float = 300.0
@@ -36,6 +38,7 @@ class Bounds:
     max_indexes: int = 100_000
     max_memo_entries: int = 32_768
     max_resources: int = 16_384
+    max_spans: int = 200_000
 
 
 class Decoder:
@@ -61,7 +64,9 @@ class Decoder:
         self._services: dict[bytes, Service] = {}
 
     def decode_protobuf(self, body: bytes, received_at: float) -> Harvest:
-        """Raises ``TelemetryError`` if the body is no ExportTraceServiceRequest."""
+        """Raises ``TelemetryError`` if the body is no ExportTraceServiceRequest, and its
+        ``OversizedError`` if it holds more spans than the bound.
+        """
         try:
             request = TraceRequest.FromString(body)
         except DecodeError as error:
@@ -77,12 +82,12 @@ class Decoder:
         return self._finish(harvest, gathered)
 
     def decode_json(self, body: bytes, received_at: float) -> Harvest:
-        """Raises ``TelemetryError`` if the body is no request in OTLP's JSON encoding."""
-        groups = read_json_request(body)
+        """As ``decode_protobuf``, for a body in OTLP's JSON encoding."""
+        groups = read_json_request(body, max_spans=self._bounds.max_spans)
         harvest, gathered = self._begin(received_at)
         for group in groups:
-            harvest.counts.spans += group.malformed_spans
-            harvest.counts.malformed_spans += group.malformed_spans
+            gathered.counts.spans += group.malformed_spans
+            gathered.counts.malformed_spans += group.malformed_spans
             self._read(group.resource, group.spans, gathered, has_capitals=True)
         return self._finish(harvest, gathered)
 
@@ -105,6 +110,9 @@ class Decoder:
         has_capitals: bool,
     ) -> None:
         gathered.counts.spans += len(spans)
+        if gathered.counts.spans > self._bounds.max_spans:
+            msg = f"request holds more than {self._bounds.max_spans} spans"
+            raise OversizedError(msg)
         if has_capitals:
             candidates = [span for span in spans if b"ynamo" in span or b"YNAMO" in span]
         else:

@@ -102,6 +102,9 @@ class _Traces:
         try:
             async with asyncio.timeout(self._read_timeout_seconds):
                 body = await self._read(request)
+        except TimeoutError as error:
+            msg = f"the body took longer than {self._read_timeout_seconds:g} s to arrive"
+            raise TimeoutError(msg) from error
         finally:
             self._reading -= 1
         if is_json:
@@ -132,7 +135,7 @@ def _succeed(response: TraceResponse, *, is_json: bool) -> web.Response:
 def _refuse(error: Exception, *, is_json: bool) -> web.Response:
     """A google.rpc.Status body, as OTLP asks of every failure."""
     status, code = next(answer for kind, answer in _ANSWERS.items() if isinstance(error, kind))
-    message = str(error) or "the body took too long to arrive"
+    message = str(error)
     if is_json:
         response = web.json_response({"code": code, "message": message}, status=status)
     else:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from capacity_pilot.adapters.otlp.body import OversizedError
 from capacity_pilot.adapters.otlp.wire import (
     AnyValue,
     ArrayValue,
@@ -37,26 +38,32 @@ class JsonGroup:
     malformed_spans: int
 
 
-def read_json_request(body: bytes) -> list[JsonGroup]:
+def read_json_request(body: bytes, *, max_spans: int) -> list[JsonGroup]:
     """The request's spans by resource.
 
     Raises ``TelemetryError`` if the text is not JSON or its outer structure is not a trace
-    request's. A span that is not one costs itself alone.
+    request's, and its ``OversizedError`` if it holds more than ``max_spans``. A span that is
+    not one costs itself alone.
     """
     try:
         request = json.loads(body)
-        return list(_read_groups(request))
+        return list(_read_groups(request, max_spans))
     except (ValueError, RecursionError) as error:
         msg = f"{len(body)} bytes are no ExportTraceServiceRequest in JSON: {error}"
         raise TelemetryError(msg) from error
 
 
-def _read_groups(request: Any) -> Iterator[JsonGroup]:
+def _read_groups(request: Any, max_spans: int) -> Iterator[JsonGroup]:
+    seen = 0
     for resource_spans in _members(_object(request, "request"), "resourceSpans"):
         outer = _object(resource_spans, "resourceSpans[]")
         resource = _encode_resource(outer.get("resource"))
         for scope_spans in _members(outer, "scopeSpans"):
             spans = _members(_object(scope_spans, "scopeSpans[]"), "spans")
+            seen += len(spans)
+            if seen > max_spans:
+                msg = f"request holds more than {max_spans} spans"
+                raise OversizedError(msg)
             encoded = [_encode_span_or_none(span) for span in spans]
             good = [span for span in encoded if span is not None]
             yield JsonGroup(resource, good, len(encoded) - len(good))
@@ -76,10 +83,13 @@ def _encode_span_or_none(span: Any) -> bytes | None:
 
 def _encode_span(span: dict[str, Any]) -> bytes:
     # Only what the reader looks at; ids, links and names of scopes say nothing here.
+    kind = _enum(span.get("kind"), _KINDS)
+    if kind != _KINDS["SPAN_KIND_CLIENT"]:
+        return b""  # not to be read, only to be counted
     return Span(
         trace_state=_text(span.get("traceState")),
         name=_text(span.get("name")),
-        kind=_enum(span.get("kind"), _KINDS),
+        kind=kind,
         end_time_unix_nano=_whole(span.get("endTimeUnixNano")),
         attributes=[_key_value(item).SerializeToString() for item in _members(span, "attributes")],
         dropped_attributes_count=_whole(span.get("droppedAttributesCount")),

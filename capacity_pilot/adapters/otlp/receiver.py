@@ -1,7 +1,8 @@
 """Receives one request's bytes, whichever protocol brought them: decode, then offer.
 
-Decoding runs inline on the event loop. A request of the default size limit, 16 MiB or some
-40,000 spans, holds the loop for about a tenth of a second; senders' batches are far smaller.
+Decoding runs inline on the event loop: about 20 ms for a Collector's usual batch of 8192 spans.
+The worst request found within the default size limit, 16 MiB in which every span is a DynamoDB
+call that says something new, holds the loop for about two and a half seconds.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from capacity_pilot.adapters.otlp.body import BodyReader, OversizedError
+from capacity_pilot.adapters.otlp.decode import Bounds
 from capacity_pilot.adapters.otlp.estimate import Estimator
 from capacity_pilot.adapters.otlp.harvest import Harvest
 from capacity_pilot.core.errors import TelemetryError
@@ -64,12 +65,13 @@ def is_sane(harvest: Harvest) -> bool:
 
 
 @given(mutants())
-@settings(max_examples=400)
+@settings(deadline=None, max_examples=400)
 def test_damage_is_a_telemetry_error_or_a_sane_harvest(body: bytes) -> None:
     with suppress(TelemetryError):
         assert is_sane(make_decoder().decode_protobuf(body, NOW))
 
 
+@settings(deadline=None)
 @given(mutants())
 def test_a_refused_request_teaches_nothing(body: bytes) -> None:
     estimator = Estimator()
@@ -79,6 +81,7 @@ def test_a_refused_request_teaches_nothing(body: bytes) -> None:
         assert estimator.known_shapes == 0
 
 
+@settings(deadline=None)
 @given(mutants())
 def test_damage_leaves_the_decoder_as_good_as_new(body: bytes) -> None:
     decoder = make_decoder()
@@ -109,6 +112,20 @@ def test_what_is_no_request_is_refused_whole(body: bytes) -> None:
 def test_no_spans_at_all_are_a_request_too() -> None:
     assert make_decoder().decode_protobuf(b"", NOW).counts.requests == 1
     assert make_decoder().decode_json(b"{}", NOW).counts.requests == 1
+
+
+def test_more_spans_than_the_bound_are_refused_whole() -> None:
+    estimator = Estimator()
+    good = span(botocore("PutItem", capacity=[split(2.0)]))
+    body = request(good, *[Span()] * 10).SerializeToString()
+    decoder = make_decoder(estimator, bounds=Bounds(max_spans=10))
+    for decode, sent in (
+        (decoder.decode_protobuf, body),
+        (decoder.decode_json, json.dumps(to_json(body)).encode()),
+    ):
+        with pytest.raises(OversizedError, match="more than 10 spans"):
+            decode(sent, NOW)
+    assert estimator.known_shapes == 0
 
 
 def to_json(body: bytes) -> dict[str, Any]:
@@ -158,6 +175,7 @@ def spans(draw: st.DrawFn) -> Span:
     )
 
 
+@settings(deadline=None)
 @given(st.lists(spans(), max_size=8))
 def test_both_encodings_of_a_request_say_the_same(each: list[Span]) -> None:
     body = request(*each).SerializeToString()
@@ -165,6 +183,7 @@ def test_both_encodings_of_a_request_say_the_same(each: list[Span]) -> None:
     assert make_decoder().decode_json(text, NOW) == make_decoder().decode_protobuf(body, NOW)
 
 
+@settings(deadline=None)
 @given(st.lists(spans(), max_size=8))
 def test_requests_add_up(each: list[Span]) -> None:
     apart = [make_decoder().decode_protobuf(request(s).SerializeToString(), NOW) for s in each]
@@ -184,7 +203,7 @@ NONSENSE = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3), max_
 
 
 @given(st.data())
-@settings(max_examples=300)
+@settings(deadline=None, max_examples=300)
 def test_nonsense_in_a_json_span_costs_itself_alone(data: st.DataObject) -> None:
     message = to_json(SAMPLE)
     victim = data.draw(st.sampled_from(json_spans(message)))
@@ -197,7 +216,7 @@ def test_nonsense_in_a_json_span_costs_itself_alone(data: st.DataObject) -> None
 
 
 @given(mutants(json.dumps(to_json(SAMPLE)).encode()))
-@settings(max_examples=200)
+@settings(deadline=None, max_examples=200)
 def test_damaged_json_is_a_telemetry_error_or_a_sane_harvest(body: bytes) -> None:
     with suppress(TelemetryError):
         assert is_sane(make_decoder().decode_json(body, NOW))
@@ -240,6 +259,7 @@ ENCODINGS: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=5000), st.sampled_from(sorted(ENCODINGS)), st.integers(1, 700))
 def test_a_body_comes_out_as_it_went_in_however_it_is_cut(
     data: bytes, encoding: str, step: int
@@ -251,6 +271,7 @@ def test_a_body_comes_out_as_it_went_in_however_it_is_cut(
     assert reader.finish() == data
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=1, max_size=300), st.integers(0, 400))
 def test_a_body_is_refused_exactly_when_it_exceeds_the_bound(data: bytes, bound: int) -> None:
     sent = gzip.compress(data)
@@ -263,6 +284,7 @@ def test_a_body_is_refused_exactly_when_it_exceeds_the_bound(data: bytes, bound:
             reader.feed(sent)
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=50), min_size=1, max_size=5))
 def test_gzip_members_in_a_row_are_one_body(members: list[bytes]) -> None:
     reader = BodyReader("gzip", max_bytes=2000)
