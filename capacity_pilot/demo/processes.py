@@ -37,6 +37,7 @@ class Child:
         self.hear = hear
         self._process = process
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
+        self._is_stopping = False
         self.watching = asyncio.create_task(self._watch(), name=f"watching {name}")
 
     async def _watch(self) -> None:
@@ -47,7 +48,7 @@ class Child:
             if (line := _parse(text)) is not None:
                 self.hear(line)
         status = await self._process.wait()
-        if status != 0:
+        if status != 0 and not self._is_stopping:
             raise self.tell_end(f"ended with status {status}")
 
     def say(self, text: str) -> None:
@@ -62,13 +63,14 @@ class Child:
 
     async def stop(self) -> None:
         """Asks it to end, and kills it when it takes too long."""
+        self._is_stopping = True
         if self._process.returncode is None:
             self._process.terminate()
             try:
                 await asyncio.wait_for(self._process.wait(), _STOP_GRACE_S)
             except TimeoutError:
                 self._process.kill()
-        await asyncio.wait({self.watching})
+        await asyncio.gather(self.watching, return_exceptions=True)  # told by whoever waited
 
 
 def ignore(_line: Line) -> None:

@@ -16,9 +16,9 @@ _POST_BYTES = 3_900
 _PROFILE_BYTES = 7_800
 _WRITES_AT_ONCE = 4
 
-# At the base rate of 8 visits/s, about 60 % of each is used.
-_TABLE_UNITS = {"ReadCapacityUnits": 28, "WriteCapacityUnits": 48}
-_INDEX_UNITS = {"ReadCapacityUnits": 68, "WriteCapacityUnits": 48}
+# At the base rate of 10 visits/s, a good half of each is used.
+_TABLE_UNITS = {"ReadCapacityUnits": 36, "WriteCapacityUnits": 60}
+_INDEX_UNITS = {"ReadCapacityUnits": 90, "WriteCapacityUnits": 60}
 
 POLICY: Final = f"""\
 version: 1

@@ -40,10 +40,10 @@ class Timeline:
     """
 
     warm_up_s: float = 25.0
-    rise_s: float = 6.0
+    rise_s: float = 5.0
     hold_s: float = 25.0
     decay_s: float = 10.0
-    base_rate: float = 8.0
+    base_rate: float = 10.0
     factor: float = 6.0
 
     def stretched(self, scale: float) -> Timeline:

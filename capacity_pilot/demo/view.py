@@ -20,7 +20,7 @@ from capacity_pilot.demo.tables import FEED, TWIN, list_targets
 from capacity_pilot.demo.timeline import Timeline
 
 _BARS = " ▁▂▃▄▅▆▇█"
-_FIXED_COLUMNS = 58
+_FIXED_COLUMNS = 62
 _SPARK_BOUNDS = (12, 60)
 _TABLE_LINES = 13
 _CLOUDWATCH_AFTER_S = 60
@@ -84,8 +84,8 @@ def draw_frame(
 
 def _draw_targets(recording: Recording, width: int) -> Table:
     bars = min(max(width - _FIXED_COLUMNS, _SPARK_BOUNDS[0]), _SPARK_BOUNDS[1])
-    table = Table(box=None, padding=(0, 1), pad_edge=True, header_style="dim")
-    table.add_column("units/s", no_wrap=True)
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=True, header_style="dim")
+    table.add_column(" units/s", no_wrap=True, min_width=16)
     table.add_column("", no_wrap=True)
     table.add_column(f"demand, last {bars} s", width=bars, no_wrap=True)
     for name in ("demand", "provisioned", "throttled", "dry in"):
@@ -99,7 +99,7 @@ def _draw_targets(recording: Recording, width: int) -> Table:
             gauge = reading.targets.get(mine)
             is_pilot = side.table == FEED
             table.add_row(
-                _label(target) if is_pilot else "",
+                f" {_label(target)}" if is_pilot else "",
                 Text(side.label, style="green" if is_pilot else "red"),
                 draw_sparkline(intervals[-bars:]),
                 f"{intervals[-1].demand:.0f}" if intervals else "-",
