@@ -37,7 +37,7 @@ class Situation:
     ceiling: Floats
     is_fresh: Bools
     is_surging: Bools
-    is_panicking: Bools
+    is_aftermath: Bools
     is_changeable: Bools
     last_refused: Floats
     decreases_today: Floats
@@ -58,15 +58,18 @@ Guard = Callable[[Draft, Situation], Draft]
 
 
 def recommend(at: Situation) -> Draft:
-    """The recommendation before any guard: out to ``sustained`` when ``least`` does not fit,
-    in to ``stabilized`` when that is lower than what is there, else what is there.
+    """The recommendation before any guard: out to ``least`` when it does not fit, in to
+    ``stabilized`` when that is lower than what is there, else what is there.
+
+    Out by no more than is needed until the next change could act: raising again is free,
+    lowering is not.
     """
     with np.errstate(invalid="ignore"):  # NaN compares false: unknown asks for nothing
         out = at.least > at.provisioned
         covered = ~out & (at.sustained > at.provisioned)
         falls = at.stabilized < at.provisioned
         trough = ~out & (at.sustained < at.provisioned)
-    units = np.where(out, np.maximum(at.sustained, at.least), at.provisioned)
+    units = np.where(out, at.least, at.provisioned)
     units = np.where(trough & falls, np.fmax(at.stabilized, at.sustained), units)
     reasons = (
         out * Reason.RISING_DEMAND
@@ -108,9 +111,9 @@ def distrust_silence(draft: Draft, at: Situation) -> Draft:
     return _hold_decrease(draft, at, ~at.is_fresh, Reason.STALE_TELEMETRY)
 
 
-def outlast_panic(draft: Draft, at: Situation) -> Draft:
-    """A surge may come back within its panic window."""
-    return _hold_decrease(draft, at, at.is_panicking, Reason.PANIC)
+def outlast_surge(draft: Draft, at: Situation) -> Draft:
+    """A surge may come back, and while it ebbs away a decrease is worth more later."""
+    return _hold_decrease(draft, at, at.is_aftermath, Reason.AFTERMATH)
 
 
 def outlast_throttling(draft: Draft, at: Situation) -> Draft:
@@ -147,7 +150,7 @@ GUARDS: tuple[Guard, ...] = (
     await_description,
     await_update,
     distrust_silence,
-    outlast_panic,
+    outlast_surge,
     outlast_throttling,
     weigh_saving,
     obey_quota,

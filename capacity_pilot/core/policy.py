@@ -92,7 +92,7 @@ class TablePolicy(_Strict):
 
     @model_validator(mode="after")
     def _bounds_something(self) -> TablePolicy:
-        named = (self, *self.indexes.values())
+        named: list[TablePolicy | ResourceBounds] = [self, *self.indexes.values()]
         if all(bounds.read is None and bounds.write is None for bounds in named):
             raise ValueError("gives no bounds: name read, write or indexes")
         return self

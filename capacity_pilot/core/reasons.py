@@ -25,7 +25,7 @@ class Reason(IntFlag):
     CAPACITY_UNKNOWN = 1 << 8
     UPDATE_IN_FLIGHT = 1 << 9
     THROTTLING = 1 << 10
-    PANIC = 1 << 11
+    AFTERMATH = 1 << 11
     STABILIZING = 1 << 12
     SMALL_SAVING = 1 << 13
     DECREASE_QUOTA = 1 << 14
@@ -45,7 +45,7 @@ WORDING: dict[Reason, str] = {
     Reason.CAPACITY_UNKNOWN: "provisioned capacity has not been read yet",
     Reason.UPDATE_IN_FLIGHT: "the table or an index of it is still changing",
     Reason.THROTTLING: "requests were throttled lately: no scale-in",
-    Reason.PANIC: "within the panic window of a surge: no scale-in",
+    Reason.AFTERMATH: "a surge is under way or ebbing away: no scale-in",
     Reason.STABILIZING: "a higher recommendation is within the stabilization window",
     Reason.SMALL_SAVING: "the saving is not worth a decrease",
     Reason.DECREASE_QUOTA: "AWS allows no further decrease yet",

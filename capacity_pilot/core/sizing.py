@@ -13,7 +13,6 @@ import numpy as np
 
 from capacity_pilot.core.fleet import Floats
 from capacity_pilot.core.forecast import Forecast
-from capacity_pilot.core.forecast.surge import PANIC_S
 
 _NOISE_SIGMAS = 2.0
 _NOISE_BUFFER_S = 20.0
@@ -54,9 +53,9 @@ def size_capacity(
     # What the bucket is down to when a change ordered now is in force.
     drained = np.maximum(forecast.level - capacity, 0.0) * apply_time_s
     left = np.maximum(reliable - drained, 0.0)
-    # Nobody knows how high a surge goes: what the bucket can add must last out its panic window.
     must_last_s = apply_time_s + REACTION_S
-    must_last_s = np.where(forecast.is_panicking, np.maximum(must_last_s, PANIC_S), must_last_s)
+    # Nobody knows how high a surge goes: the bucket must outlast a second change as well.
+    must_last_s = np.where(forecast.is_panicking, must_last_s + apply_time_s, must_last_s)
     # Second-to-second noise only throttles where the bucket cannot level it out.
     buffer = _NOISE_BUFFER_S * forecast.noise
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):

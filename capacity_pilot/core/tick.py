@@ -136,7 +136,7 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         ceiling=policy.ceiling,
         is_fresh=ahead.is_fresh,
         is_surging=ahead.is_surging,
-        is_panicking=ahead.is_panicking,
+        is_aftermath=ahead.is_aftermath,
         is_changeable=capacity.is_changeable,
         last_refused=demand.last_refused,
         decreases_today=capacity.decreases_today,

@@ -19,7 +19,7 @@ from capacity_pilot.core.demand import (
 )
 from capacity_pilot.core.fleet import Bools, Floats
 from capacity_pilot.core.forecast.error import ErrorState, learn_errors, note_predictions
-from capacity_pilot.core.forecast.surge import SurgeState, watch_surges
+from capacity_pilot.core.forecast.surge import AFTERMATH_S, SurgeState, watch_surges
 from capacity_pilot.core.forecast.trend import Trend, damp, measure_trend
 
 _NOISE_MEMORY = 0.97
@@ -40,6 +40,7 @@ class Forecast:
     noise: Floats
     is_surging: Bools
     is_panicking: Bools
+    is_aftermath: Bools
     is_fresh: Bools
 
 
@@ -75,7 +76,7 @@ def forecast(
     """
     settled = max(settled_until(demand, now), state.settled)
     scored = range(state.settled + 1, settled + 1)
-    state = _learn(state, demand, settled, quantile)
+    state = _learn(state, demand, settled, quantile=quantile, now=now)
     trend = measure_trend(demand, settled, state.noise_variance)
     fresh = is_fresh(demand, now) & ~np.isnan(trend.level)
     level = np.where(fresh, trend.level, state.last_level)
@@ -93,7 +94,7 @@ def forecast(
     # Inside a surge the rise is no noise, and too small a first step costs an apply time.
     unsettled_s = max(now - settled, 1.0)
     rise = np.fmax(np.fmax(trend.raw_slope, (current - level) / unsettled_s), 0.0)
-    climb = current + rise * horizon_s
+    climb = current + rise * damp(horizon_s)
     high = np.where(surges.is_surging, np.maximum(high, climb), high)
     state = replace(
         state,
@@ -109,19 +110,23 @@ def forecast(
         noise=noise,
         is_surging=surges.is_surging,
         is_panicking=surges.panic_until > now,
+        is_aftermath=surges.panic_until + AFTERMATH_S > now,
         is_fresh=fresh & has_bounded_lag(demand),
     )
 
 
 def _learn(
-    state: ForecastState, demand: DemandState, settled: int, quantile: Floats
+    state: ForecastState, demand: DemandState, settled: int, *, quantile: Floats, now: float
 ) -> ForecastState:
     size = len(demand.units)
+    is_calm = state.surges.panic_until <= now
     errors, variance = state.errors, state.noise_variance
     for second in range(max(state.settled, settled - size // 2) + 1, settled + 1):
         row, previous = second % size, (second - 1) % size
         known = demand.known[row] > 0
-        errors = learn_errors(errors, demand.units[row], known, second=second, quantile=quantile)
+        errors = learn_errors(
+            errors, demand.units[row], known, is_calm=is_calm, second=second, quantile=quantile
+        )
         pair = known & (demand.known[previous] > 0)
         # Half the squared step between neighbours is the variance without the trend's share.
         step = (demand.units[row] - demand.units[previous]) ** 2 / 2

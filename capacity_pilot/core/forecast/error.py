@@ -14,18 +14,18 @@ import numpy as np
 from capacity_pilot.core.fleet import Bools, Floats
 
 RING_S = 256
-_SMOOTHING = 0.12
+_SMOOTHING = 1 / 30
 _RATE = 0.02
 _INITIAL_MARGIN = 0.25
-_MARGIN_BOUNDS = (0.02, 4.0)
+_MARGIN_BOUNDS = (0.02, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorState:
     """``margin`` (n,): the relative error at the asked quantile.
 
-    ``smooth`` (n,) is demand averaged over about 8 s, which is what forecasts are held against:
-    single seconds are the burst bucket's business. ``predicted`` (RING_S, n) holds what was
+    ``smooth`` (n,) is demand averaged over about 30 s, which is what forecasts are held against:
+    shorter peaks are the burst bucket's business. ``predicted`` (RING_S, n) holds what was
     expected for each coming second, NaN where nothing was.
     """
 
@@ -43,14 +43,24 @@ class ErrorState:
 
 
 def learn_errors(
-    state: ErrorState, units: Floats, known: Bools, *, second: int, quantile: Floats
+    state: ErrorState,
+    units: Floats,
+    known: Bools,
+    *,
+    is_calm: Bools,
+    second: int,
+    quantile: Floats,
 ) -> ErrorState:
-    """Scores what was predicted for ``second`` against what came."""
+    """Scores what was predicted for ``second`` against what came.
+
+    Nothing is learned where not ``is_calm``: a surge is sized by its rise, and its errors would
+    keep capacity high for hours after it.
+    """
     started = ~np.isnan(state.smooth)
     blended = np.where(started, state.smooth + _SMOOTHING * (units - state.smooth), units)
     smooth = np.where(known, blended, state.smooth)
     predicted = state.predicted[second % RING_S]
-    scored = known & started & ~np.isnan(predicted)
+    scored = known & is_calm & started & ~np.isnan(predicted)
     with np.errstate(divide="ignore", invalid="ignore"):
         error = np.where(scored, (smooth - predicted) / np.maximum(predicted, 1.0), 0.0)
     exceeded = error > state.margin

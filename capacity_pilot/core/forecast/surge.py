@@ -14,6 +14,11 @@ from capacity_pilot.core.fleet import Bools, Floats
 from capacity_pilot.core.forecast.trend import Trend
 
 PANIC_S = 300.0
+"""How long after its last sign a surge is reckoned with."""
+
+AFTERMATH_S = 900.0
+"""How long after the panic window it may take to ebb away."""
+
 _JUMP = 1.5
 _SIGMAS = 5.0
 _LEAST_UNITS = 1.0

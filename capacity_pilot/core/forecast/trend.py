@@ -34,7 +34,8 @@ def measure_trend(demand: DemandState, settled: int, noise_variance: Floats) -> 
     """Fits a line through the known settled seconds of each slot.
 
     A slope within two standard errors of none is none, and a steeper one is shortened by as
-    much: noise must not be extrapolated.
+    much: noise must not be extrapolated. In the same way the level keeps to the base but for
+    what noise cannot explain.
     """
     size = len(demand.units)
     age = ((settled - np.arange(size)) % size).astype(np.float64)
@@ -49,14 +50,18 @@ def measure_trend(demand: DemandState, settled: int, noise_variance: Floats) -> 
         raw_slope = (y1 - center * y0) / (spread + _RIDGE)
         doubt = _DOUBT * np.sqrt(noise_variance / (2 * (spread + _RIDGE)))
         slope = np.sign(raw_slope) * np.maximum(np.abs(raw_slope) - doubt, 0.0)
-        level = np.maximum(mean - slope * center, 0.0)
+        fast_level, base_level = mean - slope * center, yb / b0
+        apart = fast_level - base_level
+        explained = _DOUBT * np.sqrt(noise_variance / _FAST_S)
+        away = np.sign(apart) * np.maximum(np.abs(apart) - explained, 0.0)
+        level = np.maximum(base_level + away, 0.0)
         # A slot silent for a minute has weights too small to divide by.
         known = s0 > 1e-6
         return Trend(
             level=np.where(known, level, np.nan),
             slope=np.where(known, slope, 0.0),
             raw_slope=np.where(known, raw_slope, 0.0),
-            base=np.where(b0 > 1e-6, yb / b0, np.nan),
+            base=np.where(b0 > 1e-6, base_level, np.nan),
         )
 
 
