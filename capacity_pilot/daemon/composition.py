@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Coroutine
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -63,24 +63,29 @@ async def run_daemon(settings: DaemonSettings) -> None:
 
         loop, receiver, intake = await _open_loop(settings, policies, stack, spawn)
         addresses = await _open_listeners(settings, loop, receiver, intake, stack)
-        failure = _schedule(loop, settings, stack)
-        log.info(
-            "ready",
-            version=__version__,
-            mode=settings.mode,
-            policies=[p.name for p in policies.policies],
-            tables=sorted(loop.pilot.descriptions),
-            **addresses,
-        )
-        stopped = tasks.create_task(stopping.wait())
-        ended: set[asyncio.Future[Any]] = {stopped, failure}
-        await asyncio.wait(ended, return_when=asyncio.FIRST_COMPLETED)
-        if not stopped.done():
-            stopped.cancel()
-            failure.result()  # raises what a job raised
+        with _schedule(loop, settings) as failure:
+            log.info(
+                "ready",
+                version=__version__,
+                mode=settings.mode,
+                policies=[p.name for p in policies.policies],
+                tables=sorted(loop.pilot.descriptions),
+                **addresses,
+            )
+            await _wait_for_end(stopping, failure)
+        # No tick from here on: what is in flight may end, nothing more is begun.
         log.info("stopping", calls_in_flight=len(calls))
         if calls:
             await asyncio.wait(calls, timeout=_IN_FLIGHT_GRACE_S)
+
+
+async def _wait_for_end(stopping: asyncio.Event, failure: asyncio.Future[None]) -> None:
+    """Returns when told to stop; raises what a job raised."""
+    stopped = asyncio.ensure_future(stopping.wait())
+    await asyncio.wait((stopped, failure), return_when=asyncio.FIRST_COMPLETED)
+    if not stopped.done():
+        stopped.cancel()
+        failure.result()
 
 
 def _read_policies(settings: DaemonSettings) -> PolicySet:
@@ -168,10 +173,9 @@ async def _open_listeners(
     }
 
 
-def _schedule(
-    loop: ControlLoop, settings: DaemonSettings, stack: AsyncExitStack
-) -> asyncio.Future[None]:
-    """Starts the periodic jobs; the future fails with whatever one of them raised.
+@contextmanager
+def _schedule(loop: ControlLoop, settings: DaemonSettings) -> Iterator[asyncio.Future[None]]:
+    """Runs the periodic jobs meanwhile; the future fails with whatever one of them raised.
 
     Jobs run at fixed slots. A slot that comes while the last one still runs, or that is noticed
     too late, is counted and left out: a tick made up for would decide on the same data.
@@ -203,5 +207,7 @@ def _schedule(
             max_instances=1,
         )
     scheduler.start()
-    stack.callback(scheduler.shutdown, wait=False)
-    return failure
+    try:
+        yield failure
+    finally:
+        scheduler.shutdown(wait=False)
