@@ -38,9 +38,9 @@ from capacity_pilot.daemon.control_loop import ControlLoop
 from capacity_pilot.simulator.physics.apply_times import ApplyTimes
 from capacity_pilot.simulator.physics.clock import ManualClock
 from capacity_pilot.simulator.physics.server import PhysicsServer, serve_physics
+from capacity_pilot.simulator.physics.settings import WorldSettings
 from capacity_pilot.simulator.physics.tables import IndexSpec, KeySchema, TableSpec, Units
 from capacity_pilot.simulator.physics.world import World
-from capacity_pilot.simulator.physics.settings import WorldSettings
 
 NOON = datetime(2026, 10, 9, 12, tzinfo=UTC).timestamp()
 APPLY_TIME_S = 10.0

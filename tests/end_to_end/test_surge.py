@@ -38,7 +38,7 @@ def knows_steady(daemon: Daemon) -> bool:
 
 
 def expect_surge_met(cast: Cast, physics: Physics, daemon: Daemon, application: Process) -> None:
-    """A ×6 surge of writes is met on the table and its index; reads stay, nothing is lowered."""
+    """Six times the writes are met on table and index; reads stay, nothing is lowered."""
     application.tell(**STEADY)
     cast.until(lambda: knows_steady(daemon), within=25, what="20 writes/s at /status")
     assert daemon.process.events("decision") == []

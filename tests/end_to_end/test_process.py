@@ -1,0 +1,90 @@
+"""How the daemon's process begins and ends, and what shadow mode leaves undone."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from tests.end_to_end.processes import Cast, Daemon, Physics, post_json, start_daemon
+
+pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]
+
+
+def tell_writes(daemon: Daemon, table: str, *, units: float, seconds: int) -> None:
+    """Spans of the last ``seconds``, one a second, each of a write that consumed ``units``."""
+    now = time.time()
+    attributes = {
+        "db.system": "dynamodb",
+        "rpc.service": "DynamoDB",
+        "rpc.method": "PutItem",
+    }
+    capacity = {"TableName": table, "CapacityUnits": units, "Table": {"CapacityUnits": units}}
+    listed = {
+        "aws.dynamodb.table_names": table,
+        "aws.dynamodb.consumed_capacity": json.dumps(capacity),
+    }
+    encoded = [
+        *({"key": k, "value": {"stringValue": v}} for k, v in attributes.items()),
+        *(
+            {"key": k, "value": {"arrayValue": {"values": [{"stringValue": v}]}}}
+            for k, v in listed.items()
+        ),
+    ]
+    spans = [
+        {
+            "traceId": f"{second + 1:032x}",
+            "spanId": f"{second + 1:016x}",
+            "name": "DynamoDB.PutItem",
+            "kind": 3,
+            "startTimeUnixNano": str(int((now - second - 0.01) * 1e9)),
+            "endTimeUnixNano": str(int((now - second) * 1e9)),
+            "attributes": encoded,
+        }
+        for second in range(1, seconds + 1)
+    ]
+    post_json(daemon.ready["otlp_http"], {"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]})
+
+
+def test_a_terminated_daemon_says_so_and_ends_well(cast: Cast, physics: Physics) -> None:
+    daemon = start_daemon(cast, physics)
+    assert daemon.process.terminate(within=5) == 0, cast.last_words()
+    (stopping,) = daemon.process.events("stopping")
+    assert stopping["calls_in_flight"] == 0
+
+
+def test_a_call_in_flight_is_waited_for_and_none_is_begun_meanwhile(
+    cast: Cast, physics: Physics
+) -> None:
+    for name in ("feed-a", "feed-b"):
+        physics.create_table(name, read=100, write=100)
+    physics.hang("UpdateTable", seconds=30)
+    daemon = start_daemon(cast, physics)
+    tell_writes(daemon, "feed-a", units=400, seconds=20)
+    cast.until(lambda: daemon.process.events("decision"), within=10, what="a decision")
+    daemon.process.popen.terminate()
+    cast.until(lambda: daemon.process.events("stopping"), within=3, what="stopping")
+    tell_writes(daemon, "feed-b", units=400, seconds=20)
+    assert daemon.process.popen.wait(timeout=10) == 0, cast.last_words()
+    assert [e["table"] for e in daemon.process.events("decision")] == ["feed-a"]
+    (actuation,) = daemon.process.events("actuation")
+    assert (actuation["table"], actuation["outcome"]) == ("feed-a", "unknown")
+    assert physics.provisioned()["feed-b:write"] == 100
+
+
+def test_shadow_mode_decides_and_sends_nothing(cast: Cast, physics: Physics) -> None:
+    physics.create_table("feed", read=100, write=100)
+    daemon = start_daemon(cast, physics, mode="shadow")
+    tell_writes(daemon, "feed", units=400, seconds=20)
+
+    def is_imagined() -> bool:
+        targets = daemon.status()["targets"]
+        return any(t["dimension"] == "write" and t["provisioned"] >= 400 for t in targets)
+
+    cast.until(is_imagined, within=15, what="imagined capacity")
+    (requested,) = daemon.process.events("actuation")
+    assert requested["outcome"] == "requested"
+    assert daemon.status()["mode"] == "shadow"
+    target = physics.targets()["feed:write"]
+    assert (target["provisioned"], target["requested"]) == (100, None)
