@@ -1,0 +1,189 @@
+"""Guards: hard bounds first, and from there only toward what is provisioned."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from capacity_pilot.core.guards import GUARDS, Draft, Situation, clamp, guard, recommend
+from capacity_pilot.core.reasons import Reason, explain_reasons, name_reasons
+from tests.core.scenario import MIDNIGHT
+
+NOW = MIDNIGHT + 40_000.0
+
+anything = st.floats(allow_nan=True, allow_infinity=True)
+asked = st.one_of(anything, st.floats(0, 1e5), st.sampled_from([np.nan, np.inf, 0.0, -1.0, 1e300]))
+moments = st.one_of(st.just(np.nan), st.floats(-90_000, 90_000).map(lambda s: NOW + s))
+
+
+YES, NO = np.array([True]), np.array([False])
+
+
+def one(value: float) -> np.ndarray[tuple[int], np.dtype[Any]]:
+    return np.array([value])
+
+
+@st.composite
+def situations(draw: st.DrawFn) -> Situation:
+    floor = draw(st.integers(1, 40_000))
+    bools = {
+        name: one(draw(st.booleans()))
+        for name in ("is_managed", "is_fresh", "is_surging", "is_aftermath", "is_changeable")
+    }
+    return Situation(
+        now=NOW,
+        provisioned=one(draw(st.one_of(st.just(np.nan), st.integers(0, 80_000).map(float)))),
+        least=one(draw(asked)),
+        sustained=one(draw(asked)),
+        stabilized=one(draw(asked)),
+        floor=one(float(floor)),
+        ceiling=one(float(draw(st.integers(floor, 40_000)))),
+        last_refused=one(draw(moments)),
+        decreases_today=one(float(draw(st.integers(0, 6)))),
+        last_decrease_at=one(draw(moments)),
+        described_at=one(draw(moments)),
+        reserve_decreases=one(float(draw(st.integers(0, 4)))),
+        **bools,
+    )
+
+
+def decide(at: Situation) -> tuple[float, int]:
+    """Units and the sign of the change."""
+    units = float(guard(recommend(at), at).units[0])
+    return units, int(np.sign(np.nan_to_num(units - at.provisioned[0])))
+
+
+@given(situations())
+def test_every_change_ends_within_the_bounds(at: Situation) -> None:
+    """Whatever sizing says: NaN, inf, negative or huge."""
+    units, action = decide(at)
+    if action:
+        assert at.floor[0] <= units <= at.ceiling[0]
+        assert units == int(units)
+        assert at.is_managed[0]
+        assert at.is_changeable[0]
+    else:
+        assert units == at.provisioned[0] or np.isnan(at.provisioned[0])
+
+
+@given(situations(), asked)
+def test_the_clamp_is_within_the_bounds_and_later_guards_only_move_toward_provisioned(
+    at: Situation, units: float
+) -> None:
+    draft = clamp(Draft(one(units), one(0).astype(np.int64)), at)
+    if not np.isnan(at.provisioned[0]):
+        assert at.floor[0] <= draft.units[0] <= at.ceiling[0]
+    for rule in GUARDS[1:]:
+        after = rule(draft, at)
+        assert after.units[0] in (draft.units[0], at.provisioned[0]) or np.isnan(after.units[0])
+        assert not int(draft.reasons[0]) & ~int(after.reasons[0])
+        draft = after
+
+
+@given(situations())
+def test_scale_in_needs_everything_to_allow_it(at: Situation) -> None:
+    _, action = decide(at)
+    if action < 0:
+        assert at.is_fresh[0]
+        assert not at.is_aftermath[0]
+        assert not NOW - at.last_refused[0] < 60
+
+
+@given(situations(), situations())
+def test_what_only_concerns_decreases_never_delays_an_increase(
+    at: Situation, other: Situation
+) -> None:
+    units, action = decide(at)
+    names = (
+        "stabilized",
+        "is_fresh",
+        "is_aftermath",
+        "last_refused",
+        "decreases_today",
+        "last_decrease_at",
+        "described_at",
+        "reserve_decreases",
+    )
+    changed = replace(at, **{name: getattr(other, name) for name in names})
+    if action > 0:
+        assert decide(changed) == (units, action)
+    else:
+        assert decide(changed)[1] <= 0
+
+
+@given(situations(), st.floats(0, 1e5), st.floats(0, 1e5))
+def test_more_asked_for_never_gives_less(at: Situation, least: float, more: float) -> None:
+    low = replace(at, least=one(least), sustained=one(least), stabilized=one(least))
+    high = replace(
+        at, least=one(least + more), sustained=one(least + more), stabilized=one(least + more)
+    )
+    assert not decide(high)[0] < decide(low)[0]
+
+
+CALM = Situation(
+    now=NOW,
+    provisioned=one(100.0),
+    least=one(10.0),
+    sustained=one(40.0),
+    stabilized=one(50.0),
+    is_managed=YES,
+    floor=one(5.0),
+    ceiling=one(500.0),
+    is_fresh=YES,
+    is_surging=NO,
+    is_aftermath=NO,
+    is_changeable=YES,
+    last_refused=one(np.nan),
+    decreases_today=one(0.0),
+    last_decrease_at=one(np.nan),
+    described_at=one(NOW),
+    reserve_decreases=one(1.0),
+)
+
+
+def test_with_nothing_against_it_the_trough_is_followed_to_the_stabilized_height() -> None:
+    assert decide(CALM) == (50.0, -1)
+
+
+@pytest.mark.parametrize(
+    ("change", "because"),
+    [
+        ({"is_managed": False}, Reason.UNMANAGED),
+        ({"provisioned": np.nan}, Reason.CAPACITY_UNKNOWN),
+        ({"is_changeable": False}, Reason.UPDATE_IN_FLIGHT),
+        ({"is_fresh": False}, Reason.STALE_TELEMETRY),
+        ({"is_aftermath": True}, Reason.AFTERMATH),
+        ({"last_refused": NOW - 59}, Reason.THROTTLING),
+        ({"stabilized": np.inf}, Reason.STABILIZING),
+        ({"stabilized": 91.0}, Reason.SMALL_SAVING),
+        ({"decreases_today": 4.0, "last_decrease_at": NOW - 3599}, Reason.DECREASE_QUOTA),
+        ({"decreases_today": 3.0, "last_decrease_at": NOW - 3599}, Reason.DECREASE_RESERVE),
+        ({"sustained": np.nan, "least": np.nan}, Reason.NO_TELEMETRY),
+    ],
+)
+def test_each_guard_holds_the_trough_alone(change: dict[str, float], because: Reason) -> None:
+    arrays: dict[str, Any] = {name: one(value) for name, value in change.items()}
+    at = replace(CALM, **arrays)
+    draft = guard(recommend(at), at)
+    assert draft.units[0] == at.provisioned[0] or np.isnan(at.provisioned[0])
+    assert int(draft.reasons[0]) & because
+    assert because.name is not None
+    assert because.name.lower() in name_reasons(int(draft.reasons[0]))
+
+
+def test_a_small_saving_is_taken_where_the_ceiling_demands_it() -> None:
+    at = replace(CALM, ceiling=one(95.0), sustained=one(120.0), stabilized=one(120.0))
+    assert decide(at) == (95.0, -1)
+
+
+def test_every_reason_has_words() -> None:
+    for reason in Reason:
+        assert explain_reasons(reason)
+        assert explain_reasons(reason) != explain_reasons(0) or not reason
+    assert name_reasons(0) == ("steady",)
+    assert {f.name for f in fields(Draft)} == {"units", "reasons"}
