@@ -21,7 +21,7 @@ LAG_BINS = 32
 """Telemetry lags of 0 to 31 s are told apart; the default SDK exporter needs 5 to 6 s."""
 
 _LAG_QUANTILE = 0.95
-_LAG_MEMORY = 0.97
+_LAG_MEMORY = 0.93
 _INITIAL_LAG_S = 6
 _GAP_MEMORY = 0.9
 _CREDIBLE_GAPS = 8.0

@@ -40,20 +40,13 @@ _FAULTS = {OutcomeKind.DENIED, OutcomeKind.INVALID, OutcomeKind.LIMIT, OutcomeKi
 log = structlog.get_logger("capacity_pilot")
 
 
-class Drained(Protocol):
-    """What was collected since the last tick."""
-
-    @property
-    def samples(self) -> Mapping[SampleKey, Sample]: ...
-
-
 class Intake(Protocol):
     """Where telemetry is collected between ticks."""
 
     @property
     def last_received_at(self) -> float | None: ...
 
-    def drain(self) -> Drained: ...
+    def drain(self) -> Mapping[SampleKey, Sample]: ...
 
 
 class ItemSizes(Protocol):
@@ -162,7 +155,7 @@ class ControlLoop:
         """One evaluation: everything that arrived, one decision per target, the calls it needs."""
         now = self._clock.now()
         self._watch_telemetry(now)
-        step = self.pilot.step(self._intake.drain().samples, now)
+        step = self.pilot.step(self._intake.drain(), now)
         self.last_step, self.last_tick_at = step, now
         self.counts["ticks"] += 1
         self.counts["unmanaged_samples"] += step.unmanaged

@@ -10,15 +10,13 @@ from capacity_pilot.adapters.otlp.estimate import Estimator
 from capacity_pilot.adapters.otlp.grpc_server import serve_grpc
 from capacity_pilot.adapters.otlp.harvest import Counts, Harvest
 from capacity_pilot.adapters.otlp.http_server import serve_http
-from capacity_pilot.adapters.otlp.intake import Arrivals, Drained, Intake
+from capacity_pilot.adapters.otlp.intake import Intake
 from capacity_pilot.adapters.otlp.receiver import Receiver, Refusals
 
 __all__ = [
-    "Arrivals",
     "Bounds",
     "Counts",
     "Decoder",
-    "Drained",
     "Endpoint",
     "Estimator",
     "Harvest",

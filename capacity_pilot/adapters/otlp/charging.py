@@ -46,8 +46,6 @@ def charge(tally: Tally, *, estimator: Estimator, harvest: Harvest) -> None:
                 harvest.counts.total_only += spans * _charge_stated(ledger, stated, estimator)
         else:
             _charge_estimate(ledger, estimator)
-    if tally:
-        harvest.newest_second = max(second for _, _, second, _ in tally)
 
 
 def _learn(tally: Tally, estimator: Estimator) -> None:

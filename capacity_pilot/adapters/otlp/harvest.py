@@ -64,11 +64,7 @@ _NUMBERS = tuple(f.name for f in fields(Counts) if f.name != "without_table_by")
 
 @dataclass(slots=True)
 class Harvest:
-    """One request's demand per target and second, complete or not at all.
-
-    ``newest_second`` is the latest Unix second that received demand.
-    """
+    """One request's demand per target and second, complete or not at all."""
 
     samples: dict[SampleKey, Sample] = field(default_factory=dict)
     counts: Counts = field(default_factory=Counts)
-    newest_second: int | None = None

@@ -2,34 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
-
 from capacity_pilot.adapters.otlp.harvest import Counts, Harvest
 from capacity_pilot.core.errors import OverloadedError
 from capacity_pilot.core.model import Sample, SampleKey
 
 MAX_PENDING_KEYS = 200_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrivals:
-    """What arrived since the last drain. ``last_received_at`` is of all time.
-
-    ``newest_second`` is the latest Unix second for which demand arrived, ``None`` if none did.
-    """
-
-    requests: int
-    last_received_at: float | None
-    newest_second: int | None
-
-
-class Drained(NamedTuple):
-    """Everything pending at a drain, for the taker to keep."""
-
-    samples: dict[SampleKey, Sample]
-    counts: Counts
-    arrivals: Arrivals
 
 
 class Intake:
@@ -41,8 +18,6 @@ class Intake:
     def __init__(self, *, max_pending_keys: int = MAX_PENDING_KEYS) -> None:
         self._max_pending_keys = max_pending_keys
         self._samples: dict[SampleKey, Sample] = {}
-        self._counts = Counts()
-        self._newest_second: int | None = None
         self._last_received_at: float | None = None
         self.totals = Counts()
 
@@ -77,19 +52,10 @@ class Intake:
                 self._samples[key] = sample
             else:
                 pending.add(sample)
-        self._counts.add(harvest.counts)
         self.totals.add(harvest.counts)
         self._last_received_at = received_at
-        if harvest.newest_second is not None:
-            self._newest_second = max(harvest.newest_second, self._newest_second or 0)
 
-    def drain(self) -> Drained:
-        """Hands over what is pending and starts afresh."""
-        arrivals = Arrivals(
-            requests=self._counts.requests,
-            last_received_at=self._last_received_at,
-            newest_second=self._newest_second,
-        )
-        drained = Drained(self._samples, self._counts, arrivals)
-        self._samples, self._counts, self._newest_second = {}, Counts(), None
+    def drain(self) -> dict[SampleKey, Sample]:
+        """Hands over what is pending, for the taker to keep, and starts afresh."""
+        drained, self._samples = self._samples, {}
         return drained

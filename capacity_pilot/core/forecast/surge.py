@@ -52,8 +52,7 @@ def watch_surges(
     """
     base = np.nan_to_num(trend.base)
     settled_jump = level > base * _JUMP + _SIGMAS * noise / np.sqrt(3.0) + _LEAST_UNITS
-    # Two young seconds are noisier than the fast level, and there are several such pairs.
-    young_jump = peak > base * _JUMP + _SIGMAS * noise + _LEAST_UNITS
+    young_jump = peak > base * _JUMP + _SIGMAS * noise / np.sqrt(2.0) + _LEAST_UNITS  # two seconds
     surging = is_fresh & ~np.isnan(trend.base) & (settled_jump | young_jump)
     return SurgeState(
         is_surging=surging,

@@ -13,6 +13,7 @@ _FAST_S = 6.0
 _BASE_S = 40.0
 _DAMPING_S = 20.0
 _UNSETTLED_ROWS = 40
+_LEAST_BASE_S = 8.0
 _RIDGE = 2.0
 _DOUBT = 2.0
 
@@ -21,7 +22,8 @@ _DOUBT = 2.0
 class Trend:
     """``level`` at the settled second and ``slope`` (units/s per s), weighing the last seconds;
     ``raw_slope`` is the slope before noise was allowed for, ``base`` the mean over the last
-    minute or so. All (n,), NaN where nothing is known.
+    minute or so, NaN until enough of it is known to stand for the past. All (n,), NaN where
+    nothing is known.
     """
 
     level: Floats
@@ -61,7 +63,7 @@ def measure_trend(demand: DemandState, settled: int, noise_variance: Floats) -> 
             level=np.where(known, level, np.nan),
             slope=np.where(known, slope, 0.0),
             raw_slope=np.where(known, raw_slope, 0.0),
-            base=np.where(b0 > 1e-6, base_level, np.nan),
+            base=np.where(b0 > _LEAST_BASE_S, base_level, np.nan),
         )
 
 

@@ -114,7 +114,7 @@ async def test_what_the_application_does_is_what_arrives(
     ingest: Ingest, instrumentor: BotocoreInstrumentor, kind: str
 ) -> None:
     await asyncio.to_thread(run_shop, instrumentor, ingest.exporter(kind))
-    samples, counts, _ = ingest.intake.drain()
+    samples, counts = ingest.intake.drain(), ingest.intake.totals
     sums: dict[tuple[str, str, int], Sample] = {}
     for (table, index, dimension, _), sample in samples.items():
         sums.setdefault((table, index, dimension), Sample()).add(sample)

@@ -16,7 +16,6 @@ def harvest(*tables: str, units: float = 1.0, second: int = SECOND) -> Harvest:
     return Harvest(
         samples={(table, "", 1, second): Sample(units, 1.0) for table in tables},
         counts=Counts(requests=1, spans=len(tables)),
-        newest_second=second if tables else None,
     )
 
 
@@ -26,31 +25,19 @@ def test_what_was_offered_is_drained_once() -> None:
     intake.offer(harvest("orders", "carts", units=3.0, second=SECOND + 1), NOW + 1)
     intake.offer(harvest("orders", units=4.0), NOW + 2)
 
-    samples, counts, arrivals = intake.drain()
+    samples = intake.drain()
     assert {(key[0], key[3]): sample.units for key, sample in samples.items()} == {
         ("orders", SECOND): 6.0,
         ("orders", SECOND + 1): 3.0,
         ("carts", SECOND + 1): 3.0,
     }
-    assert (counts.requests, counts.spans) == (3, 4)
-    assert (arrivals.requests, arrivals.last_received_at, arrivals.newest_second) == (
-        3,
-        NOW + 2,
-        SECOND + 1,
-    )
-
-    samples, counts, arrivals = intake.drain()
-    assert (samples, counts) == ({}, Counts())
-    assert (arrivals.requests, arrivals.last_received_at, arrivals.newest_second) == (
-        0,
-        NOW + 2,
-        None,
-    )
-    assert intake.totals.spans == 4
+    assert intake.drain() == {}
+    assert (intake.totals.requests, intake.totals.spans) == (3, 4)
+    assert intake.last_received_at == NOW + 2
 
 
 def test_silence_is_not_a_time() -> None:
-    assert Intake().drain().arrivals.last_received_at is None
+    assert Intake().last_received_at is None
 
 
 def test_a_full_intake_takes_nothing_of_what_does_not_fit() -> None:
@@ -64,7 +51,7 @@ def test_a_full_intake_takes_nothing_of_what_does_not_fit() -> None:
     intake.offer(harvest("carts"), NOW + 2)
     assert intake.is_full
     intake.offer(harvest("orders"), NOW + 3)  # nothing new to keep
-    samples, _, _ = intake.drain()
+    samples = intake.drain()
     assert [sample.units for sample in samples.values()] == [2.0, 1.0]
     assert not intake.is_full
 
@@ -72,7 +59,7 @@ def test_a_full_intake_takes_nothing_of_what_does_not_fit() -> None:
 def test_a_drained_sample_is_the_takers_own() -> None:
     intake = Intake()
     intake.offer(harvest("orders"), NOW)
-    samples, _, _ = intake.drain()
+    samples = intake.drain()
     intake.offer(harvest("orders"), NOW)
     assert samples["orders", "", 1, SECOND].units == 1.0
 
