@@ -14,7 +14,12 @@ from pydantic_settings import CliImplicitFlag
 from capacity_pilot.core.errors import InputError
 
 _INTERRUPTED = 130
-_EXTRA = ("rich", "boto3", "opentelemetry.sdk", "opentelemetry.instrumentation.botocore")
+_EXTRA = (
+    "rich",
+    "boto3",
+    "opentelemetry.exporter.otlp.proto.http",
+    "opentelemetry.instrumentation.botocore",
+)
 
 
 class Demo(BaseModel):

@@ -42,7 +42,7 @@ def list_remarks(summary: Summary) -> list[str]:
     remarks = [_tell_update(summary)]
     remarks.append(
         "Without the pilot capacity stays: AWS auto scaling acts on CloudWatch's minutes, two bad "
-        "ones at least, each about a minute late. This surge is over by then."
+        "ones at least, each about a minute late; by then this surge is over."
     )
     applied = ", ".join(f"{seconds:.1f}" for seconds in summary.apply_times_s) or "none"
     remarks.append(

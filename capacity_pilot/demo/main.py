@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from rich.console import Console
 from capacity_pilot import __version__
 from capacity_pilot.core.errors import InputError
 from capacity_pilot.demo.closing import draw_summary
+from capacity_pilot.demo.environment import isolate
 from capacity_pilot.demo.options import DemoOptions
 from capacity_pilot.demo.performance import perform
 from capacity_pilot.demo.plain import PlainView, SilentView
@@ -24,6 +26,7 @@ def run_demo(options: DemoOptions, *, is_headless: bool, json_file: Path | None)
     """Shows the run on standard output, unless headless, and writes the figures to the file."""
     if json_file is not None and not json_file.parent.is_dir():
         raise InputError(f"--json {json_file}: there is no folder {json_file.parent}")
+    isolate(os.environ)
     console = Console(highlight=False)
     summary = asyncio.run(_perform(options, console, is_headless=is_headless))
     if json_file is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -86,12 +85,7 @@ def _parse(text: str) -> Line | None:
 
 
 @asynccontextmanager
-async def start_child(
-    name: str,
-    arguments: Sequence[str],
-    *,
-    environment: Mapping[str, str] | None = None,
-) -> AsyncIterator[Child]:
+async def start_child(name: str, arguments: Sequence[str]) -> AsyncIterator[Child]:
     """Runs this Python with ``arguments`` until the block ends."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -99,7 +93,6 @@ async def start_child(
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-        env={**os.environ, **(environment or {})},
         limit=_LONGEST_LINE,
         # Ctrl-C is for the demo alone: it ends the others in order.
         start_new_session=True,

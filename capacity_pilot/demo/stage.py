@@ -11,6 +11,7 @@ from pathlib import Path
 
 from aiobotocore.session import get_session
 
+from capacity_pilot.demo.environment import REGION
 from capacity_pilot.demo.feed_app import CapacityDetail
 from capacity_pilot.demo.feed_service import Orders
 from capacity_pilot.demo.options import CapacityReport, DemoOptions
@@ -21,16 +22,6 @@ APPLY_TIME_S = 3.0
 """Median of the physics server's apply times here; AWS took 1 to 6 s for changes of this size."""
 
 _READY_WITHIN_S = 30.0
-_REGION = "us-east-1"
-# The demo must reach no AWS account, whatever the user's environment holds.
-_AWS = {
-    "AWS_ACCESS_KEY_ID": "demo",
-    "AWS_SECRET_ACCESS_KEY": "demo",
-    "AWS_SESSION_TOKEN": "",
-    "AWS_EC2_METADATA_DISABLED": "true",
-    "AWS_CONFIG_FILE": "/dev/null",
-    "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
-}
 _DETAILS: dict[CapacityReport, tuple[CapacityDetail, CapacityDetail]] = {
     "indexes": ("INDEXES", "INDEXES"),
     "total": ("TOTAL", "TOTAL"),
@@ -86,7 +77,7 @@ async def open_stage(options: DemoOptions, tell: Callable[[str], None]) -> Async
 
 async def _start_physics(stack: AsyncExitStack, options: DemoOptions) -> tuple[Child, str]:
     """Burst buckets start empty, as just after an earlier rush, and fill with what is unused."""
-    arguments = ["-m", "capacity_pilot.simulator.physics", "--port", "0", "--region", _REGION]
+    arguments = ["-m", "capacity_pilot.simulator.physics", "--port", "0", "--region", REGION]
     arguments += ["--initial-burst-seconds", "0", "--apply-median", str(APPLY_TIME_S)]
     arguments += ["--seed", str(options.seed)]
     child = await stack.enter_async_context(start_child("the physics server", arguments))
@@ -96,11 +87,7 @@ async def _start_physics(stack: AsyncExitStack, options: DemoOptions) -> tuple[C
 
 async def _create_tables(url: str) -> None:
     async with get_session().create_client(
-        "dynamodb",
-        region_name=_REGION,
-        endpoint_url=url,
-        aws_access_key_id=_AWS["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=_AWS["AWS_SECRET_ACCESS_KEY"],
+        "dynamodb", region_name=REGION, endpoint_url=url
     ) as client:
         await open_tables(client)
 
@@ -111,12 +98,10 @@ async def _start_pilot(stack: AsyncExitStack, url: str) -> tuple[Child, str, str
     policy = folder / "policy.yaml"
     policy.write_text(POLICY)
     arguments = ["-c", "from capacity_pilot.cli import main; main()", "run", "--mode", "active"]
-    arguments += ["--policy", str(policy), "--region", _REGION, "--endpoint-url", url]
+    arguments += ["--policy", str(policy), "--region", REGION, "--endpoint-url", url]
     arguments += ["--grpc-port", "0", "--http-port", "0", "--health-port", "0"]
-    arguments += ["--describe-s", "5", "--apply-time-s", str(APPLY_TIME_S)]
-    child = await stack.enter_async_context(
-        start_child("capacity-pilot run", arguments, environment=_AWS)
-    )
+    arguments += ["--tick-s", "0.5", "--describe-s", "5", "--apply-time-s", str(APPLY_TIME_S)]
+    child = await stack.enter_async_context(start_child("capacity-pilot run", arguments))
     line = await await_line(
         child, lambda line: line.get("event") == "ready", timeout_s=_READY_WITHIN_S
     )
@@ -129,7 +114,7 @@ async def _start_feed(
     before, after = _DETAILS[options.report]
     orders = Orders(
         table=table,
-        region=_REGION,
+        region=REGION,
         endpoint_url=url,
         otlp_url=otlp_url,
         timeline=options.timeline,
@@ -140,6 +125,4 @@ async def _start_feed(
         telemetry_lost_s=options.collector_lost_s,
     )
     arguments = ["-m", "capacity_pilot.demo.feed_service", orders.model_dump_json()]
-    return await stack.enter_async_context(
-        start_child(f"the feed service of {table}", arguments, environment=_AWS)
-    )
+    return await stack.enter_async_context(start_child(f"the feed service of {table}", arguments))

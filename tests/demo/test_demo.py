@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,7 @@ def _run(tmp_path: Path, *arguments: str) -> dict[str, Any]:
         text=True,
         check=False,
         timeout=100,
+        env=os.environ | {"AWS_PROFILE": "production", "OTEL_SDK_DISABLED": "true"},
     )
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout == ""
