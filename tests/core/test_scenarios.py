@@ -55,7 +55,7 @@ def test_telemetry_that_stops_mid_surge_holds_for_ever() -> None:
     story.at("5m1s", demand=500.0).until("5m20s")
     raised = story.provisioned
     assert raised >= 500
-    story.at("5m21s", telemetry=False).until("1h")
+    story.at("5m21s", telemetry=False).until("40m")
     assert story.count(IN) == 0
     assert story.provisioned >= raised
 
@@ -63,7 +63,7 @@ def test_telemetry_that_stops_mid_surge_holds_for_ever() -> None:
 def test_idle_target_beside_a_reporting_one_is_silence_not_zero() -> None:
     story = Story(resources=(FEED, USERS), provisioned=100.0, demand=90.0)
     story.at("1s", other=(USERS, WRITE, 90.0)).until("5m")
-    story.at("5m1s", demand=None).until("40m").expect_only(HOLD)
+    story.at("5m1s", demand=None).until("25m").expect_only(HOLD)
     story.expect(HOLD, of=(USERS, WRITE))
 
 
@@ -76,18 +76,18 @@ def test_seconds_seen_and_empty_are_zero_and_scale_in_after_stabilization() -> N
 
 def test_trough_takes_exactly_one_decrease() -> None:
     story = Story(provisioned=1_000.0, demand=900.0, noise=0.05).until("15m")
-    story.at("15m1s", demand=200.0).until("1h")
+    story.at("15m1s", demand=200.0).until("40m")
     assert story.count(IN) == 1
     assert 200 < story.provisioned < 300
 
 
 def test_reserve_then_quota_space_the_days_decreases() -> None:
-    """Demand halves every 20 minutes: three free decreases, one in reserve, then by the hour."""
+    """Demand halves every four minutes: three free decreases, one in reserve, then by the hour."""
     story = Story(provisioned=8_000.0, demand=6_400.0, apply_s=1.0, reserve=1, stabilization="1m")
     for step in range(7):
-        minute = 10 + 10 * step
+        minute = 4 + 4 * step
         story.at(f"{minute}m", demand=6_400 / 2 ** (step + 1)).until(f"{minute}m59s")
-    story.until("2h5m")
+    story.until("1h20m")
     at = [now - story.start for _, now in story.tables.decreases]
     assert len(at) == 4
     assert at[3] - at[2] == pytest.approx(3600, abs=2)
@@ -97,13 +97,13 @@ def test_reserve_then_quota_space_the_days_decreases() -> None:
 def test_quota_returns_at_midnight() -> None:
     story = Story(
         provisioned=8_000.0, demand=7_000.0, apply_s=1.0, reserve=0, stabilization="1m",
-        starts="22h50m",
+        starts="23h25m",
     )  # fmt: skip
     for step in range(6):
-        minute = 10 + 10 * step
+        minute = 4 + 4 * step
         story.at(f"{minute}m", demand=7_000 / 2 ** (step + 1)).until(f"{minute}m59s")
     story.expect(HOLD, Reason.DECREASE_QUOTA)
-    story.until("1h15m")
+    story.until("36m")
     at = [now - MIDNIGHT for _, now in story.tables.decreases]
     assert len([t for t in at if t < DAY]) == 4
     assert at[4] == DAY
