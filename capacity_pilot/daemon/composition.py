@@ -29,7 +29,7 @@ from capacity_pilot.adapters.otlp.http_server import serve_http
 from capacity_pilot.adapters.otlp.intake import Intake
 from capacity_pilot.adapters.otlp.receiver import Receiver
 from capacity_pilot.adapters.policy_source import load_policies, parse_policies
-from capacity_pilot.core.errors import GatewayError
+from capacity_pilot.core.errors import GatewayError, InputError
 from capacity_pilot.core.model import AccountLimits
 from capacity_pilot.core.pilot import Pilot
 from capacity_pilot.core.policy import PolicySet
@@ -49,43 +49,48 @@ log = structlog.get_logger("capacity_pilot")
 async def run_daemon(settings: DaemonSettings) -> None:
     """Runs until SIGTERM or SIGINT; raises whatever unexpected ends it earlier.
 
-    Raises ``PolicyError`` before anything is opened if the policy cannot be followed.
+    Raises ``PolicyError`` before anything is opened if the policy cannot be followed, and
+    ``InputError`` for an address that cannot be listened on.
     """
     policies = _read_policies(settings)
     stopping = _listen_for_signals()
-    async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
-        calls: set[asyncio.Task[None]] = set()
+    tasks = asyncio.TaskGroup()
+    calls: set[asyncio.Task[None]] = set()
 
-        def spawn(work: Coroutine[Any, Any, None]) -> None:
-            task = tasks.create_task(work)
-            calls.add(task)
-            task.add_done_callback(calls.discard)
+    def spawn(work: Coroutine[Any, Any, None]) -> None:
+        task = tasks.create_task(work)
+        calls.add(task)
+        task.add_done_callback(calls.discard)
 
+    async with AsyncExitStack() as stack:
         loop, receiver, intake = await _open_loop(settings, policies, stack, spawn)
         addresses = await _open_listeners(settings, loop, receiver, intake, stack)
-        with _schedule(loop, settings) as failure:
-            log.info(
-                "ready",
-                version=__version__,
-                mode=settings.mode,
-                policies=[p.name for p in policies.policies],
-                tables=sorted(loop.pilot.descriptions),
-                **addresses,
-            )
-            await _wait_for_end(stopping, failure)
-        # No tick from here on: what is in flight may end, nothing more is begun.
-        log.info("stopping", calls_in_flight=len(calls))
-        if calls:
-            await asyncio.wait(calls, timeout=_IN_FLIGHT_GRACE_S)
+        async with tasks:
+            with _schedule(loop, settings) as failure:
+                log.info(
+                    "ready",
+                    version=__version__,
+                    mode=settings.mode,
+                    policies=[p.name for p in policies.policies],
+                    tables=sorted(loop.pilot.descriptions),
+                    **addresses,
+                )
+                await _wait_for_end(stopping, failure)
+            # No tick from here on: what is in flight may end, nothing more is begun.
+            log.info("stopping", calls_in_flight=len(calls))
+            if calls:
+                await asyncio.wait(calls, timeout=_IN_FLIGHT_GRACE_S)
 
 
 async def _wait_for_end(stopping: asyncio.Event, failure: asyncio.Future[None]) -> None:
     """Returns when told to stop; raises what a job raised."""
     stopped = asyncio.ensure_future(stopping.wait())
-    await asyncio.wait((stopped, failure), return_when=asyncio.FIRST_COMPLETED)
-    if not stopped.done():
+    try:
+        await asyncio.wait((stopped, failure), return_when=asyncio.FIRST_COMPLETED)
+        if not stopped.done():
+            failure.result()
+    finally:
         stopped.cancel()
-        failure.result()
 
 
 def _read_policies(settings: DaemonSettings) -> PolicySet:
@@ -150,22 +155,25 @@ async def _open_listeners(
     """Opens the listeners and says where they are."""
     host, most_bytes = settings.host, settings.max_request_mib << 20
     clock = SystemClock()
-    http = await stack.enter_async_context(
-        serve_http(receiver, host=host, port=settings.http_port, max_request_bytes=most_bytes)
-    )
-    grpc = await stack.enter_async_context(
-        serve_grpc(receiver, host=host, port=settings.grpc_port, max_request_bytes=most_bytes)
-    )
-    health_port = await stack.enter_async_context(
-        serve_health(
-            host=host,
-            port=settings.health_port,
-            find_fault=lambda: find_fault(loop, tick_s=settings.tick_s, now=clock.now()),
-            report_status=lambda: report_status(
-                loop, intake, receiver, mode=settings.mode, now=clock.now()
-            ),
+    try:
+        http = await stack.enter_async_context(
+            serve_http(receiver, host=host, port=settings.http_port, max_request_bytes=most_bytes)
         )
-    )
+        grpc = await stack.enter_async_context(
+            serve_grpc(receiver, host=host, port=settings.grpc_port, max_request_bytes=most_bytes)
+        )
+        health_port = await stack.enter_async_context(
+            serve_health(
+                host=host,
+                port=settings.health_port,
+                find_fault=lambda: find_fault(loop, tick_s=settings.tick_s, now=clock.now()),
+                report_status=lambda: report_status(
+                    loop, intake, receiver, mode=settings.mode, now=clock.now()
+                ),
+            )
+        )
+    except OSError as error:
+        raise InputError(f"cannot listen on {host}: {error}") from error
     return {
         "otlp_http": f"http://{host}:{http.port}/v1/traces",
         "otlp_grpc": f"{host}:{grpc.port}",
