@@ -37,7 +37,8 @@ def parse_policies(text: str, *, source: str) -> PolicySet:
         mark = error.problem_mark or error.context_mark
         place = f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source
         raise PolicyError(f"{place}: {error.problem or error.context}") from error
-    except (YAMLError, ValueError, RecursionError) as error:
+    # The latter three are what ruamel.yaml's constructors do to tags and keys that do not fit.
+    except (YAMLError, ValueError, RecursionError, TypeError, LookupError, AttributeError) as error:
         raise PolicyError(f"{source}: not YAML: {error}") from error
     try:
         return PolicySet.model_validate(document)
