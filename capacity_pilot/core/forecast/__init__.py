@@ -91,10 +91,11 @@ def forecast(
     expected = np.maximum(current + slope * damp(horizon_s), 0.0)
     margin = state.errors.margin * np.maximum(expected, current)
     high = expected + margin
-    # Inside a surge the rise is no noise, and too small a first step costs an apply time.
+    # Inside a surge the rise is no noise, and too small a first step costs an apply time. But
+    # it ends as abruptly as it began: nothing beyond twice of what was seen is bought for it.
     unsettled_s = max(now - settled, 1.0)
     rise = np.fmax(np.fmax(trend.raw_slope, (current - level) / unsettled_s), 0.0)
-    climb = current + rise * damp(horizon_s)
+    climb = current + np.minimum(rise * damp(horizon_s), current)
     high = np.where(surges.is_surging, np.maximum(high, climb), high)
     state = replace(
         state,

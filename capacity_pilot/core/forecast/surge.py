@@ -46,14 +46,14 @@ def watch_surges(
     is_fresh: Bools,
     now: float,
 ) -> SurgeState:
-    """A surge is a fast rate, or a lower bound of it, far above the base rate.
+    """A surge is a fast rate, or a lower bound of it, half above the base rate and beyond noise.
 
     Stale targets neither start nor end one.
     """
     base = np.nan_to_num(trend.base)
-    settled_jump = level > base * _JUMP + _SIGMAS * noise / np.sqrt(3.0) + _LEAST_UNITS
-    young_jump = peak > base * _JUMP + _SIGMAS * noise / np.sqrt(2.0) + _LEAST_UNITS  # two seconds
-    surging = is_fresh & ~np.isnan(trend.base) & (settled_jump | young_jump)
+    doubt = _SIGMAS * noise / np.sqrt(2.0)  # of two seconds; the fast level weighs a few more
+    threshold = np.maximum(base * _JUMP, base + doubt + _LEAST_UNITS)
+    surging = is_fresh & ~np.isnan(trend.base) & (np.fmax(level, peak) > threshold)
     return SurgeState(
         is_surging=surging,
         panic_until=np.where(surging, now + PANIC_S, state.panic_until),
