@@ -26,6 +26,7 @@ _MOST_DOUBLINGS = 4
 
 @dataclass(frozen=True, slots=True)
 class _Wait:
+    kind: OutcomeKind | None
     until: float
     doublings: int
 
@@ -43,18 +44,25 @@ class Backoffs:
     def note(
         self, table: str, direction: Direction, outcome: Outcome | None, *, now: float
     ) -> None:
-        """Takes an outcome into account; ``None`` is a call that was certainly not sent."""
+        """Takes an outcome into account; ``None`` is a call that was certainly not sent.
+
+        Only the same refusal again waits longer: that the account was busy says nothing of how
+        long to wait after a lost answer.
+        """
         key = (table, direction)
-        base_s = _NOT_SENT_S if outcome is None else _BASE_S.get(outcome.kind)
+        kind = None if outcome is None else outcome.kind
+        base_s = _NOT_SENT_S if kind is None else _BASE_S.get(kind)
         if base_s is None:  # taken, or nothing to do
             self._waits.pop(key, None)
             return
         earlier = self._waits.get(key)
-        doublings = 0 if earlier is None else min(earlier.doublings + 1, _MOST_DOUBLINGS)
+        doublings = 0
+        if earlier is not None and earlier.kind is kind:
+            doublings = min(earlier.doublings + 1, _MOST_DOUBLINGS)
         until = now + base_s * 2**doublings
         if outcome is not None and outcome.retry_at is not None:
             until = max(outcome.retry_at, now)
-        self._waits[key] = _Wait(until, doublings)
+        self._waits[key] = _Wait(kind, until, doublings)
 
     def forget(self, table: str) -> None:
         for direction in Direction:

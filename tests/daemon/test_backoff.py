@@ -47,6 +47,14 @@ def test_whatever_is_no_refusal_ends_the_wait(kind: OutcomeKind) -> None:
     assert wait_s(backoffs, OUT, now=NOW) == 30, "and the next refusal starts over"
 
 
+def test_another_kind_of_refusal_starts_with_its_own_first_wait() -> None:
+    backoffs = Backoffs()
+    for _ in range(5):
+        backoffs.note("feed", OUT, outcome(OutcomeKind.CONTROL_PLANE), now=NOW)
+    backoffs.note("feed", OUT, outcome(OutcomeKind.UNKNOWN), now=NOW)
+    assert wait_s(backoffs, OUT, now=NOW) == 2
+
+
 def test_a_call_that_was_certainly_not_sent_waits_a_second() -> None:
     backoffs = Backoffs()
     backoffs.note("feed", OUT, None, now=NOW)
