@@ -70,8 +70,8 @@ BAD = {
     "no number": (
         ("max: 30000", "max: lots"),
         (
-            "p.yaml:6: policies.0.read.max: Input should be a valid integer, unable to parse string "
-            "as an integer (got 'lots')"
+            "p.yaml:6: policies.0.read.max: Input should be a valid integer, unable to parse "
+            "string as an integer (got 'lots')"
         ),
     ),
     "misspelt key": (
@@ -106,8 +106,8 @@ BAD = {
     "more than AWS allows": (
         ("reserve_decreases: 2", "reserve_decreases: 5"),
         (
-            "p.yaml:15: policies.0.scale_in.reserve_decreases: Input should be less than or equal to "
-            "4 (got 5)"
+            "p.yaml:15: policies.0.scale_in.reserve_decreases: Input should be less than or equal "
+            "to 4 (got 5)"
         ),
     ),
     "no tables": (
