@@ -29,8 +29,10 @@ from capacity_pilot.core.ports import CapacityGateway, Clock
 from capacity_pilot.daemon.backoff import Backoffs
 from capacity_pilot.daemon.narration import render_changes, render_plan_targets
 
-_CALLS_AT_ONCE = 8
-"""Below AWS's limit of ten UpdateTable calls at once in an account."""
+_READS_AT_ONCE = 8
+_UPDATES_AT_ONCE = 8
+"""Below AWS's limit of ten UpdateTable calls at once in an account. Counted apart from reads, so
+that no update waits, and expires, behind tables that are slow to read."""
 
 _CHANGING_S = 1.0
 _SILENT_S = 15.0
@@ -82,7 +84,8 @@ class ControlLoop:
         self._clock = clock
         self._describe_s = describe_s
         self._spawn = spawn
-        self._calls = asyncio.Semaphore(_CALLS_AT_ONCE)
+        self._reads = asyncio.Semaphore(_READS_AT_ONCE)
+        self._updates = asyncio.Semaphore(_UPDATES_AT_ONCE)
         self._described_at: dict[str, float] = {}
         self._backoffs = Backoffs()
         self._last_announced: dict[str, tuple[Direction, tuple[CapacityChange, ...]]] = {}
@@ -118,7 +121,7 @@ class ControlLoop:
         await asyncio.gather(*(self._describe_one(table) for table in sorted(tables)))
 
     async def _describe_one(self, table: str) -> None:
-        async with self._calls:
+        async with self._reads:
             self._described_at[table] = self._clock.now()
             try:
                 description = await self._gateway.describe(table)
@@ -192,7 +195,7 @@ class ControlLoop:
     async def _carry_out(self, plan: Plan) -> None:
         outcome: Outcome | None = None
         try:
-            async with self._calls:
+            async with self._updates:
                 outcome = await self._gateway.actuate(plan)
         except GatewayError as error:
             log.warning("update_not_sent", table=plan.table, error=str(error))

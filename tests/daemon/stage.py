@@ -87,6 +87,8 @@ class Witness:
     clock: ManualClock
     is_listing: bool = True
     unreadable: set[str] = field(default_factory=set)
+    hanging: set[str] = field(default_factory=set)
+    released: asyncio.Event = field(default_factory=asyncio.Event)
     unsendable: set[str] = field(default_factory=set)
     refusing: dict[str, OutcomeKind] = field(default_factory=dict)
     described_at: dict[str, list[float]] = field(default_factory=dict)
@@ -99,6 +101,8 @@ class Witness:
 
     async def describe(self, table: str) -> TableDescription | None:
         self.described_at.setdefault(table, []).append(self.clock.now())
+        if table in self.hanging:
+            await self.released.wait()
         if table in self.unreadable:
             raise GatewayError(f"DescribeTable {table}: no answer")
         return await self.inner.describe(table)

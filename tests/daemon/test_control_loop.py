@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, MutableMapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -199,6 +200,26 @@ async def test_a_table_that_cannot_be_read_fails_alone(aws_session: AioSession) 
         assert {e["table"] for e in failed} == {"feed-2"}
         assert "no answer" in failed[0]["error"]
         assert set(stage.loop.pilot.descriptions) == {"feed", "feed-2"}, "last reading stands"
+
+
+async def test_tables_that_are_slow_to_read_do_not_hold_up_an_update(
+    aws_session: AioSession,
+) -> None:
+    slow = [f"feed-{number}" for number in range(20)]
+    async with set_stage(aws_session, table("feed"), *map(table, slow)) as stage:
+        stage.demand = {(FEED, WRITE): 90.0}
+        stage.clock.pass_seconds(DESCRIBE_S)
+        stage.witness.hanging = set(slow)
+        reading = asyncio.create_task(stage.loop.describe_due())
+        for _ in range(25):
+            stage.clock.pass_seconds(1.0)
+            stage.tell()
+            await stage.loop.tick()
+            await asyncio.wait_for(asyncio.gather(*stage.spawned), timeout=5)
+        assert not reading.done()
+        assert [plan.table for plan in stage.witness.actuated] == ["feed"]
+        stage.witness.released.set()
+        await reading
 
 
 async def test_a_plan_that_could_not_be_sent_is_made_again(stage: Stage) -> None:
