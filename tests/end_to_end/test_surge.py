@@ -45,7 +45,7 @@ def expect_surge_met(cast: Cast, physics: Physics, daemon: Daemon, application: 
     application.tell(**SURGE)
     cast.until(
         lambda: all(physics.provisioned()[name] >= 120 for name in WRITES),
-        within=25,
+        within=30,
         what="capacity for 120 writes/s",
     )
     after = physics.targets()
