@@ -2,7 +2,7 @@
 
 Learned per (table, index, operation, dimension) from spans that do say: the mean units of a
 call, and how they divide over the table and its indexes. Both forget exponentially. Before
-anything is learned, the mean item size tells, and before that the least AWS charges.
+anything is learned, the mean item sizes tell, and before that the least AWS charges.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Estimator:
         self._memory = float(memory_calls)
         self._fade = 1.0 - 1.0 / memory_calls
         self._learned: OrderedDict[Shape, _Learned] = OrderedDict()
-        self._item_bytes: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self._item_bytes: OrderedDict[str, dict[str, float]] = OrderedDict()  # table -> index ->
 
     @property
     def known_shapes(self) -> int:
@@ -69,9 +69,12 @@ class Estimator:
         tells it. ``None``, or a figure that is no size, withdraws an earlier one.
         """
         if mean_bytes is None or not (math.isfinite(mean_bytes) and mean_bytes > 0):
-            self._item_bytes.pop((table, index), None)
+            self._item_bytes.get(table, {}).pop(index, None)
             return
-        _put(self._item_bytes, (table, index), mean_bytes, self._max_shapes)
+        sizes = self._item_bytes.get(table, {})
+        if index in sizes or len(sizes) <= MAX_LEARNED_INDEXES:
+            sizes[index] = mean_bytes
+        _put(self._item_bytes, table, sizes, self._max_shapes)
 
     def learn(
         self, shape: Shape, units: float, parts: Parts | None, *, calls: int, weight: float
@@ -96,33 +99,51 @@ class Estimator:
         """Units of one call over the table and its indexes; never empty."""
         learned = self._learned.get(shape)
         if learned is None or not learned.calls:
-            units = self._least(
+            return self._least(
                 shape, is_consistent=is_consistent, is_transactional=is_transactional
             )
-            return ((shape.read_index, units),)
         self._learned.move_to_end(shape)
         mean = learned.units / learned.calls * consistency_factor(is_consistent=is_consistent)
-        return _divide(mean, learned.parts) or ((shape.read_index, mean),)
+        return self.divide(shape, mean) or ((shape.read_index, mean),)
 
     def divide(self, shape: Shape, units: float) -> Parts | None:
-        """Splits a stated total as such calls have divided before; ``None`` if none has."""
-        learned = self._learned.get(shape)
-        return _divide(units, learned.parts) if learned is not None else None
+        """Splits a stated total as such calls have divided before; ``None`` if none has.
 
-    def _least(self, shape: Shape, *, is_consistent: bool, is_transactional: bool) -> float:
+        A write to a table whose indexes are known divides by their item sizes until then.
+        """
+        learned = self._learned.get(shape)
+        parts = _divide(units, learned.parts) if learned is not None else None
+        is_write = shape.dimension is Dimension.WRITE
+        if parts is None and is_write and len(self._item_bytes.get(shape.table, ())) > 1:
+            return _divide(units, dict(self._write_units(shape.table, of_table=1.0)))
+        return parts
+
+    def _least(self, shape: Shape, *, is_consistent: bool, is_transactional: bool) -> Parts:
         """One item's cost by AWS's arithmetic (developer guide, "Read/write capacity mode").
 
         A write costs 1 unit per KiB begun, a strongly consistent read 1 per 4 KiB begun, an
         eventual one half; transactions cost twice. How many items a batch or a query
         touches is not knowable: it counts as one.
         """
-        size = self._item_bytes.get((shape.table, shape.read_index), 1.0)
         if shape.dimension is Dimension.WRITE:
-            return math.ceil(size / 1024) * (2.0 if is_transactional else 1.0)
-        blocks = math.ceil(size / 4096)
-        if is_transactional:
-            return blocks * 2.0
-        return blocks * 0.5 * consistency_factor(is_consistent=is_consistent)
+            return self._write_units(shape.table, of_table=2.0 if is_transactional else 1.0)
+        size = self._item_bytes.get(shape.table, {}).get(shape.read_index, 1.0)
+        units = math.ceil(size / 4096) * 0.5
+        units *= 4.0 if is_transactional else consistency_factor(is_consistent=is_consistent)
+        return ((shape.read_index, units),)
+
+    def _write_units(self, table: str, *, of_table: float) -> Parts:
+        """Units of one write: to the table, ``of_table`` times, and to each index known of.
+
+        Not every write reaches every index, but an index that is too small throttles the
+        table's writes, and one write with INDEXES tells better. Index writes of a transaction
+        cost once.
+        """
+        sizes = {"": 1.0} | self._item_bytes.get(table, {})
+        return tuple(
+            (index, math.ceil(size / 1024) * (1.0 if index else of_table))
+            for index, size in sizes.items()
+        )
 
 
 def consistency_factor(*, is_consistent: bool) -> float:

@@ -52,20 +52,35 @@ def test_knowing_nothing_the_least_aws_charges(values: dict[str, Value], expecte
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        (botocore("PutItem"), 6.0),  # 5.5 KiB: 6 of 1 KiB
-        (botocore("GetItem"), 1.0),  # 2 of 4 KiB, half each
-        (botocore("GetItem", consistent=True), 2.0),
-        (botocore("TransactWriteItems"), 12.0),
-        (botocore("TransactGetItems"), 4.0),
-        (botocore("Query", index="by-g"), 0.5),  # the index's items are 100 bytes
+        (botocore("PutItem"), {("", WRITE): 6.0, ("by-g", WRITE): 1.0}),  # 5.5 KiB: 6 of 1 KiB
+        (botocore("GetItem"), {("", READ): 1.0}),  # 2 of 4 KiB, half each
+        (botocore("GetItem", consistent=True), {("", READ): 2.0}),
+        # AWS doubles a transaction's write to the table, not those to its indexes.
+        (botocore("TransactWriteItems"), {("", WRITE): 12.0, ("by-g", WRITE): 1.0}),
+        (botocore("TransactGetItems"), {("", READ): 4.0}),
+        (botocore("Query", index="by-g"), {("by-g", READ): 0.5}),  # its items are 100 bytes
     ],
 )
-def test_the_mean_item_size_tells_more(values: dict[str, Value], expected: float) -> None:
+def test_the_mean_item_sizes_tell_more(
+    values: dict[str, Value], expected: dict[tuple[str, int], float]
+) -> None:
     estimator = Estimator()
     estimator.note_item_bytes("orders", "", 5.5 * 1024)
     estimator.note_item_bytes("orders", "by-g", 100.0)
-    _, sample = sole(decode(span(values), decoder=make_decoder(estimator)))
-    assert (sample.units, sample.estimated) == (expected, expected)
+    samples = decode(span(values), decoder=make_decoder(estimator)).samples
+    assert {(key[1], key[2]): sample.units for key, sample in samples.items()} == expected
+    assert all(sample.estimated == sample.units for sample in samples.values())
+
+
+def test_a_total_of_a_write_is_divided_by_item_sizes_until_one_tells_its_indexes() -> None:
+    estimator = Estimator()
+    estimator.note_item_bytes("orders", "", 3000.0)
+    estimator.note_item_bytes("orders", "by_g", 900.0)
+    decoder = make_decoder(estimator)
+    divided = decode(span(botocore("PutItem", capacity=[total(8.0)])), decoder=decoder)
+    assert units(divided) == {("orders", "", WRITE): 6.0, ("orders", "by_g", WRITE): 2.0}
+    read = decode(span(botocore("GetItem", capacity=[total(1.5)])), decoder=decoder)
+    assert units(read) == {("orders", "", READ): 1.5}
 
 
 @pytest.mark.parametrize("figure", [None, 0.0, float("nan"), float("inf"), -1.0])
