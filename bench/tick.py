@@ -68,7 +68,7 @@ def main() -> None:
         surge = np.where(draw.random(size) < 0.01, 4.0, 1.0) if step % 8 == 0 else 1.0
         units = draw.poisson(mean * surge).astype(np.float64)
         arrivals = Arrivals(slots, np.full(size, int(now) - 1), units, np.zeros(size))
-        inputs = Inputs(arrivals, capacity, policy, apply_time_s)
+        inputs = Inputs(arrivals, capacity, policy, apply_time_s, fleet.table_of)
         began = perf_counter()
         state, decisions = tick(state, inputs, now)
         ended = perf_counter()

@@ -42,6 +42,13 @@ class Fleet:
         """Number of slots: two per resource."""
         return 2 * len(self.resources)
 
+    @property
+    def table_of(self) -> Ints:
+        """A number per slot, (n,), the same for all slots of a table."""
+        numbers: dict[str, int] = {}
+        per_resource = [numbers.setdefault(r.table, len(numbers)) for r in self.resources]
+        return np.repeat(np.array(per_resource, dtype=np.int64), 2)
+
     def slot(self, resource: Resource, dimension: Dimension) -> int | None:
         """The target's slot, or ``None`` when the resource is not managed."""
         first = self._first_slot.get(resource)

@@ -77,6 +77,7 @@ class Pilot:
         self._requested: dict[str, _Requested] = {}
         self._in_flight: set[str] = set()
         self._fleet = Fleet(())
+        self._table_of = self._fleet.table_of
         self._state = PilotState.empty(0, now)
         self._apply_times = ApplyTimes.expecting(0, apply_time_s)
         self._policy = spread_policies(policies, self._fleet, limits)
@@ -152,6 +153,7 @@ class Pilot:
             capacity=self._capacity.copy(),
             policy=self._policy,
             apply_time_s=self._apply_times.high_s(),
+            table_of=self._table_of,
         )
         self._state, decisions = tick(self._state, inputs, now)
         plans = plan_changes(self._fleet, decisions, now)
@@ -206,7 +208,7 @@ class Pilot:
         self._apply_times = carry_over(self._apply_times, fresh=expecting, old=old, new=new)
         self._policy = spread_policies(self._policies, new, self._limits)
         self._capacity = Capacity.unknown(size)
-        self._fleet = new
+        self._fleet, self._table_of = new, new.table_of
         self._is_fleet_stale = False
         for description in self._descriptions.values():
             self._read_capacity(description)

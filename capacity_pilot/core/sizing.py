@@ -7,11 +7,11 @@ Lowering is scarce and should last, so it gives the bucket no credit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from capacity_pilot.core.fleet import Floats
+from capacity_pilot.core.fleet import Floats, Ints
 from capacity_pilot.core.forecast import Forecast
 
 _NOISE_SIGMAS = 2.0
@@ -65,3 +65,21 @@ def size_capacity(
     sustained = forecast.high + _NOISE_SIGMAS * forecast.noise * exposed
     least = np.maximum(sustained - left / must_last_s, 0.0)
     return Sizing(least=least, sustained=sustained, seconds_to_throttle=seconds)
+
+
+def size_together(
+    sizing: Sizing, forecast: Forecast, *, provisioned: Floats, table_of: Ints
+) -> Sizing:
+    """In a surge, no target of a table waits for its own bucket once one of them cannot.
+
+    The call for that one keeps the table busy for an apply time, and what it leaves out is
+    throttled until the next. ``table_of`` (n,) is the same number for all slots of a table.
+    """
+    with np.errstate(invalid="ignore"):
+        urgent = forecast.is_surging & (sizing.least > provisioned)
+    if not urgent.any():
+        return sizing
+    shares_table = np.bincount(table_of, urgent)[table_of] > 0
+    return replace(
+        sizing, least=np.where(shares_table, np.fmax(sizing.least, sizing.sustained), sizing.least)
+    )

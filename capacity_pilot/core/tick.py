@@ -9,12 +9,12 @@ import numpy.typing as npt
 
 from capacity_pilot.core.burst import BurstState, reckon_burst
 from capacity_pilot.core.demand import Arrivals, DemandState, absorb
-from capacity_pilot.core.fleet import Bools, Floats
+from capacity_pilot.core.fleet import Bools, Floats, Ints
 from capacity_pilot.core.forecast import ForecastState, forecast
 from capacity_pilot.core.guards import Situation, guard, recommend
 from capacity_pilot.core.policy import PolicyArrays
 from capacity_pilot.core.reasons import Reasons
-from capacity_pilot.core.sizing import REACTION_S, size_capacity
+from capacity_pilot.core.sizing import REACTION_S, size_capacity, size_together
 from capacity_pilot.core.stabilization import StabilizationState, stabilize
 
 
@@ -55,12 +55,16 @@ class Capacity:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """All a tick may know besides its state and ``now``. ``apply_time_s`` is (n,)."""
+    """All a tick may know besides its state and ``now``.
+
+    ``apply_time_s`` in seconds and ``table_of``, a number the slots of a table share, are (n,).
+    """
 
     arrivals: Arrivals
     capacity: Capacity
     policy: PolicyArrays
     apply_time_s: Floats
+    table_of: Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,9 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         burst_units=burst.units,
         burst_reliance=policy.burst_reliance,
         apply_time_s=inputs.apply_time_s,
+    )
+    sizing = size_together(
+        sizing, ahead, provisioned=capacity.provisioned, table_of=inputs.table_of
     )
     # Seconds nobody told of are no evidence that demand was low.
     watched = np.where(ahead.is_fresh, sizing.sustained, np.nan)

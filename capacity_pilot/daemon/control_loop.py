@@ -35,6 +35,7 @@ _UPDATES_AT_ONCE = 8
 that no update waits, and expires, behind tables that are slow to read."""
 
 _CHANGING_S = 1.0
+_UNREAD_S = 5.0
 _SILENT_S = 15.0
 
 _FAULTS = {OutcomeKind.DENIED, OutcomeKind.INVALID, OutcomeKind.LIMIT, OutcomeKind.UNSUPPORTED}
@@ -87,6 +88,8 @@ class ControlLoop:
         self._reads = asyncio.Semaphore(_READS_AT_ONCE)
         self._updates = asyncio.Semaphore(_UPDATES_AT_ONCE)
         self._described_at: dict[str, float] = {}
+        self._unread: set[str] = set()
+        self._list_again_at: float | None = None
         self._backoffs = Backoffs()
         self._last_announced: dict[str, tuple[Direction, tuple[CapacityChange, ...]]] = {}
         self._is_telemetry_lost = False
@@ -97,7 +100,9 @@ class ControlLoop:
             names = set(await self._gateway.list_tables())
         except GatewayError as error:
             log.warning("tables_not_listed", error=str(error))
+            self._list_again_at = self._clock.now() + _UNREAD_S
             return
+        self._list_again_at = None
         for gone in self._described_at.keys() - names:
             self._forget(gone)
         covered = {name for name in names if self.pilot.covers(name)}
@@ -106,16 +111,20 @@ class ControlLoop:
     async def describe_due(self) -> None:
         """Reads the tables whose last reading has aged; one that is changing ages fast."""
         now = self._clock.now()
+        if self._list_again_at is not None and now >= self._list_again_at:
+            await self.discover()
         await self._describe(
             table
             for table, at in self._described_at.items()
-            if now - at >= (_CHANGING_S if self._is_moving(table) else self._describe_s)
+            if now - at >= self._reading_lasts_s(table)
         )
 
-    def _is_moving(self, table: str) -> bool:
+    def _reading_lasts_s(self, table: str) -> float:
         description = self.pilot.descriptions.get(table)
         unsettled = description is not None and not description.is_settled
-        return unsettled or self.pilot.is_changing(table)
+        if unsettled or self.pilot.is_changing(table):
+            return min(_CHANGING_S, self._describe_s)
+        return min(_UNREAD_S, self._describe_s) if table in self._unread else self._describe_s
 
     async def _describe(self, tables: Iterable[str]) -> None:
         await asyncio.gather(*(self._describe_one(table) for table in sorted(tables)))
@@ -127,7 +136,9 @@ class ControlLoop:
                 description = await self._gateway.describe(table)
             except GatewayError as error:
                 log.warning("table_not_described", table=table, error=str(error))
+                self._unread.add(table)
                 return
+        self._unread.discard(table)
         if description is None:
             self._forget(table)
         else:

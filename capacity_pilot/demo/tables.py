@@ -17,8 +17,8 @@ _PROFILE_BYTES = 7_800
 _WRITES_AT_ONCE = 4
 
 # At the base rate of 10 visits/s, a good half of each is used.
-_TABLE_UNITS = {"ReadCapacityUnits": 36, "WriteCapacityUnits": 60}
-_INDEX_UNITS = {"ReadCapacityUnits": 90, "WriteCapacityUnits": 60}
+_TABLE_UNITS = {"ReadCapacityUnits": 43, "WriteCapacityUnits": 72}
+_INDEX_UNITS = {"ReadCapacityUnits": 108, "WriteCapacityUnits": 72}
 
 POLICY: Final = f"""\
 version: 1

@@ -40,7 +40,7 @@ class Timeline:
     """
 
     warm_up_s: float = 25.0
-    rise_s: float = 4.0
+    rise_s: float = 3.0
     hold_s: float = 25.0
     decay_s: float = 10.0
     base_rate: float = 10.0

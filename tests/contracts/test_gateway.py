@@ -32,7 +32,8 @@ from capacity_pilot.core.model import (
 from capacity_pilot.core.ports import CapacityGateway
 from capacity_pilot.simulator.physics.apply_times import ApplyTimes
 from capacity_pilot.simulator.physics.server import serve_physics
-from capacity_pilot.simulator.physics.world import World, WorldSettings
+from capacity_pilot.simulator.physics.settings import WorldSettings
+from capacity_pilot.simulator.physics.world import World
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient

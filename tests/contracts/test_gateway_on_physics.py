@@ -26,8 +26,9 @@ from capacity_pilot.core.ports import CapacityGateway
 from capacity_pilot.simulator.physics.apply_times import ApplyTimes
 from capacity_pilot.simulator.physics.faults import Fault, Manner
 from capacity_pilot.simulator.physics.server import PhysicsServer, serve_physics
+from capacity_pilot.simulator.physics.settings import WorldSettings
 from capacity_pilot.simulator.physics.tables import IndexSpec, KeySchema, TableSpec, Units
-from capacity_pilot.simulator.physics.world import World, WorldSettings
+from capacity_pilot.simulator.physics.world import World
 
 NOON = datetime(2026, 10, 9, 12, tzinfo=UTC).timestamp()
 APPLY_TIME_S = 30.0

@@ -307,6 +307,7 @@ class Story:
             else Capacity.unknown(size),
             policy=self.policy,
             apply_time_s=np.full(size, max(self.tables.apply_s, 1.0)),
+            table_of=self.fleet.table_of,
         )
         self.state, decisions = tick(self.state, inputs, self.now)
         self.told.append((self.now, decisions))

@@ -117,7 +117,9 @@ def test_bounds_hold_whatever_comes(ticks: list[tuple[float, Any, Any]]) -> None
             slots.astype(np.int64), (int(now) + seconds).astype(np.int64), units, refusals
         )
         capacity = described(np.array(provisioned, dtype=np.float64).ravel(), now)
-        state, decisions = tick(state, Inputs(arrivals, capacity, rules, np.full(4, 30.0)), now)
+        state, decisions = tick(
+            state, Inputs(arrivals, capacity, rules, np.full(4, 30.0), fleet_of(2).table_of), now
+        )
         moving = decisions.action != 0
         assert (decisions.units[moving] >= 20).all()
         assert (decisions.units[moving] <= 3_000).all()
@@ -134,7 +136,13 @@ def test_an_absurd_second_is_got_over() -> None:
         units = np.array([1e300 if second == 60 else 100.0, 100.0])
         state, decisions = tick(
             state,
-            Inputs(told(int(now) - 1, units), described(np.full(2, 150.0), now), rules, np.ones(2)),
+            Inputs(
+                told(int(now) - 1, units),
+                described(np.full(2, 150.0), now),
+                rules,
+                np.ones(2),
+                fleet_of(1).table_of,
+            ),
             now,
         )
     assert decisions.demand[0] == pytest.approx(100.0)
@@ -150,7 +158,9 @@ def test_same_inputs_same_decisions_and_nothing_is_written_to(seed: int) -> None
     for second, units in enumerate(demand):
         now = START + second + 0.5
         capacity = described(np.full(6, 500.0), now)
-        inputs = Inputs(told(int(now) - 1, units), capacity, rules, np.full(6, 5.0))
+        inputs = Inputs(
+            told(int(now) - 1, units), capacity, rules, np.full(6, 5.0), fleet_of(3).table_of
+        )
         before = deepcopy((state, inputs))
         once, twice = tick(state, inputs, now), tick(state, inputs, now)
         assert same(state, before[0])
@@ -175,7 +185,11 @@ def replay(
     for second, units in enumerate(demand):
         now = START + second + 1
         inputs = Inputs(
-            tell(int(now) - 1, units), described(provisioned, now), rules, np.full(size, 10.0)
+            tell(int(now) - 1, units),
+            described(provisioned, now),
+            rules,
+            np.full(size, 10.0),
+            fleet_of(size // 2).table_of,
         )
         state, decisions = tick(state, inputs, now)
         decided.append(decisions)
@@ -294,7 +308,7 @@ def test_decreases_keep_to_the_quota_for_days(seed: int, reserve: int) -> None:
             np.tile(refusals, every),
         )
         world.advance(now)
-        inputs = Inputs(arrivals, world.describe(now), rules, np.full(size, 20.0))
+        inputs = Inputs(arrivals, world.describe(now), rules, np.full(size, 20.0), tables.table_of)
         state, decisions = tick(state, inputs, now)
         lowered = decisions.action < 0
         assert not (lowered & (refusals > 0)).any() or not every

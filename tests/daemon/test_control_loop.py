@@ -62,7 +62,7 @@ async def test_a_surge_is_decided_requested_and_seen_in_force(stage: Stage) -> N
     assert (decision["table"], decision["direction"]) == ("feed", "out")
     assert "rising_demand" in decision["reasons"]
     units = {change["resource"]: change["write"] for change in decision["changes"]}
-    assert units["feed"] >= 300
+    assert units["feed"] > 100
     told = next(t for t in decision["targets"] if t["dimension"] == "write" and not t["index"])
     assert told["provisioned"] == 100.0
     assert told["action"] == "scale_out"

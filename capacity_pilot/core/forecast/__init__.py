@@ -51,6 +51,7 @@ class ForecastState:
     errors: ErrorState
     surges: SurgeState
     noise_variance: Floats
+    noise_weight: Floats
     last_level: Floats
     last_slope: Floats
     settled: int
@@ -61,6 +62,7 @@ class ForecastState:
             errors=ErrorState.empty(size),
             surges=SurgeState.empty(size),
             noise_variance=np.zeros(size),
+            noise_weight=np.zeros(size),
             last_level=np.full(size, np.nan),
             last_slope=np.zeros(size),
             settled=int(now) - 1,
@@ -77,11 +79,13 @@ def forecast(
     settled = max(settled_until(demand, now), state.settled)
     scored = range(state.settled + 1, settled + 1)
     state = _learn(state, demand, settled, quantile=quantile, now=now)
-    trend = measure_trend(demand, settled, state.noise_variance)
+    # A faded sum over its faded count: right from the first pair of seconds on.
+    variance = state.noise_variance / np.maximum(state.noise_weight, 1e-9)
+    trend = measure_trend(demand, settled, variance)
     fresh = is_fresh(demand, now) & ~np.isnan(trend.level)
     level = np.where(fresh, trend.level, state.last_level)
     slope = np.where(fresh, trend.slope, 0.0)
-    noise = np.sqrt(state.noise_variance)
+    noise = np.sqrt(variance)
     peak = recent_peak(demand, settled)
     horizon_s = ahead_s + max(now - settled, 0.0)  # a clock put back shortens nothing
     surges = watch_surges(
@@ -121,7 +125,7 @@ def _learn(
 ) -> ForecastState:
     size = len(demand.units)
     is_calm = state.surges.panic_until <= now
-    errors, variance = state.errors, state.noise_variance
+    errors, variance, weight = state.errors, state.noise_variance, state.noise_weight
     for second in range(max(state.settled, settled - size // 2) + 1, settled + 1):
         row, previous = second % size, (second - 1) % size
         known = demand.known[row] > 0
@@ -132,7 +136,10 @@ def _learn(
         # Half the squared step between neighbours is the variance without the trend's share.
         step = (demand.units[row] - demand.units[previous]) ** 2 / 2
         variance = np.where(pair, _NOISE_MEMORY * variance + (1 - _NOISE_MEMORY) * step, variance)
-    return replace(state, errors=errors, noise_variance=variance, settled=settled)
+        weight = np.where(pair, _NOISE_MEMORY * weight + (1 - _NOISE_MEMORY), weight)
+    return replace(
+        state, errors=errors, noise_variance=variance, noise_weight=weight, settled=settled
+    )
 
 
 __all__ = ["Forecast", "ForecastState", "Trend", "forecast"]

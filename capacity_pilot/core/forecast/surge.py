@@ -21,6 +21,7 @@ AFTERMATH_S = 900.0
 
 _JUMP = 1.5
 _SIGMAS = 5.0
+_SECONDS = 2.0
 _LEAST_UNITS = 1.0
 
 
@@ -51,10 +52,23 @@ def watch_surges(
     Stale targets neither start nor end one.
     """
     base = np.nan_to_num(trend.base)
-    doubt = _SIGMAS * noise / np.sqrt(2.0)  # of two seconds; the fast level weighs a few more
-    threshold = np.maximum(base * _JUMP, base + doubt + _LEAST_UNITS)
+    threshold = np.maximum(base * _JUMP, base + _explain_by_noise(base, noise) + _LEAST_UNITS)
     surging = is_fresh & ~np.isnan(trend.base) & (np.fmax(level, peak) > threshold)
     return SurgeState(
         is_surging=surging,
         panic_until=np.where(surging, now + PANIC_S, state.panic_until),
     )
+
+
+def _explain_by_noise(base: Floats, noise: Floats) -> Floats:
+    """How far above ``base`` noise alone may bring the mean of two seconds, in units/s.
+
+    Bernstein's inequality for sums of calls of ``noise**2 / base`` units each, solved for the
+    deviation that is as rare as five standard deviations of a normal distribution's bound: with
+    few calls per second the tail is much longer than the normal one.
+    """
+    rarity = _SIGMAS**2 / 2
+    call_units = noise**2 / np.maximum(base, 1e-9)
+    linear = rarity * call_units / 3
+    deviation = linear + np.sqrt(linear**2 + 2 * rarity * noise**2 * _SECONDS)
+    return np.where(base > 0, deviation / _SECONDS, 0.0)

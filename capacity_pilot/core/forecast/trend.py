@@ -35,9 +35,8 @@ class Trend:
 def measure_trend(demand: DemandState, settled: int, noise_variance: Floats) -> Trend:
     """Fits a line through the known settled seconds of each slot.
 
-    A slope within two standard errors of none is none, and a steeper one is shortened by as
-    much: noise must not be extrapolated. In the same way the level keeps to the base but for
-    what noise cannot explain.
+    A slope within two standard errors of none is none: noise must not be extrapolated. In the
+    same way the level keeps to the base unless it is further from it than noise can explain.
     """
     size = len(demand.units)
     age = ((settled - np.arange(size)) % size).astype(np.float64)
@@ -51,12 +50,11 @@ def measure_trend(demand: DemandState, settled: int, noise_variance: Floats) -> 
         spread = s2 - s1 * center
         raw_slope = (y1 - center * y0) / (spread + _RIDGE)
         doubt = _DOUBT * np.sqrt(noise_variance / (2 * (spread + _RIDGE)))
-        slope = np.sign(raw_slope) * np.maximum(np.abs(raw_slope) - doubt, 0.0)
+        slope = _discount_noise(raw_slope, doubt)
         fast_level, base_level = mean - slope * center, yb / b0
         apart = fast_level - base_level
         explained = _DOUBT * np.sqrt(noise_variance / _FAST_S)
-        away = np.sign(apart) * np.maximum(np.abs(apart) - explained, 0.0)
-        level = np.maximum(base_level + away, 0.0)
+        level = np.maximum(base_level + _discount_noise(apart, explained), 0.0)
         # A slot silent for a minute has weights too small to divide by.
         known = s0 > 1e-6
         return Trend(
@@ -65,6 +63,11 @@ def measure_trend(demand: DemandState, settled: int, noise_variance: Floats) -> 
             raw_slope=np.where(known, raw_slope, 0.0),
             base=np.where(b0 > _LEAST_BASE_S, base_level, np.nan),
         )
+
+
+def _discount_noise(value: Floats, doubt: Floats) -> Floats:
+    """Nothing of what is within ``doubt``, all of what is beyond twice of it, no jump between."""
+    return value * np.clip(np.abs(value) / np.maximum(doubt, 1e-9) - 1.0, 0.0, 1.0)
 
 
 def damp(horizon_s: Floats) -> Floats:
