@@ -20,9 +20,9 @@ WINDOW_S = 128
 LAG_BINS = 32
 """Telemetry lags of 0 to 31 s are told apart; the default SDK exporter needs 5 to 6 s."""
 
-_LAG_QUANTILE = 0.95
+_LAG_QUANTILE = 0.98
 _LAG_MEMORY = 0.93
-_INITIAL_LAG_S = 6
+_INITIAL_LAG_S = 5
 _GAP_MEMORY = 0.9
 _CREDIBLE_GAPS = 8.0
 _SILENCE_BOUNDS_S = (10.0, 300.0)
@@ -56,7 +56,8 @@ class DemandState:
 
     ``units`` and ``known`` are (WINDOW_S, n); ``known`` is 1.0 where the second is known and 0.0
     elsewhere, and ``units`` is 0 wherever ``known`` is. The rest is (n,), NaN for never, except
-    ``lags``: the distribution of the fleet's telemetry lag in whole seconds,
+    ``lags``: the distribution of the fleet's telemetry lag, seconds after a second's
+    end until it is told of, rounded up,
     (LAG_BINS, 1). ``news_age`` is how old a target's newest second usually is when it is told.
     """
 
@@ -101,7 +102,8 @@ def absorb(state: DemandState, arrivals: Arrivals, now: float) -> DemandState:
     seconds = np.minimum(arrivals.seconds[usable], head)
     amounts = np.minimum(arrivals.units[usable], _MOST_UNITS)
     refusals = arrivals.refusals[usable]
-    lags = _learn_lags(state.lags, head - seconds)
+    since_ended_s = np.maximum(now - (seconds + 1), 0.0)
+    lags = _learn_lags(state.lags, np.ceil(since_ended_s).astype(np.int64), amounts)
     news_age = _learn_news_age(state.news_age, slots, head - seconds)
     last_seen, mean_gap = _fill_silences(state, known, slots, seconds)
     rows = seconds % WINDOW_S
@@ -121,7 +123,7 @@ def absorb(state: DemandState, arrivals: Arrivals, now: float) -> DemandState:
 
 
 def has_bounded_lag(state: DemandState) -> bool:
-    """False while more than a twentieth of demand is later than lags are told apart.
+    """False while more than a fiftieth of demand is later than lags are told apart.
 
     Then no second within reach is complete, and what is seen is a lower bound.
     """
@@ -129,9 +131,9 @@ def has_bounded_lag(state: DemandState) -> bool:
 
 
 def settled_until(state: DemandState, now: float) -> int:
-    """The newest second whose demand has arrived, but for the slowest twentieth."""
+    """The newest second whose demand has arrived, but for the slowest fiftieth."""
     lag = int(np.searchsorted(np.cumsum(state.lags), _LAG_QUANTILE * state.lags.sum()))
-    return int(now) - max(lag, 1)
+    return int(np.floor(now - lag)) - 1
 
 
 def credible_silence(state: DemandState) -> Floats:
@@ -172,9 +174,13 @@ def _roll(state: DemandState, head: int) -> tuple[Floats, Floats]:
     return units, known
 
 
-def _learn_lags(lags: Floats, ages: Ints) -> Floats:
-    seen = np.bincount(np.minimum(ages, LAG_BINS - 1), minlength=LAG_BINS)
-    learned: Floats = _LAG_MEMORY * lags + (1 - _LAG_MEMORY) * seen[:, None] / len(ages)
+def _learn_lags(lags: Floats, ages: Ints, amounts: Floats) -> Floats:
+    """By units: the last crumbs of a second come late, but are crumbs."""
+    weights = amounts + 1e-6  # seconds told of as empty say when they are told of, too
+    order = np.lexsort((weights, ages))  # sums of floats depend on their order, lags must not
+    ages, weights = np.minimum(ages[order], LAG_BINS - 1), weights[order]
+    seen = np.bincount(ages, weights, minlength=LAG_BINS)
+    learned: Floats = _LAG_MEMORY * lags + (1 - _LAG_MEMORY) * seen[:, None] / weights.sum()
     return learned
 
 

@@ -293,13 +293,13 @@ def test_decreases_keep_to_the_quota_for_days(seed: int, reserve: int) -> None:
     world = Tables(tables, np.full(size, 9_000.0), apply_s=20.0)
     state, now, level = PilotState.empty(size, START), START, np.full(size, 5_000.0)
     while now < end:
-        before, now = now, now + float(draw.choice([0.7, 29.0, 61.0, 149.0]))
+        before, now = now, now + float(draw.choice([0.7, 5.0, 15.0, 28.0]))
         # Demand shrinks by fits and starts, so that there is always something to save.
-        turns = draw.random(size) < 0.05
+        turns = draw.random(size) < 0.01
         level = np.where(turns, level * draw.uniform(0.4, 1.2, size), level)
         level = np.where(level < 50, 5_000.0, level)
-        refusals = np.where(draw.random(size) < 0.002, 3.0, 0.0)
-        seconds: Ints = np.arange(max(int(before), int(now) - 20), int(now))
+        refusals = np.where(draw.random(size) < 0.0002, 3.0, 0.0)
+        seconds: Ints = np.arange(int(before), int(now))
         every = len(seconds)
         arrivals = Arrivals(
             np.tile(np.arange(size), every),
