@@ -26,7 +26,7 @@ from capacity_pilot.core.model import (
 )
 from capacity_pilot.core.pilot import Pilot, Step
 from capacity_pilot.core.ports import CapacityGateway, Clock
-from capacity_pilot.daemon.backoff import Backoffs
+from capacity_pilot.core.backoff import Backoffs
 from capacity_pilot.daemon.narration import render_changes, render_plan_targets
 
 _READS_AT_ONCE = 8

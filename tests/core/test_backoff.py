@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from capacity_pilot.core.model import Direction, Outcome, OutcomeKind, Plan
-from capacity_pilot.daemon.backoff import Backoffs
+from capacity_pilot.core.backoff import Backoffs
 
 NOW = 1_000_000.0
 IN, OUT = Direction.IN, Direction.OUT
