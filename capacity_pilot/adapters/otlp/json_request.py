@@ -28,6 +28,9 @@ _KINDS = {"SPAN_KIND_CLIENT": 3}
 _STATUS_CODES = {"STATUS_CODE_OK": 1, "STATUS_CODE_ERROR": 2}
 _MAX_NESTING = 32
 
+# Besides our own checks, protobuf's setters and float() complain in these ways.
+_DEFECTS = (ValueError, TypeError, OverflowError, RecursionError)
+
 
 @dataclass(frozen=True, slots=True)
 class JsonGroup:
@@ -48,7 +51,7 @@ def read_json_request(body: bytes, *, max_spans: int) -> list[JsonGroup]:
     try:
         request = json.loads(body)
         return list(_read_groups(request, max_spans))
-    except (ValueError, RecursionError) as error:
+    except _DEFECTS as error:
         msg = f"{len(body)} bytes are no ExportTraceServiceRequest in JSON: {error}"
         raise TelemetryError(msg) from error
 
@@ -77,7 +80,7 @@ def _encode_resource(resource: Any) -> bytes:
 def _encode_span_or_none(span: Any) -> bytes | None:
     try:
         return _encode_span(_object(span, "span"))
-    except (ValueError, TypeError, RecursionError):
+    except _DEFECTS:
         return None
 
 

@@ -34,7 +34,7 @@ SAMPLE = request(
     span({"http.route": "/cart"}, kind=Span.SPAN_KIND_SERVER, name="GET /cart"),
 ).SerializeToString()
 
-ENDS = st.floats(NOW - 310, NOW + 10)
+ENDS = st.floats(NOW - 140, NOW + 10)
 
 
 @st.composite
@@ -213,6 +213,31 @@ def test_nonsense_in_a_json_span_costs_itself_alone(data: st.DataObject) -> None
     assert harvest.counts.spans == 5
     assert harvest.counts.dynamodb_spans >= 3
     assert is_sane(harvest)
+
+
+ODD_VALUES: list[dict[str, Any]] = [
+    {"boolValue": "yes"},
+    {"boolValue": [1]},
+    {"doubleValue": []},
+    {"doubleValue": 10**400},
+    {"intValue": 2**70},
+    {"stringValue": "\ud800"},
+    {"arrayValue": {"values": [{"doubleValue": {}}]}},
+]
+
+
+@pytest.mark.parametrize("value", ODD_VALUES, ids=lambda value: json.dumps(value)[:30])
+def test_a_json_value_that_is_none_costs_its_span_or_if_the_resource_s_the_request(
+    value: dict[str, Any],
+) -> None:
+    odd = {"key": "x", "value": value}
+    in_span, in_resource = to_json(SAMPLE), to_json(SAMPLE)
+    json_spans(in_span)[0]["attributes"].append(odd)
+    harvest = make_decoder().decode_json(json.dumps(in_span).encode(), NOW)
+    assert (harvest.counts.malformed_spans, harvest.counts.dynamodb_spans) == (1, 3)
+    in_resource["resourceSpans"][0]["resource"]["attributes"].append(odd)
+    with pytest.raises(TelemetryError, match="no ExportTraceServiceRequest in JSON"):
+        make_decoder().decode_json(json.dumps(in_resource).encode(), NOW)
 
 
 @given(mutants(json.dumps(to_json(SAMPLE)).encode()))
