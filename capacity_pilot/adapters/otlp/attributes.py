@@ -11,7 +11,9 @@ from enum import Enum, auto
 from typing import Any
 
 from capacity_pilot.adapters.otlp.capacity import Consumed, parse_capacity
+from capacity_pilot.adapters.otlp.operations import dimension_of_statement
 from capacity_pilot.adapters.otlp.wire import AnyValue, KeyValue
+from capacity_pilot.core.model import Dimension
 
 
 class Slot(Enum):
@@ -31,7 +33,7 @@ class Slot(Enum):
     RETRIES = auto()
     HTTP_STATUS = auto()
     ERROR_TYPE = auto()
-    STATEMENT_VERB = auto()
+    STATEMENT_DIMENSION = auto()
 
 
 _SLOTS: dict[bytes, Slot] = {
@@ -56,8 +58,8 @@ _SLOTS: dict[bytes, Slot] = {
     b"http.status_code": Slot.HTTP_STATUS,
     b"http.response.status_code": Slot.HTTP_STATUS,
     b"error.type": Slot.ERROR_TYPE,
-    b"db.statement": Slot.STATEMENT_VERB,
-    b"db.query.text": Slot.STATEMENT_VERB,
+    b"db.statement": Slot.STATEMENT_DIMENSION,
+    b"db.query.text": Slot.STATEMENT_DIMENSION,
 }
 
 _SYSTEMS = frozenset(("dynamodb", "aws.dynamodb"))
@@ -124,8 +126,8 @@ class AttributeMemo(dict[bytes, Fact | None]):
         return fact
 
     def _intern(self, slot: Slot, value: Any) -> Fact:
-        """One fact per value where many attributes tell the same, as statements do by verb."""
-        if slot is not Slot.STATEMENT_VERB:
+        """One fact per value where many attributes tell the same, as statements do."""
+        if slot is not Slot.STATEMENT_DIMENSION:
             return Fact(slot, value)
         return self._facts.setdefault((slot, value), Fact(slot, value))
 
@@ -200,9 +202,10 @@ def _read_capacity(value: AnyValue) -> tuple[Consumed, ...] | None:
         return None
 
 
-def _read_verb(value: AnyValue) -> str:
+def _read_statement(value: AnyValue) -> Dimension | None:
+    """Of a PartiQL statement only what it does is kept: statements differ without end."""
     words = _read_text(value).split(maxsplit=1)
-    return words[0][:16] if words else ""
+    return dimension_of_statement(words[0]) if words else None
 
 
 _READERS = {
@@ -218,5 +221,5 @@ _READERS = {
     Slot.RETRIES: _read_retries,
     Slot.HTTP_STATUS: _read_whole_number,
     Slot.ERROR_TYPE: _read_text,
-    Slot.STATEMENT_VERB: _read_verb,
+    Slot.STATEMENT_DIMENSION: _read_statement,
 }

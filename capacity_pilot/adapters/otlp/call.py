@@ -15,7 +15,6 @@ from capacity_pilot.adapters.otlp.operations import (
     BATCH_ALIASES,
     DATA_PLANE,
     Operation,
-    dimension_of_statement,
 )
 from capacity_pilot.core.model import Dimension
 
@@ -127,7 +126,7 @@ def _describe_demand(operation: Operation, found: dict[Slot, Any]) -> Call:
     tables, index = _name_target(operation, found)
     dimension = operation.dimension
     if dimension is None:
-        dimension = dimension_of_statement(found.get(Slot.STATEMENT_VERB, ""))
+        dimension = found.get(Slot.STATEMENT_DIMENSION)
     consumed: tuple[Consumed, ...] | None = found.get(Slot.CAPACITY, ())
     sole_table = tables[0] if len(tables) == 1 else None
     stated = tuple(_state_all(consumed or (), dimension=dimension, sole_table=sole_table))

@@ -19,20 +19,24 @@ from capacity_pilot.adapters.otlp.json_request import read_json_request
 from capacity_pilot.adapters.otlp.names import NameRegistry
 from capacity_pilot.adapters.otlp.spans import Gathered, Service, SpanReader, Window
 from capacity_pilot.adapters.otlp.wire import Resource, TraceRequest
+from capacity_pilot.core.demand import WINDOW_S
 from capacity_pilot.core.errors import InputError, TelemetryError
 
 _MAX_SERVICE_CHARS = 64
+_MAX_CACHED_RESOURCE_BYTES = 8192
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
     """What decoding keeps at most, and which ages of spans it believes.
 
-    ``max_memo_entries`` bounds each memo table, of entries up to 1 KiB; ``max_spans`` those
-    of one request, since millions of empty ones fit into few bytes.
+    ``late_after_seconds`` leaves the tick its second before the core's window ends: what is
+    older would be taken in here and lost there, uncounted. ``max_memo_entries`` bounds each
+    memo table, of entries up to 1 KiB; ``max_spans`` the spans of one request, since millions
+    of empty ones fit into few bytes.
     """
 
-    late_after_seconds: float = 300.0
+    late_after_seconds: float = WINDOW_S - 2.0
     clock_skew_seconds: float = 5.0
     max_tables: int = 20_000
     max_indexes: int = 100_000
@@ -128,11 +132,12 @@ class Decoder:
     def _service_of(self, resource: bytes) -> Service:
         service = self._services.get(resource)
         if service is None:
-            if len(self._services) >= self._bounds.max_resources:
-                self._services.clear()
             name = _service_name(resource)
             service = Service(name[:_MAX_SERVICE_CHARS], self._weights.get(name, 1.0))
-            self._services[resource] = service
+            if len(resource) <= _MAX_CACHED_RESOURCE_BYTES:
+                if len(self._services) >= self._bounds.max_resources:
+                    self._services.clear()
+                self._services[resource] = service
         return service
 
 

@@ -18,12 +18,21 @@ MAX_ADJUSTED_COUNT = 65_536.0
 """One span may not claim to stand for more calls: beyond it, noise would size tables."""
 
 
-@lru_cache(maxsize=4096)
+_MAX_CACHED_BYTES = 512
+"""What every propagator has to carry of ``tracestate`` (W3C Trace Context, section 3.3.1.5)."""
+
+
 def adjusted_count(trace_state: bytes) -> float | None:
     """Calls the span stands for; ``None`` if no threshold is recorded.
 
     Raises ``ValueError`` for a threshold that cannot be read or is implausibly high.
     """
+    if len(trace_state) > _MAX_CACHED_BYTES:
+        return _read_count(trace_state)
+    return _recall_count(trace_state)
+
+
+def _read_count(trace_state: bytes) -> float | None:
     threshold = _find_threshold(trace_state.decode("ascii", "replace"))
     if threshold is None:
         return None
@@ -35,6 +44,9 @@ def adjusted_count(trace_state: bytes) -> float | None:
         msg = f"tracestate threshold {threshold!r} means {count:.3g} calls per span"
         raise ValueError(f"{msg}, more than {MAX_ADJUSTED_COUNT:.0f}")
     return count
+
+
+_recall_count = lru_cache(maxsize=4096)(_read_count)
 
 
 def _find_threshold(trace_state: str) -> str | None:

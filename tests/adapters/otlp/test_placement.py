@@ -7,14 +7,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from capacity_pilot.adapters.otlp import sampling
 from capacity_pilot.adapters.otlp.attributes import AttributeMemo
 from capacity_pilot.adapters.otlp.decode import Bounds
 from capacity_pilot.adapters.otlp.harvest import MAX_CALLERS, OTHER_CALLERS, Counts
 from capacity_pilot.adapters.otlp.names import TURNOVER_SECONDS
 from capacity_pilot.adapters.otlp.sampling import MAX_ADJUSTED_COUNT, adjusted_count
+from capacity_pilot.core.demand import WINDOW_S
 from capacity_pilot.core.errors import InputError
 
-from .traces import NOW, SECOND, attributes, botocore, decode, make_decoder, sole, span, split
+from .traces import (
+    NOW,
+    SECOND,
+    attributes,
+    botocore,
+    decode,
+    make_decoder,
+    request,
+    sole,
+    span,
+    split,
+)
 
 PUT = botocore("PutItem", capacity=[split(2.0)])
 
@@ -31,7 +44,13 @@ def test_demand_lies_in_the_second_in_which_the_call_ended(nanos: int) -> None:
 
 @pytest.mark.parametrize(
     ("age", "counter"),
-    [(301.0, "late"), (299.0, None), (0.0, None), (-4.0, None), (-6.0, "clock_skew")],
+    [
+        (WINDOW_S - 1.0, "late"),
+        (WINDOW_S - 3.0, None),
+        (0.0, None),
+        (-4.0, None),
+        (-6.0, "clock_skew"),
+    ],
 )
 def test_spans_too_old_or_from_the_future_are_counted_not_placed(
     age: float, counter: str | None
@@ -68,6 +87,24 @@ def test_a_threshold_says_how_many_calls_a_span_stands_for(
     trace_state: str, count: float | None
 ) -> None:
     assert adjusted_count(trace_state.encode()) == pytest.approx(count)
+
+
+def test_a_long_tracestate_is_read_but_not_kept() -> None:
+    others = ",".join(f"vendor{n}={'x' * 200}" for n in range(30))
+    before = sampling._recall_count.cache_info().currsize
+    assert adjusted_count(f"{others},ot=th:8".encode()) == 2.0
+    assert sampling._recall_count.cache_info().currsize == before
+
+
+def test_a_long_resource_is_read_but_not_kept() -> None:
+    decoder = make_decoder(ratios={"shop": 0.5})
+    for length, kept in ((10, 1), (10_000, 1), (20, 2)):
+        message = request(span(PUT))
+        resource = message.resource_spans[0].resource
+        resource.attributes.extend(attributes({"process.command_line": "x" * length}))
+        harvest = decoder.decode_protobuf(message.SerializeToString(), NOW)
+        assert sole(harvest)[1].requests == 2.0
+        assert len(decoder._services) == kept
 
 
 def test_a_sampled_span_weighs_as_many_calls_in_every_figure() -> None:
@@ -144,6 +181,16 @@ def test_attributes_that_never_repeat_are_not_remembered() -> None:
         (attribute,) = attributes({"aws.request_id": f"REQUEST{number}"})
         assert memo[attribute.SerializeToString()] is None
     assert len(memo) < 100
+
+
+def test_statements_leave_only_what_they_do() -> None:
+    memo = AttributeMemo(max_entries=1_000)
+    facts = set()
+    for number in range(100):
+        (attribute,) = attributes({"db.statement": f"VERB{number} " + "x" * 2_000})
+        facts.add(memo[attribute.SerializeToString()])
+    assert len(facts) == 1
+    assert not memo
 
 
 def test_callers_without_tables_are_bounded() -> None:
