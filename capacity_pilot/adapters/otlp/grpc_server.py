@@ -10,6 +10,7 @@ import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
 
+from capacity_pilot.adapters.otlp.body import OversizedError
 from capacity_pilot.adapters.otlp.endpoint import Endpoint
 from capacity_pilot.adapters.otlp.receiver import (
     MAX_CONCURRENT_REQUESTS,
@@ -46,8 +47,8 @@ async def serve_grpc(
 
     gRPC itself answers RESOURCE_EXHAUSTED to messages beyond ``max_request_bytes``, which it
     also holds against their decompressed size, and to calls beyond
-    ``max_concurrent_requests``; neither is counted among the receiver's refusals. Raises
-    ``OSError`` if the port cannot be bound.
+    ``max_concurrent_requests``; only the latter go uncounted. Raises ``OSError`` if the port
+    cannot be bound.
     """
     server = grpc.aio.server(
         options=[
@@ -71,16 +72,26 @@ async def serve_grpc(
 
 
 class _TraceService(_GenericHandler):
-    """Skips gRPC's own message classes: the body goes to the decoder as it came."""
+    """Skips gRPC's own message classes: the body goes to the decoder as it came.
+
+    On the wire a stream of one request is a single request. Served as a stream, a message that
+    gRPC refuses for its size is one that never comes, and can be counted; a unary handler
+    would not be called at all.
+    """
 
     def __init__(self, receiver: Receiver) -> None:
         self._receiver = receiver
-        self._export_handler = grpc.unary_unary_rpc_method_handler(self._export)
+        self._export_handler = grpc.stream_unary_rpc_method_handler(self._export)
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> _MethodHandler | None:
         return self._export_handler if handler_call_details.method == EXPORT else None
 
-    async def _export(self, body: bytes, context: _Context) -> bytes:
+    async def _export(self, bodies: AsyncIterator[bytes], context: _Context) -> bytes:
+        body = await anext(bodies, None)
+        if body is None:
+            msg = "the message exceeds the largest size, or never came"
+            self._receiver.note_refusal(OversizedError(msg))
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, msg)
         try:
             self._receiver.ensure_room()
             return self._receiver.receive_protobuf(body).SerializeToString()

@@ -212,8 +212,10 @@ async def test_a_grpc_bomb_does_not_go_off_either(site: Site) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await site.export(bytes(20_000_000))
     assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert site.receiver.refusals.oversized == 1
     await site.export(GOOD)
     assert site.units() == 2.0
+    assert site.receiver.refusals.oversized == 1
 
 
 async def test_grpc_refuses_what_is_malformed(site: Site) -> None:
