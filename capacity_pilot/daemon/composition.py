@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -78,8 +78,7 @@ async def run_daemon(settings: DaemonSettings) -> None:
                 await _wait_for_end(stopping, failure)
             # No tick from here on: what is in flight may end, nothing more is begun.
             log.info("stopping", calls_in_flight=len(calls))
-            if calls:
-                await asyncio.wait(calls, timeout=_IN_FLIGHT_GRACE_S)
+            await _let_end(calls, grace_s=_IN_FLIGHT_GRACE_S)
 
 
 async def _wait_for_end(stopping: asyncio.Event, failure: asyncio.Future[None]) -> None:
@@ -91,6 +90,21 @@ async def _wait_for_end(stopping: asyncio.Event, failure: asyncio.Future[None]) 
             failure.result()
     finally:
         stopped.cancel()
+
+
+async def _let_end(calls: Iterable[asyncio.Task[None]], *, grace_s: float) -> None:
+    """Waits for the calls, and gives up those that outlast the grace.
+
+    Whoever stopped the process kills it some time later anyway. What a call given up has done
+    is read from the table by the next process.
+    """
+    if not (waiting := set(calls)):
+        return
+    _, waiting = await asyncio.wait(waiting, timeout=grace_s)
+    if waiting:
+        log.warning("calls_given_up", calls=len(waiting))
+    for call in waiting:
+        call.cancel()
 
 
 def _read_policies(settings: DaemonSettings) -> PolicySet:
