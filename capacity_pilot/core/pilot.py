@@ -162,15 +162,26 @@ class Pilot:
     def _address(self, samples: Mapping[SampleKey, Sample]) -> tuple[Arrivals, int]:
         """Samples by name to arrivals by slot; those without a slot are counted."""
         placed = [
-            (slot + dimension, second, sample.units, sample.refusals)
+            (slot, second, sample.units, sample.refusals)
             for (table, index, dimension, second), sample in samples.items()
-            if (slot := self._fleet.slot(Resource(table, index), Dimension.READ)) is not None
+            if (slot := self._slot_paying(table, index, Dimension(dimension))) is not None
         ]
         if not placed:
             return Arrivals.none(), len(samples)
         slots, seconds, units, refusals = np.array(placed, dtype=np.float64).T
         arrivals = Arrivals(slots.astype(np.int64), seconds.astype(np.int64), units, refusals)
         return arrivals, len(samples) - len(placed)
+
+    def _slot_paying(self, table: str, index: str, dimension: Dimension) -> int | None:
+        """The slot a sample counts in.
+
+        An index that DescribeTable does not list among the global ones is a local one, which is
+        read at its table's expense. A span that states no more than a total cannot say so.
+        """
+        slot = self._fleet.slot(Resource(table, index), dimension)
+        if slot is None and dimension is Dimension.READ:
+            slot = self._fleet.slot(Resource(table), dimension)
+        return slot
 
     def _settle(self, description: TableDescription) -> Applied | None:
         """Closes a requested change once it is in force, and learns how long it took."""

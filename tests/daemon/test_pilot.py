@@ -218,3 +218,20 @@ def test_a_global_table_is_watched_and_left_alone() -> None:
     step = run(pilot, {FEED: 300.0}, since=NOON, seconds=30)
     assert step.plans == ()
     assert demand_of(step, FEED) == pytest.approx(300.0)
+
+
+def test_what_a_local_index_serves_is_the_tables_and_writes_to_one_unknown_are_nobodys() -> None:
+    pilot = make_pilot(describe(FEED, BY_DAY))
+    read, write = int(Dimension.READ), int(Dimension.WRITE)
+    second = int(NOON)
+    samples: dict[SampleKey, Sample] = {
+        ("feed", "by-length", read, second): Sample(units=30.0, requests=1),
+        ("feed", "by-length", write, second): Sample(units=20.0, requests=1),
+        ("feed", "by-day", read, second): Sample(units=5.0, requests=1),
+        ("other", "by-length", read, second): Sample(units=7.0, requests=1),
+    }
+    step = pilot.step(samples, NOON + 1)
+    assert step.unmanaged == 2
+    demand = pilot._state.demand.units.sum(axis=0)
+    slots = [pilot.fleet.slot(r, Dimension.READ) for r in (FEED, BY_DAY)]
+    assert [demand[slot] for slot in slots if slot is not None] == [30.0, 5.0]
