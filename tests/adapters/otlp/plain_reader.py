@@ -18,10 +18,10 @@ Key = tuple[str, str, int, int]
 READS = ("GetItem", "BatchGetItem", "Query", "Scan", "TransactGetItems")
 
 
-def read_stated_units(body: bytes) -> dict[Key, float]:
+def read_stated_units(request: ExportTraceServiceRequest) -> dict[Key, float]:
     sums: dict[Key, float] = defaultdict(float)
-    has_local_indexes = b"LocalSecondaryIndexes" in body
-    for span in iterate_spans(ExportTraceServiceRequest.FromString(body)):
+    has_local_indexes = b"LocalSecondaryIndexes" in request.SerializeToString()
+    for span in iterate_spans(request):
         values = {a.key: plain_value(a.value) for a in span.attributes}
         if not is_dynamodb(span, values):
             continue
