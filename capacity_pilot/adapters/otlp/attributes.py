@@ -29,6 +29,7 @@ class Slot(Enum):
     TABLE_FALLBACK = auto()
     INDEX = auto()
     IS_CONSISTENT = auto()
+    LIMIT = auto()
     CAPACITY = auto()
     RETRIES = auto()
     HTTP_STATUS = auto()
@@ -52,6 +53,7 @@ _SLOTS: dict[bytes, Slot] = {
     b"db.name": Slot.TABLE_FALLBACK,
     b"aws.dynamodb.index_name": Slot.INDEX,
     b"aws.dynamodb.consistent_read": Slot.IS_CONSISTENT,
+    b"aws.dynamodb.limit": Slot.LIMIT,
     b"aws.dynamodb.consumed_capacity": Slot.CAPACITY,
     b"retry_attempts": Slot.RETRIES,  # botocore, aiobotocore
     b"aws.xray.retries": Slot.RETRIES,
@@ -217,6 +219,7 @@ _READERS = {
     Slot.TABLE_FALLBACK: _read_tables,
     Slot.INDEX: _read_text,
     Slot.IS_CONSISTENT: _read_flag,
+    Slot.LIMIT: _read_whole_number,
     Slot.CAPACITY: _read_capacity,
     Slot.RETRIES: _read_retries,
     Slot.HTTP_STATUS: _read_whole_number,

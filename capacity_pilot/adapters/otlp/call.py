@@ -40,7 +40,7 @@ class Call:
     ``dimension`` is ``None`` only where ``stated`` tells it, or for calls that are no demand.
     ``stated`` is empty when the span states no capacity, and its ``parts`` are ``None`` only
     where table and indexes share a total in ways the span does not say. ``index`` is ``""``
-    unless a read names one.
+    unless a read names one. ``limit`` is the most items a query or scan asked for, 1 if unsaid.
 
     The rest is worked out once for all spans that share the call. ``lessons`` are what
     ``stated`` teaches, in eventual reads. ``charges`` are the call's demand as (table, index,
@@ -54,6 +54,7 @@ class Call:
     tables: tuple[str, ...] = ()
     index: str = ""
     is_consistent: bool = False
+    limit: int = 1
     stated: tuple[Stated, ...] = ()
     has_malformed_capacity: bool = False
     retries: int = 0
@@ -149,6 +150,7 @@ def _describe_demand(operation: Operation, found: dict[Slot, Any]) -> Call:
         tables=tables,
         index=index,
         is_consistent=is_consistent,
+        limit=max(found.get(Slot.LIMIT, 1), 1) if operation.is_indexed_read else 1,
         stated=stated,
         has_malformed_capacity=consumed is None,
         retries=retries,

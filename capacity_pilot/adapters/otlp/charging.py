@@ -98,6 +98,7 @@ def _charge_estimate(ledger: _Ledger, estimator: Estimator) -> None:
             _shape(call, table, call.dimension),
             is_consistent=call.is_consistent,
             is_transactional=call.operation is not None and call.operation.is_transactional,
+            items=call.limit,
         )
         ledger.charge(table, call.dimension, parts, is_estimated=True)
 

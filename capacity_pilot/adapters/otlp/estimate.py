@@ -21,6 +21,9 @@ MEMORY_CALLS = 256
 MAX_LEARNED_INDEXES = 64
 """Indexes whose share one shape of call may have; DynamoDB's default quota is 20 per table."""
 
+_PAGE_BYTES = 1 << 20
+"""The most one query or scan reads (API reference, Query)."""
+
 NEGLIGIBLE = 1e-3
 """Share of a call's units below which an index no longer takes part."""
 
@@ -95,12 +98,20 @@ class Estimator:
         if parts is not None:
             _learn_parts(learned.parts, parts, remaining=remaining, gained=gained)
 
-    def estimate(self, shape: Shape, *, is_consistent: bool, is_transactional: bool) -> Parts:
-        """Units of one call over the table and its indexes; never empty."""
+    def estimate(
+        self, shape: Shape, *, is_consistent: bool, is_transactional: bool, items: int = 1
+    ) -> Parts:
+        """Units of one call over the table and its indexes; never empty.
+
+        ``items`` is how many a query or scan asked for, if it said.
+        """
         learned = self._learned.get(shape)
         if learned is None or not learned.calls:
             return self._least(
-                shape, is_consistent=is_consistent, is_transactional=is_transactional
+                shape,
+                is_consistent=is_consistent,
+                is_transactional=is_transactional,
+                items=items,
             )
         self._learned.move_to_end(shape)
         mean = learned.units / learned.calls * consistency_factor(is_consistent=is_consistent)
@@ -118,16 +129,20 @@ class Estimator:
             return _divide(units, dict(self._write_units(shape.table, of_table=1.0)))
         return parts
 
-    def _least(self, shape: Shape, *, is_consistent: bool, is_transactional: bool) -> Parts:
-        """One item's cost by AWS's arithmetic (developer guide, "Read/write capacity mode").
+    def _least(
+        self, shape: Shape, *, is_consistent: bool, is_transactional: bool, items: int
+    ) -> Parts:
+        """The cost by AWS's arithmetic (developer guide, "Read/write capacity mode").
 
         A write costs 1 unit per KiB begun, a strongly consistent read 1 per 4 KiB begun, an
-        eventual one half; transactions cost twice. How many items a batch or a query
-        touches is not knowable: it counts as one.
+        eventual one half; transactions cost twice. A query or scan is charged for the sum of
+        what it read, at most 1 MiB: one with a limit is taken to fill it, as pages do. How many
+        items a batch touches, or a query without a limit, is not knowable: it counts as one.
         """
         if shape.dimension is Dimension.WRITE:
             return self._write_units(shape.table, of_table=2.0 if is_transactional else 1.0)
         size = self._item_bytes.get(shape.table, {}).get(shape.read_index, 1.0)
+        size = min(size * items, max(size, _PAGE_BYTES))
         units = math.ceil(size / 4096) * 0.5
         units *= 4.0 if is_transactional else consistency_factor(is_consistent=is_consistent)
         return ((shape.read_index, units),)

@@ -59,6 +59,10 @@ def test_knowing_nothing_the_least_aws_charges(values: dict[str, Value], expecte
         (botocore("TransactWriteItems"), {("", WRITE): 12.0, ("by-g", WRITE): 1.0}),
         (botocore("TransactGetItems"), {("", READ): 4.0}),
         (botocore("Query", index="by-g"), {("by-g", READ): 0.5}),  # its items are 100 bytes
+        (botocore("Query", limit=3), {("", READ): 2.5}),  # 16.5 KiB: 5 of 4 KiB, half each
+        (botocore("Scan", limit=1 << 40), {("", READ): 128.0}),  # no page is above 1 MiB
+        (botocore("Query", limit=-3), {("", READ): 1.0}),
+        (botocore("GetItem", limit=3), {("", READ): 1.0}),
     ],
 )
 def test_the_mean_item_sizes_tell_more(

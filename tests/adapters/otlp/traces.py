@@ -93,6 +93,7 @@ def botocore(operation: str, table: str | None = "orders", **more: Value) -> dic
     names = {
         "capacity": "aws.dynamodb.consumed_capacity",
         "index": "aws.dynamodb.index_name",
+        "limit": "aws.dynamodb.limit",
         "consistent": "aws.dynamodb.consistent_read",
         "retries": "retry_attempts",
         "status": "http.status_code",
