@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import structlog
 
+from capacity_pilot.core.backoff import Backoffs
 from capacity_pilot.core.errors import GatewayError
 from capacity_pilot.core.model import (
     CapacityChange,
@@ -26,7 +27,6 @@ from capacity_pilot.core.model import (
 )
 from capacity_pilot.core.pilot import Pilot, Step
 from capacity_pilot.core.ports import CapacityGateway, Clock
-from capacity_pilot.core.backoff import Backoffs
 from capacity_pilot.daemon.narration import render_changes, render_plan_targets
 
 _READS_AT_ONCE = 8

@@ -10,7 +10,7 @@ from capacity_pilot.core.fleet import Floats
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """Capacity asked for at ``at_s`` seconds into the replay, and why; in force at ``in_force_s``."""
+    """Capacity asked for at ``at_s`` seconds into the replay, from what to what, and why."""
 
     at_s: float
     before: int

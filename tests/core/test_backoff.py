@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capacity_pilot.core.model import Direction, Outcome, OutcomeKind, Plan
 from capacity_pilot.core.backoff import Backoffs
+from capacity_pilot.core.model import Direction, Outcome, OutcomeKind, Plan
 
 NOW = 1_000_000.0
 IN, OUT = Direction.IN, Direction.OUT
