@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import numpy as np
+
 from capacity_pilot.core.model import (
     BillingMode,
     Dimension,
@@ -110,13 +112,17 @@ class ResourceState:
 
 @dataclass(slots=True, kw_only=True)
 class TableState:
-    """A table with its indexes; ``resources`` is keyed by index name, the table under ``""``."""
+    """A table with its indexes; ``resources`` is keyed by index name, the table under ``""``.
+
+    ``draws`` is where its apply times come from.
+    """
 
     spec: TableSpec
     arn: str
     table_id: str
     created_at: float
     resources: dict[str, ResourceState]
+    draws: np.random.Generator
     tags: dict[str, str] = field(default_factory=dict)
 
     @property

@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
+from capacity_pilot.core.errors import InputError
 from capacity_pilot.core.model import (
     BillingMode,
     Dimension,
@@ -62,7 +64,7 @@ class World:
         )
         self.meter = Meter(publication_lag_seconds=self.settings.publication_lag_seconds)
         self._tables: dict[str, TableState] = {}
-        self._rng = np.random.default_rng(self.settings.seed)
+        self._slowdown = 1.0
         self._limiter = ControlPlaneLimiter(
             per_second=self.settings.control_plane_per_second,
             largest_burst=self.settings.control_plane_burst,
@@ -102,6 +104,12 @@ class World:
 
     # Control plane
 
+    def slow_down(self, factor: float) -> None:
+        """Changes requested from now on take ``factor`` times as long; 1 is as usual."""
+        if not 0 < factor < np.inf:
+            raise InputError(f"slow-down is {factor}; it must be above 0")
+        self._slowdown = factor
+
     def table(self, name: str) -> TableState:
         """Raises ResourceNotFoundException for a table that does not exist."""
         state = self._tables.get(name)
@@ -130,6 +138,8 @@ class World:
             table_id=f"00000000-0000-0000-0000-{serial:012x}",
             created_at=now,
             resources={},
+            # A table's luck is its own: it does not hang on which other tables there are.
+            draws=np.random.default_rng((self.settings.seed, zlib.crc32(spec.name.encode()))),
         )
         on_demand = spec.billing_mode is BillingMode.PAY_PER_REQUEST
         for index, units in requested.items():
@@ -184,10 +194,11 @@ class World:
         if updates.is_increase(resource.units, units):
             resource.last_increase_at = now
         takes = self.settings.apply_times.draw(
-            self._rng,
+            state.draws,
             is_index=bool(index),
             is_warm=units.read <= resource.warm.read and units.write <= resource.warm.write,
         )
+        takes *= self._slowdown
         resource.status = ResourceStatus.UPDATING
         resource.pending = PendingChange(units, now + takes)
         self._schedule(state, index, now + takes)
