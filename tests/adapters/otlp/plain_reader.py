@@ -34,6 +34,14 @@ def read_stated_units(request: ExportTraceServiceRequest) -> dict[Key, float]:
     return {key: units for key, units in sums.items() if units}
 
 
+def count_calls(request: ExportTraceServiceRequest) -> int:
+    """Spans of DynamoDB calls, whatever they tell."""
+    return sum(
+        is_dynamodb(span, {a.key: plain_value(a.value) for a in span.attributes})
+        for span in iterate_spans(request)
+    )
+
+
 def add_capacity(
     sums: dict[Key, float], stated: dict[str, Any], span: Span, values: Any, operation: str
 ) -> None:

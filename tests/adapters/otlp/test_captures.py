@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from capacity_pilot.adapters.otlp.harvest import Harvest
 
-from .plain_reader import iterate_spans, read_stated_units
+from .plain_reader import count_calls, iterate_spans, read_stated_units
 from .traces import READ, WRITE, make_decoder, units
 
 FOLDER = Path(__file__).parents[4] / "shared" / "data" / "otlp"
@@ -51,6 +51,7 @@ def test_every_capture_agrees_with_a_plain_reading(path: Path) -> None:
     }
     assert stated == pytest.approx(read_stated_units(parse(path)))
     assert harvest.counts.malformed_spans == 0
+    assert harvest.counts.dynamodb_spans == count_calls(parse(path)) > 0
 
 
 @pytest.mark.parametrize(
@@ -84,6 +85,16 @@ def test_every_capture_agrees_with_a_plain_reading(path: Path) -> None:
 )
 def test_units_worked_out_by_hand(name: str, expected: dict[tuple[str, str, int], float]) -> None:
     assert units(replay(name)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "operation", ["ExecuteStatement", "TransactGetItems", "TransactWriteItems"]
+)
+def test_calls_that_name_no_table_are_counted_by_who_made_them(operation: str) -> None:
+    harvest = replay(f"python_moto_{operation}.pb")
+    assert not harvest.samples
+    assert harvest.counts.without_table_by == {f"checkout:{operation}": 3}
+    assert harvest.counts.without_table == harvest.counts.dynamodb_spans == 3
 
 
 def test_a_ratio_sampler_that_leaves_no_trace_needs_its_ratio_told() -> None:
