@@ -1,8 +1,9 @@
 """Strategies replayed beside the pilot, each as its own documentation describes it.
 
-A rival sees what its like would see: CloudWatch's minutes when they are published and what
-DescribeTable reports. It answers with the units the table should have, or ``None``. Rivals are
-plain objects driven by the replay; they keep no clock and do no I/O.
+A reactive rival sees what its like would see: CloudWatch's minutes when they are published and
+what DescribeTable reports. It answers with the units the table should have, or ``None``. Rivals
+are plain objects driven by the replay; they keep no clock and do no I/O. ``registry`` knows them
+all by name, those that only price or size what is known beforehand included.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
+
+from capacity_pilot.core.errors import InputError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +50,15 @@ class Bounds:
     least: int
     most: int
 
+    def __post_init__(self) -> None:
+        if not 1 <= self.least <= self.most:
+            raise InputError(
+                f"bounds are {self.least} to {self.most} units; it must be 1 <= least <= most"
+            )
+
+    def clamp(self, units: int) -> int:
+        return min(max(units, self.least), self.most)
+
 
 class Rival(Protocol):
     """Asked every 60 s, right after a minute was due to be published."""
@@ -55,7 +67,11 @@ class Rival(Protocol):
     def name(self) -> str: ...
 
     def decide(self, sight: Sight) -> int | None:
-        """Units the table should have now, within bounds; ``None`` leaves it as it is."""
+        """Units the table should have now, within bounds; ``None`` leaves it as it is.
+
+        Asked again each minute, also after the table refused what was decided: whoever would
+        try again answers the same again.
+        """
         ...
 
     def refused(self, now: float) -> None:
