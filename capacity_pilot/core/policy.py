@@ -21,7 +21,8 @@ _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _PPM = re.compile(r"(\d+(?:\.\d+)?)\s*ppm")
 
 
-def _parse_duration(value: object) -> object:
+def parse_duration(value: object) -> object:
+    """Seconds of ``90s``, ``10m`` or ``2h``; what is not text is left as it is."""
     if isinstance(value, str):
         if not (match := _DURATION.fullmatch(value.strip())):
             raise ValueError(f"{value!r} is not a duration such as 90s, 10m or 2h")
@@ -37,7 +38,7 @@ def _parse_ppm(value: object) -> object:
     return value
 
 
-Duration = Annotated[float, BeforeValidator(_parse_duration), Field(ge=0, le=6 * 3600)]
+Duration = Annotated[float, BeforeValidator(parse_duration), Field(ge=0, le=6 * 3600)]
 Ppm = Annotated[float, BeforeValidator(_parse_ppm), Field(ge=0.1, le=100_000)]
 
 

@@ -179,8 +179,22 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert str(raised.value) == f"{missing}: No such file or directory"
 
 
-def test_a_folder_is_no_file(tmp_path: Path) -> None:
-    with pytest.raises(PolicyError, match="Is a directory"):
+def test_a_folder_is_read_as_one_set_in_order_of_name(tmp_path: Path) -> None:
+    (tmp_path / "b.yaml").write_text(GOOD.replace("name: feed", "name: later"))
+    (tmp_path / "a.yml").write_text(GOOD.replace("name: feed", "name: first"))
+    (tmp_path / "notes.txt").write_text("not a policy")
+    assert [policy.name for policy in load_policies(tmp_path).policies] == ["first", "later"]
+
+
+def test_a_bad_file_of_a_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "good.yaml").write_text(GOOD)
+    (tmp_path / "bad.yaml").write_text("version: 2\n")
+    with pytest.raises(PolicyError, match=r"bad\.yaml:1: version:"):
+        load_policies(tmp_path)
+
+
+def test_a_folder_without_policies_is_no_policy(tmp_path: Path) -> None:
+    with pytest.raises(PolicyError, match=r"there is no \.yaml file in this folder"):
         load_policies(tmp_path)
 
 

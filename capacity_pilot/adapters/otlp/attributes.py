@@ -187,6 +187,14 @@ def _read_retries(value: AnyValue) -> int:
     return retries
 
 
+def _read_limit(value: AnyValue) -> int:
+    """An odd one is as good as unsaid: it only helps to estimate."""
+    try:
+        return max(_read_whole_number(value), 1)
+    except ValueError:
+        return 1
+
+
 def _read_flag(value: AnyValue) -> bool:
     if value.WhichOneof("value") == "bool_value":
         return value.bool_value
@@ -219,7 +227,7 @@ _READERS = {
     Slot.TABLE_FALLBACK: _read_tables,
     Slot.INDEX: _read_text,
     Slot.IS_CONSISTENT: _read_flag,
-    Slot.LIMIT: _read_whole_number,
+    Slot.LIMIT: _read_limit,
     Slot.CAPACITY: _read_capacity,
     Slot.RETRIES: _read_retries,
     Slot.HTTP_STATUS: _read_whole_number,

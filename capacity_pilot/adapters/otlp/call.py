@@ -150,7 +150,7 @@ def _describe_demand(operation: Operation, found: dict[Slot, Any]) -> Call:
         tables=tables,
         index=index,
         is_consistent=is_consistent,
-        limit=max(found.get(Slot.LIMIT, 1), 1) if operation.is_indexed_read else 1,
+        limit=found.get(Slot.LIMIT, 1) if operation.is_indexed_read else 1,
         stated=stated,
         has_malformed_capacity=consumed is None,
         retries=retries,

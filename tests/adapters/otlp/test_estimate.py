@@ -62,6 +62,7 @@ def test_knowing_nothing_the_least_aws_charges(values: dict[str, Value], expecte
         (botocore("Query", limit=3), {("", READ): 2.5}),  # 16.5 KiB: 5 of 4 KiB, half each
         (botocore("Scan", limit=1 << 40), {("", READ): 128.0}),  # no page is above 1 MiB
         (botocore("Query", limit=-3), {("", READ): 1.0}),
+        (botocore("Query", limit="many"), {("", READ): 1.0}),
         (botocore("GetItem", limit=3), {("", READ): 1.0}),
     ],
 )
