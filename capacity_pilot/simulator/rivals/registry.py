@@ -42,8 +42,8 @@ DEFAULT_NAMES: Final = (
     "clairvoyant",
 )
 
-_NUMBERED: Final = re.compile(r"(aws-auto-scaling|static-percentile)-(\d{1,3}(?:\.\d{1,6})?)")
-_KNOWN: Final = (
+_NUMBERED: Final = re.compile(r"(aws-auto-scaling|static-percentile)-(\d{1,3}(?:\.\d{1,3})?)")
+_KNOWN: Final = (  # three decimals at most, so that a name is said back as it was given
     f"aws-auto-scaling-N (N from {LOWEST_TARGET:g} to {HIGHEST_TARGET:g}), dynamic-dynamodb, "
     "static-peak, static-percentile-N (N above 0, at most 100), on-demand, clairvoyant"
 )
