@@ -39,8 +39,6 @@ class Sight:
     news: Sequence[Minute]
     provisioned: int
     is_changeable: bool
-    decreases_today: int
-    last_decrease_at: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +70,4 @@ class Rival(Protocol):
         Asked again each minute, also after the table refused what was decided: whoever would
         try again answers the same again.
         """
-        ...
-
-    def refused(self, now: float) -> None:
-        """The table would not take what was last decided (busy, or out of decreases)."""
         ...

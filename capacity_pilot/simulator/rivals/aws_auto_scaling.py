@@ -92,9 +92,6 @@ class AwsAutoScaling:
                 return self._bounds.clamp(provisioned)
         return self._tracked(provisioned) if self._is_high or self._is_low else None
 
-    def refused(self, now: float) -> None:
-        """Nothing to remember: the alarm stands, and asks again next minute."""
-
     def _evaluate(self, provisioned: int) -> None:
         high = self._target * 60.0 * provisioned / 100.0  # units a minute, as alarms count them
         low = (self._target - POINTS_BELOW) * 60.0 * provisioned / 100.0

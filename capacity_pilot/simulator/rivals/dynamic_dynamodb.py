@@ -60,9 +60,6 @@ class DynamicDynamodb:
             return None
         return proposed
 
-    def refused(self, now: float) -> None:
-        """Nothing to remember: the next check decides anew."""
-
     def _consumed(self, now: float) -> float:
         """Units per second over the window, minutes without data taken as idle.
 

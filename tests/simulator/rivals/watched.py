@@ -30,7 +30,6 @@ class Watched:
             return decided
         if decided < self.provisioned and not self.quota.permits_decrease(self.now):
             self.refusals += 1
-            self.rival.refused(self.now)
             return decided
         if decided < self.provisioned:
             self.quota = self.quota.spend(self.now)
@@ -51,8 +50,6 @@ class Watched:
             news=news,
             provisioned=self.provisioned,
             is_changeable=not self.is_updating,
-            decreases_today=self.quota.decreases_today(self.now),
-            last_decrease_at=self.quota.last_decrease_at,
         )
 
 

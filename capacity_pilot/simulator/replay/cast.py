@@ -1,0 +1,102 @@
+"""Who takes part in a replay: for every workload one table per strategy, in one world."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from glob import escape
+
+import numpy as np
+
+from capacity_pilot.core.errors import InputError
+from capacity_pilot.core.model import AccountLimits, Dimension, Resource
+from capacity_pilot.core.policy import Bounds, PolicySet, TablePolicy
+from capacity_pilot.simulator.replay.settings import START_UTILIZATION, TABLE_LIMIT
+from capacity_pilot.simulator.workload import Workload
+
+PILOT = "pilot"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What a workload is replayed under. ``policy`` is its name in the file.
+
+    ``is_own`` is false where no policy names the table, and another one's was borrowed.
+    """
+
+    policy: str
+    is_own: bool
+    own: TablePolicy
+    least: int
+    most: int
+    start: int
+
+
+def find_rules(
+    policies: PolicySet, workloads: Sequence[Workload], dimension: Dimension
+) -> dict[str, Rule]:
+    """The rule of each workload, by name; its name is its table's.
+
+    A table no policy names is replayed by the first policy's risk, burst reliance and scale-in,
+    but between 1 unit and AWS's default maximum: bounds made for other tables would say nothing
+    about this one. Raises ``InputError`` where a policy names the table but not the dimension,
+    and for two workloads of one name.
+    """
+    rules: dict[str, Rule] = {}
+    for workload in workloads:
+        if workload.name in rules:
+            raise InputError(f"two demand files are named {workload.name}: a table has one demand")
+        found = policies.policy_for(workload.name)
+        policy = found or policies.policies[0]
+        bounds: Bounds | None = Bounds(min=1, max=TABLE_LIMIT)
+        if found is not None:
+            bounds = getattr(policy.bounds(Resource(workload.name)), dimension.label)
+        if bounds is None:
+            raise InputError(
+                f"policy {policy.name!r} fits {workload.name} but gives no {dimension.label} "
+                "bounds: there is nothing to decide"
+            )
+        rules[workload.name] = Rule(
+            policy=policy.name,
+            is_own=found is not None,
+            own=_narrow(policy, workload.name, dimension=dimension, bounds=bounds),
+            least=bounds.min,
+            most=bounds.max,
+            start=_start_units(workload, bounds),
+        )
+    return rules
+
+
+def policies_of(rules: Mapping[str, Rule]) -> PolicySet:
+    """One policy per workload, for the pilot."""
+    return PolicySet(version=1, policies=[rule.own for rule in rules.values()])
+
+
+def limits_of(rules: Mapping[str, Rule]) -> AccountLimits:
+    """Account limits that let the policies have what they name: the operator has raised them."""
+    most = max(TABLE_LIMIT, *(rule.most for rule in rules.values()))
+    return AccountLimits(table_read=most, table_write=most)
+
+
+def table_of(workload: str, strategy: str) -> str:
+    """A strategy's table in the world. The pilot's has the workload's name, as policies match."""
+    return workload if strategy == PILOT else f"{workload} / {strategy}"
+
+
+def _narrow(
+    policy: TablePolicy, table: str, *, dimension: Dimension, bounds: Bounds
+) -> TablePolicy:
+    changes: dict[str, object] = {
+        "match": {"tables": [escape(table)]},
+        "indexes": {},
+        "read": None,
+        "write": None,
+        dimension.label: bounds,
+    }
+    return TablePolicy.model_validate(policy.model_dump() | changes)
+
+
+def _start_units(workload: Workload, bounds: Bounds) -> int:
+    """What an operator would have set by the first minute's demand."""
+    wanted = np.ceil(workload.demand[:60].mean() / START_UTILIZATION)
+    return int(np.clip(wanted, bounds.min, bounds.max))

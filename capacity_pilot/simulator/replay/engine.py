@@ -1,0 +1,223 @@
+"""One pass through time: the pilot and its rivals on the same demand, each with its own table."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from capacity_pilot.core.errors import InputError
+from capacity_pilot.core.fleet import Floats
+from capacity_pilot.core.model import Dimension, Resource, ScalableTarget
+from capacity_pilot.simulator.physics.clock import ManualClock
+from capacity_pilot.simulator.physics.refusals import RefusedError
+from capacity_pilot.simulator.physics.tables import KeySchema, TableSpec, Units
+from capacity_pilot.simulator.physics.world import World
+from capacity_pilot.simulator.replay.cast import PILOT, Rule, limits_of, policies_of, table_of
+from capacity_pilot.simulator.replay.ledger import Account, Ledger
+from capacity_pilot.simulator.replay.onlookers import Onlookers, Seat
+from capacity_pilot.simulator.replay.player import PilotPlayer
+from capacity_pilot.simulator.replay.retries import Retries
+from capacity_pilot.simulator.replay.scenario import (
+    RefusedUpdates,
+    Restart,
+    Scenario,
+    SlowApplies,
+)
+from capacity_pilot.simulator.replay.settings import ReplaySettings
+from capacity_pilot.simulator.replay.telemetry import Telemetry
+from capacity_pilot.simulator.replay.world_gateway import WorldGateway
+from capacity_pilot.simulator.result import Change
+from capacity_pilot.simulator.rivals import Bounds
+from capacity_pilot.simulator.rivals.registry import (
+    FIXED,
+    REACTIVE,
+    Strategy,
+    fixed_units,
+    make_rival,
+)
+from capacity_pilot.simulator.workload import Workload
+
+Progress = Callable[[int], None]
+"""Told how many seconds of how many workloads were just replayed (their product)."""
+
+_TELL_EVERY_S = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """What a pass came to. Columns of the ledger's arrays and of ``account`` are in order of
+    ``columns``: (workload's name, strategy's name).
+    """
+
+    columns: tuple[tuple[str, str], ...]
+    ledger: Ledger
+    account: Account
+    changes: Mapping[tuple[str, str], Sequence[Change]]
+
+
+class Replay:
+    """Workloads of equal length side by side. ``run`` goes once through all their seconds."""
+
+    def __init__(
+        self,
+        workloads: Sequence[Workload],
+        *,
+        rules: Mapping[str, Rule],
+        strategies: Sequence[Strategy],
+        settings: ReplaySettings,
+        scenario: Scenario,
+    ) -> None:
+        if len({w.seconds for w in workloads}) != 1:
+            raise InputError("workloads replayed side by side must be equally long")
+        self._workloads = tuple(workloads)
+        self._rules = rules
+        self._settings = settings
+        self._scenario = scenario
+        self._seconds = workloads[0].seconds
+        self._demand = np.stack([w.demand for w in workloads], axis=1)
+        self._requests = np.stack([w.requests for w in workloads], axis=1)
+        self._is_recorded = np.stack([w.is_recorded for w in workloads], axis=1)
+        self._world = World(settings.world())
+        self._clock = ManualClock(settings.start_at)
+        played = [s for s in strategies if s.kind in REACTIVE | FIXED]
+        self._strategies = (PILOT, *(s.name for s in played))
+        self._columns = tuple((w.name, s) for s in self._strategies for w in workloads)
+        self._create_tables({s.name: s for s in played})
+        self._active = self._find_slots()
+        self._player = self._seat_pilot()
+        self._onlookers = self._seat_rivals([s for s in played if s.kind in REACTIVE])
+        self._telemetry = Telemetry(
+            scenario,
+            lag_s=settings.telemetry_lag_s,
+            draws=[
+                np.random.default_rng((settings.seed, 1, zlib.crc32(w.name.encode())))
+                for w in workloads
+            ],
+        )
+        retries = scenario.retries
+        self._retries = None if retries == "none" else Retries(retries, len(self._columns))
+
+    def run(self, on_progress: Progress = lambda _: None) -> Passage:
+        """Second by second: changes take force, whoever decides decides, demand is served."""
+        ledger = Ledger(seconds=self._seconds, slots=len(self._columns))
+        look_at = int(np.ceil(self._settings.cloudwatch_lag_s)) % 60
+        asked = np.zeros(self._world.buckets.size)
+        for second in range(self._seconds):
+            now = self._settings.start_at + second
+            self._meet_faults(second)
+            self._world.advance(now)
+            if not any(self._scenario.of(Restart, second)):
+                self._player.tick(self._telemetry.arrivals(second))
+            if second % 60 == look_at:
+                self._onlookers.look(now)
+            consumed, throttled = self._serve(second, asked)
+            ledger.note(
+                provisioned=self._world.buckets.provisioned[self._active],
+                burst=self._world.buckets.burst[self._active],
+                consumed=consumed,
+                throttled=throttled,
+            )
+            self._clock.pass_seconds(1.0)
+            if (second + 1) % _TELL_EVERY_S == 0:
+                on_progress(_TELL_EVERY_S * len(self._workloads))
+        on_progress(self._seconds % _TELL_EVERY_S * len(self._workloads))
+        return Passage(self._columns, ledger, ledger.close(), self._collect_changes())
+
+    def _serve(self, second: int, asked: Floats) -> tuple[Floats, Floats]:
+        fresh = np.tile(self._demand[second], len(self._strategies))
+        due = None if self._retries is None else self._retries.take_due(second)
+        asked[self._active] = fresh if due is None else fresh + due.sum(axis=0)
+        served, refused = self._world.serve(asked)
+        consumed, throttled = served[self._active], refused[self._active]
+        given_up = throttled
+        if self._retries is not None and due is not None:
+            given_up = self._retries.come_back(second, fresh=fresh, due=due, throttled=throttled)
+        self._tell(second, consumed=consumed, throttled=throttled, given_up=given_up)
+        return consumed, throttled
+
+    def _tell(self, second: int, *, consumed: Floats, throttled: Floats, given_up: Floats) -> None:
+        """Spans end when a call is served or given up; refusals on the way are told of too."""
+        own = slice(0, len(self._workloads))  # the pilot's tables come first
+        calls, demand = self._requests[second], self._demand[second]
+        units = consumed[own] + given_up[own]
+        per_unit = np.divide(calls, demand, out=np.zeros_like(calls), where=demand > 0)
+        self._telemetry.observe(
+            second,
+            units=units,
+            requests=np.where(demand > 0, units * per_unit, np.where(units > 0, 1.0, 0.0)),
+            refusals=throttled[own],
+            is_recorded=self._is_recorded[second],
+        )
+
+    def _meet_faults(self, second: int) -> None:
+        if not self._scenario.faults:
+            return
+        factor = 1.0
+        for slow in self._scenario.of(SlowApplies, second):
+            factor *= slow.factor
+        self._world.slow_down(factor)
+        if any(f.at <= second < f.at + 1 for f in self._scenario.of(Restart, second)):
+            self._player.restart()
+
+    def _obstruct(self, _table: str, now: float) -> RefusedError | None:
+        since_start_s = now - self._settings.start_at
+        refused = next(self._scenario.of(RefusedUpdates, since_start_s), None)
+        return None if refused is None else RefusedError(refused.code, refused.message)
+
+    def _create_tables(self, strategies: Mapping[str, Strategy]) -> None:
+        demands = {w.name: w.demand for w in self._workloads}
+        for workload, name in self._columns:
+            rule, strategy = self._rules[workload], strategies.get(name)
+            units = rule.start
+            if strategy is not None and strategy.kind in FIXED:
+                units = fixed_units(strategy, demands[workload], bounds=_bounds(rule))
+            both = (units, 1) if self._settings.dimension is Dimension.READ else (1, units)
+            spec = TableSpec(name=table_of(workload, name), key=KeySchema("id"), units=Units(*both))
+            self._world.create_table(spec, self._settings.start_at)
+        self._world.advance(self._settings.start_at)
+
+    def _find_slots(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        targets = (
+            ScalableTarget(Resource(table_of(*column)), self._settings.dimension)
+            for column in self._columns
+        )
+        return np.array([self._world.slot(target) for target in targets], dtype=np.int64)
+
+    def _seat_pilot(self) -> PilotPlayer:
+        return PilotPlayer(
+            [w.name for w in self._workloads],
+            policies=policies_of(self._rules),
+            limits=limits_of(self._rules),
+            dimension=self._settings.dimension,
+            gateway=WorldGateway(self._world, clock=self._clock, obstruct=self._obstruct),
+            clock=self._clock,
+            began_at=self._settings.start_at,
+        )
+
+    def _seat_rivals(self, strategies: Sequence[Strategy]) -> Onlookers:
+        seats = [
+            Seat(make_rival(strategy, bounds=_bounds(rule)), workload, strategy.name)
+            for strategy in strategies
+            for workload, rule in ((w.name, self._rules[w.name]) for w in self._workloads)
+        ]
+        return Onlookers(
+            seats,
+            world=self._world,
+            dimension=self._settings.dimension,
+            scenario=self._scenario,
+            obstruct=self._obstruct,
+            began_at=self._settings.start_at,
+        )
+
+    def _collect_changes(self) -> dict[tuple[str, str], Sequence[Change]]:
+        own = {(table, PILOT): changes for table, changes in self._player.changes.items()}
+        rivals = {(s.workload, s.strategy): s.changes for s in self._onlookers.seats}
+        nothing: dict[tuple[str, str], Sequence[Change]] = dict.fromkeys(self._columns, ())
+        return nothing | own | rivals
+
+
+def _bounds(rule: Rule) -> Bounds:
+    return Bounds(least=rule.least, most=rule.most)

@@ -1,0 +1,111 @@
+"""The pilot in a replay: the daemon's core and hands, moved by the replay's clock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from capacity_pilot.core.backoff import Backoffs
+from capacity_pilot.core.model import AccountLimits, Dimension, OutcomeKind, Sample, SampleKey
+from capacity_pilot.core.pilot import Pilot
+from capacity_pilot.core.policy import PolicySet
+from capacity_pilot.core.ports import Clock
+from capacity_pilot.simulator.replay.telemetry import Told
+from capacity_pilot.simulator.replay.world_gateway import WorldGateway, finish_now
+from capacity_pilot.simulator.result import Change
+
+_DESCRIBE_S = 30.0
+"""As the daemon's setting: tables are read this often, those being changed every second."""
+
+_EXPECTED_APPLY_S = 30.0
+
+
+class PilotPlayer:
+    """Drives one ``Pilot`` over the tables of all workloads, once a second."""
+
+    def __init__(
+        self,
+        tables: Sequence[str],
+        *,
+        policies: PolicySet,
+        limits: AccountLimits,
+        dimension: Dimension,
+        gateway: WorldGateway,
+        clock: Clock,
+        began_at: float,
+    ) -> None:
+        self.changes: dict[str, list[Change]] = {table: [] for table in tables}
+        self._tables = tuple(tables)
+        self._policies = policies
+        self._limits = limits
+        self._dimension = dimension
+        self._gateway = gateway
+        self._clock = clock
+        self._began_at = began_at
+        self.restart()
+
+    def restart(self) -> None:
+        """Forgets everything but what AWS tells."""
+        self._pilot = Pilot(
+            self._policies,
+            limits=self._limits,
+            apply_time_s=_EXPECTED_APPLY_S,
+            now=self._clock.now(),
+        )
+        self._backoffs = Backoffs()
+        self._read_at = -float("inf")
+
+    def tick(self, told: Sequence[Told]) -> None:
+        """Takes in what arrived, decides, and carries plans out at once."""
+        now = self._clock.now()
+        self._describe(now)
+        step = self._pilot.step(self._name_samples(told), now)
+        for plan in step.plans:
+            if not self._backoffs.is_due(plan.table, plan.direction, now):
+                continue
+            self._pilot.begin(plan)
+            outcome = finish_now(self._gateway.actuate(plan))
+            self._pilot.finish(plan.table, outcome)
+            self._backoffs.note(plan.table, plan.direction, outcome, now=now)
+            if outcome.kind is OutcomeKind.REQUESTED and outcome.before is not None:
+                (sent,), (before, *_) = outcome.sent, outcome.before.resources
+                units = [(c.read, c.write)[self._dimension] for c in (before, sent)]
+                self.changes[plan.table].append(
+                    Change(
+                        at_s=now - self._began_at,
+                        before=units[0],
+                        after=units[1],
+                        reasons=plan.reasons,
+                    )
+                )
+
+    def _describe(self, now: float) -> None:
+        is_due = now - self._read_at >= _DESCRIBE_S
+        if is_due:
+            self._read_at = now
+        for table in self._tables:
+            if is_due or self._pilot.is_changing(table):
+                description = finish_now(self._gateway.describe(table))
+                if description is not None:
+                    self._pilot.observe(description)
+
+    def _name_samples(self, told: Sequence[Told]) -> dict[SampleKey, Sample]:
+        samples: dict[SampleKey, Sample] = {}
+        began_at = int(self._began_at)
+        for news in told:
+            second = began_at + news.second
+            columns = zip(
+                self._tables,
+                news.is_told.tolist(),
+                news.units.tolist(),
+                news.requests.tolist(),
+                news.refusals.tolist(),
+                strict=True,
+            )
+            for table, is_told, units, requests, refusals in columns:
+                if is_told:
+                    key = (table, "", int(self._dimension), second)
+                    sample = Sample(units=units, requests=requests, refusals=refusals)
+                    if (earlier := samples.get(key)) is not None:
+                        sample.add(earlier)
+                    samples[key] = sample
+        return samples
