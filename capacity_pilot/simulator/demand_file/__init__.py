@@ -7,7 +7,17 @@ them. A row with count 0 was seen and empty; a bin without a row was not recorde
 """
 
 from capacity_pilot.simulator.demand_file.columns import Limits
+from capacity_pilot.simulator.demand_file.parquet import load_pyarrow
 from capacity_pilot.simulator.demand_file.preparation import MAX_DAYS, prepare_workload
-from capacity_pilot.simulator.demand_file.reading import DemandFile, name_of, read_demand
+from capacity_pilot.simulator.demand_file.reading import DemandFile, name_of, read_demand, suffix_of
 
-__all__ = ["MAX_DAYS", "DemandFile", "Limits", "name_of", "prepare_workload", "read_demand"]
+__all__ = [
+    "MAX_DAYS",
+    "DemandFile",
+    "Limits",
+    "load_pyarrow",
+    "name_of",
+    "prepare_workload",
+    "read_demand",
+    "suffix_of",
+]

@@ -55,7 +55,7 @@ def read_demand(path: Path, *, limits: Limits | None = None) -> DemandFile:
 
     Raises ``InputError`` naming the file, the line (or Parquet's row), the value and its bound.
     """
-    columns = _READERS[_suffix_of(path)](path, limits or Limits())
+    columns = _READERS[suffix_of(path)](path, limits or Limits())
     if (rows := len(columns.values)) < _LEAST_ROWS:
         raise InputError(f"{path}: {rows} rows; at least {_LEAST_ROWS} tell the bin's width")
     _refuse_first(_value_checks(columns), columns)
@@ -77,10 +77,11 @@ def read_demand(path: Path, *, limits: Limits | None = None) -> DemandFile:
 
 def name_of(path: Path) -> str:
     """The file's name without its suffix: what a trace is called in a report."""
-    return path.name[: -len(_suffix_of(path))]
+    return path.name[: -len(suffix_of(path))]
 
 
-def _suffix_of(path: Path) -> str:
+def suffix_of(path: Path) -> str:
+    """``.csv``, ``.csv.gz`` or ``.parquet``. Raises ``InputError`` for any other name."""
     for suffix in _READERS:
         if path.name.lower().endswith(suffix) and len(path.name) > len(suffix):
             return suffix
