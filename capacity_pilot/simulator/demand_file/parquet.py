@@ -35,7 +35,7 @@ def read_parquet_columns(path: Path, limits: Limits) -> Columns:
             if (rows := file.metadata.num_rows) > limits.rows:
                 raise InputError(f"{path}: {rows} rows; at most {limits.rows} are read")
             columns = [_to_floats(pyarrow, column) for column in file.read().columns]
-    except (pyarrow.ArrowException, OSError) as error:
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         said = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise InputError(f"{path}: not read as Parquet: {said}") from error
     return Columns(

@@ -73,16 +73,20 @@ def _factor(file: DemandFile, mean: float | None) -> float:
             f"the mean is {mean} units/s; it must be above 0, at most {_MOST_MEAN:.0f}"
         )
     recorded = float(file.counts.mean()) / file.bin_s
-    if recorded == 0:
-        raise InputError(f"{file.path}: every count is 0; no factor brings that to {mean} units/s")
-    return mean / recorded
+    factor = mean / recorded if recorded else math.inf
+    if factor == math.inf:
+        raise InputError(
+            f"{file.path}: the mean count is {recorded:g}/s; no factor brings that to {mean} "
+            "units/s"
+        )
+    return factor
 
 
 def _seconds(file: DemandFile, days: float | None) -> int:
     wanted = math.inf if days is None else days * _DAY_S
     if not wanted >= 1:
         raise InputError(f"days is {days}; it must be at least one second, {1 / _DAY_S:.7f}")
-    seconds = file.seconds if wanted >= file.seconds else int(wanted)
+    seconds = file.seconds if wanted >= file.seconds else round(wanted)
     if seconds > MAX_DAYS * _DAY_S:
         raise InputError(
             f"{file.path}: {seconds / _DAY_S:.1f} days; at most {MAX_DAYS} are replayed (say how "

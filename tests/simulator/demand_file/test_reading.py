@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from capacity_pilot.core.errors import InputError
@@ -252,6 +252,30 @@ def test_without_pyarrow_parquet_names_what_to_install(
     told = refusal(tmp_path, b"PAR1", name="a.parquet")
     assert told.startswith("a.parquet: Parquet needs pyarrow")
     assert told.endswith("pip install 'capacity-pilot[simulation]'")
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.parquet"])
+@settings(deadline=None)
+@given(st.data())
+def test_whatever_the_bytes_the_file_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, name: str, data: st.DataObject
+) -> None:
+    rows = "t_s,count\n" + "".join(f"{10 * row},{row}\n" for row in range(30))
+    sound = {
+        "a.csv": rows.encode(),
+        "a.csv.gz": gzip.compress(rows.encode(), mtime=0),
+        "a.parquet": parquet(t_s=range(30), count=range(30)),
+    }[name]
+    place = data.draw(st.integers(0, len(sound)), label="place")
+    put, dropped = data.draw(st.binary(max_size=4)), data.draw(st.integers(0, 8))
+    try:
+        read(
+            tmp_path_factory.mktemp("any"),
+            sound[:place] + put + sound[place + dropped :],
+            name=name,
+        )
+    except InputError as refused:
+        assert name in str(refused)  # noqa: PT017 (either outcome is right)
 
 
 @given(
