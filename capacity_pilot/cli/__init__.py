@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import sys
 
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, CliApp, CliSubCommand, SettingsConfigDict, SettingsError
 
 from capacity_pilot.cli.demo import Demo
+from capacity_pilot.cli.generate import Generate
 from capacity_pilot.cli.run import Run
+from capacity_pilot.cli.simulate import Simulate
 from capacity_pilot.core.errors import PilotError
 
 _MISUSED = 2
 _FAILED = 1
+_LIST_FLAGS = frozenset({"--demand"})
 
 
 class CapacityPilot(BaseSettings):
@@ -24,6 +29,8 @@ class CapacityPilot(BaseSettings):
 
     run: CliSubCommand[Run]
     demo: CliSubCommand[Demo]
+    simulate: CliSubCommand[Simulate]
+    generate: CliSubCommand[Generate]
 
     def cli_cmd(self) -> None:
         CliApp.run_subcommand(self)
@@ -32,7 +39,7 @@ class CapacityPilot(BaseSettings):
 def main() -> None:
     """Exits 2 for what the caller has to change, 1 for what went wrong on the way."""
     try:
-        CliApp.run(CapacityPilot, cli_args=sys.argv[1:] or ["--help"])
+        CliApp.run(CapacityPilot, cli_args=_gather_files(sys.argv[1:]) or ["--help"])
     except ValidationError as error:
         for problem in error.errors():
             flag = ".".join(str(part) for part in problem["loc"][1:]).replace("_", "-")
@@ -46,6 +53,22 @@ def main() -> None:
     except PilotError as error:
         _complain(str(error))
         sys.exit(_FAILED)
+
+
+def _gather_files(arguments: list[str]) -> list[str]:
+    """``--demand a b c``, as a shell's pattern gives it, as the one list that the parser takes."""
+    gathered: list[str] = []
+    position = 0
+    while position < len(arguments):
+        word = arguments[position]
+        position += 1
+        if word not in _LIST_FLAGS:
+            gathered.append(word)
+            continue
+        files = list(itertools.takewhile(lambda w: not w.startswith("--"), arguments[position:]))
+        position += len(files)
+        gathered += [word, json.dumps(files)]
+    return gathered
 
 
 def _complain(message: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import sys
 from pathlib import Path
 from typing import Literal
@@ -11,7 +10,7 @@ from typing import Literal
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from pydantic_settings import CliImplicitFlag
 
-from capacity_pilot.core.errors import InputError
+from capacity_pilot.cli.extras import require_extra
 
 _INTERRUPTED = 130
 _EXTRA = (
@@ -50,7 +49,7 @@ class Demo(BaseModel):
     )
 
     def cli_cmd(self) -> None:
-        _require_extra()
+        require_extra("demo", *_EXTRA)
         from capacity_pilot.demo.main import run_demo  # noqa: PLC0415 (needs the demo extra)
         from capacity_pilot.demo.options import DemoOptions  # noqa: PLC0415
         from capacity_pilot.demo.timeline import Timeline  # noqa: PLC0415
@@ -66,13 +65,3 @@ class Demo(BaseModel):
             run_demo(options, is_headless=self.headless, json_file=self.json_file)
         except (KeyboardInterrupt, asyncio.CancelledError):
             sys.exit(_INTERRUPTED)
-
-
-def _require_extra() -> None:
-    for module in _EXTRA:
-        try:
-            importlib.import_module(module)
-        except ImportError as error:
-            raise InputError(
-                f"the demo needs {error.name or module}: pip install 'capacity-pilot[demo]'"
-            ) from error

@@ -66,7 +66,9 @@ class TraceResult:
     """One workload under every strategy.
 
     ``demand`` and ``demand_peak`` (minutes,) are each minute's mean and highest second, units/s.
-    ``signals`` are the demand file's further columns as minute means.
+    ``signals`` are the demand file's further columns as minute means. ``is_policy_own`` is false
+    where no policy names the table: ``policy`` was borrowed, without its bounds.
+    ``clairvoyant_bound`` is the proven least, in unit-hours, of any plan that throttles nothing.
     """
 
     name: str
@@ -78,6 +80,7 @@ class TraceResult:
     is_seconds_real: bool
     missing_seconds: int
     policy: str
+    is_policy_own: bool
     least: int
     most: int
     clairvoyant_bound: float | None
@@ -103,8 +106,12 @@ class FleetScore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayResult:
-    """A whole run. ``settings`` holds what it takes to repeat it: flags, seed and versions."""
+    """A whole run. ``settings`` holds what it takes to repeat it: flags, seed and versions.
+
+    ``fleet`` is over all workloads, ``fleet_of_days`` over those of a day or more.
+    """
 
     settings: Mapping[str, object]
     traces: tuple[TraceResult, ...]
     fleet: Mapping[str, FleetScore]
+    fleet_of_days: Mapping[str, FleetScore]

@@ -1,0 +1,252 @@
+"""A whole run: workloads sorted into passes, passes spread over processes, results put together."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from queue import Empty, Queue
+
+import numpy as np
+from capacity_pilot.simulator.clairvoyant import plan_clairvoyant
+
+from capacity_pilot.core.fleet import Floats, Ints
+from capacity_pilot.core.policy import PolicySet
+from capacity_pilot.simulator.replay.cast import Rule, find_rules
+from capacity_pilot.simulator.replay.engine import Progress, Replay
+from capacity_pilot.simulator.replay.ledger import MINUTE_S
+from capacity_pilot.simulator.replay.scenario import Scenario
+from capacity_pilot.simulator.replay.scoring import (
+    compare_costs,
+    score_fleet,
+    score_on_demand,
+    score_passage,
+    score_plan,
+)
+from capacity_pilot.simulator.replay.settings import ReplaySettings
+from capacity_pilot.simulator.result import Course, ReplayResult, TraceResult
+from capacity_pilot.simulator.rivals.registry import Kind, Strategy
+from capacity_pilot.simulator.workload import Workload
+
+_SIDE_BY_SIDE = 16
+"""Most workloads in one pass: beyond it a second's cost grows with each, so that another process
+is worth its own."""
+
+_TELL_EVERY_S = 0.2
+
+Courses = dict[tuple[str, str], Course]
+"""By workload's and strategy's name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """Everything a piece of work needs; goes to another process as it is."""
+
+    workloads: tuple[Workload, ...]
+    rules: Mapping[str, Rule]
+    strategies: tuple[Strategy, ...]
+    settings: ReplaySettings
+    scenario: Scenario
+
+    @property
+    def has_clairvoyant(self) -> bool:
+        return any(s.kind is Kind.CLAIRVOYANT for s in self.strategies)
+
+    @property
+    def work_s(self) -> int:
+        """Seconds of workloads to go through, the clairvoyant's planning included."""
+        return (1 + self.has_clairvoyant) * sum(w.seconds for w in self.workloads)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a piece of work found; ``bounds`` are the clairvoyant's proven ones, in unit-hours."""
+
+    courses: Courses
+    bounds: Mapping[str, float]
+
+
+Work = Callable[[Order, Progress], Finding]
+
+
+def order_replay(
+    workloads: Sequence[Workload],
+    *,
+    policies: PolicySet,
+    strategies: Sequence[Strategy],
+    settings: ReplaySettings,
+    scenario: Scenario,
+) -> Order:
+    """Raises ``InputError`` where a workload cannot be replayed under the policies."""
+    return Order(
+        workloads=tuple(workloads),
+        rules=find_rules(policies, workloads, settings.dimension),
+        strategies=tuple(strategies),
+        settings=settings,
+        scenario=scenario,
+    )
+
+
+def run_replay(
+    order: Order,
+    *,
+    told: Mapping[str, object],
+    processes: int = 1,
+    on_progress: Progress = lambda _: None,
+) -> ReplayResult:
+    """Replays every workload under the pilot and every strategy named.
+
+    ``told`` is what the result says of how it came about. ``on_progress`` hears of seconds
+    replayed, ``order.work_s`` in all. Results do not depend on ``processes``.
+    """
+    tasks = list(_split(order))
+    if processes > 1 and len(tasks) > 1:
+        findings = _run_in_processes(tasks, processes, on_progress)
+    else:
+        findings = [work(part, on_progress) for work, part in tasks]
+    courses: Courses = {}
+    bounds: dict[str, float] = {}
+    for finding in findings:
+        courses |= finding.courses
+        bounds |= finding.bounds
+    traces = tuple(_assemble(w, order, courses, bounds) for w in order.workloads)
+    return ReplayResult(
+        settings=told,
+        traces=traces,
+        fleet=score_fleet(traces),
+        fleet_of_days=score_fleet([t for t in traces if t.days >= 1]),
+    )
+
+
+def play(order: Order, on_progress: Progress) -> Finding:
+    """One pass over workloads of equal length."""
+    dimension = order.settings.dimension
+    passage = Replay(
+        order.workloads,
+        rules=order.rules,
+        strategies=order.strategies,
+        settings=order.settings,
+        scenario=order.scenario,
+    ).run(on_progress)
+    courses = {
+        column: score_passage(passage, n, dimension=dimension)
+        for n, column in enumerate(passage.columns)
+    }
+    for strategy in order.strategies:
+        if strategy.kind is Kind.ON_DEMAND:
+            for w in order.workloads:
+                courses[w.name, strategy.name] = score_on_demand(w.demand, dimension=dimension)
+    return Finding(courses, {})
+
+
+def plan(order: Order, on_progress: Progress) -> Finding:
+    """The clairvoyant's course of each workload."""
+    courses: Courses = {}
+    bounds: dict[str, float] = {}
+    for w in order.workloads:
+        found = plan_clairvoyant(
+            w.demand,
+            least=order.rules[w.name].least,
+            burst_availability=order.settings.burst_availability,
+            apply_time_s=order.settings.apply_time_s,
+            start_at=order.settings.start_at,
+        )
+        courses[w.name, Kind.CLAIRVOYANT.value] = score_plan(
+            w.demand, found.units, dimension=order.settings.dimension
+        )
+        bounds[w.name] = found.lower_bound_unit_seconds / 3600.0
+        on_progress(w.seconds)
+    return Finding(courses, bounds)
+
+
+def _split(order: Order) -> Iterator[tuple[Work, Order]]:
+    """Passes of workloads of equal length, longest first, then a plan for each workload."""
+    lengths = sorted({w.seconds for w in order.workloads}, reverse=True)
+    for seconds in lengths:
+        alike = [w for w in order.workloads if w.seconds == seconds]
+        for first in range(0, len(alike), _SIDE_BY_SIDE):
+            yield play, _part(order, alike[first : first + _SIDE_BY_SIDE])
+    if order.has_clairvoyant:
+        for w in sorted(order.workloads, key=lambda w: -w.seconds):
+            yield plan, _part(order, [w])
+
+
+def _part(order: Order, workloads: Sequence[Workload]) -> Order:
+    return Order(
+        workloads=tuple(workloads),
+        rules={w.name: order.rules[w.name] for w in workloads},
+        strategies=order.strategies,
+        settings=order.settings,
+        scenario=order.scenario,
+    )
+
+
+def _run_in_processes(
+    tasks: Sequence[tuple[Work, Order]], processes: int, on_progress: Progress
+) -> list[Finding]:
+    """The tasks over a pool of fresh processes; the first error ends the run."""
+    context = multiprocessing.get_context("spawn")
+    with context.Manager() as manager:
+        news: Queue[int] = manager.Queue()
+        with ProcessPoolExecutor(min(processes, len(tasks)), mp_context=context) as pool:
+            futures = [pool.submit(_work, work, part, news) for work, part in tasks]
+            try:
+                _await_all(futures, news, on_progress)
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+    return [future.result() for future in futures]
+
+
+def _work(work: Work, part: Order, news: Queue[int]) -> Finding:
+    return work(part, news.put)
+
+
+def _await_all(futures: Sequence[Future[Finding]], news: Queue[int], on_progress: Progress) -> None:
+    waiting = set(futures)
+    while waiting:
+        done, waiting = wait(waiting, timeout=_TELL_EVERY_S)
+        for future in done:
+            future.result()
+        try:
+            while True:
+                on_progress(news.get_nowait())
+        except Empty:
+            pass
+
+
+def _assemble(
+    workload: Workload, order: Order, courses: Courses, bounds: Mapping[str, float]
+) -> TraceResult:
+    rule = order.rules[workload.name]
+    names = ["pilot", *(s.name for s in order.strategies)]
+    return TraceResult(
+        name=workload.name,
+        days=workload.days,
+        demand_units=float(workload.demand.sum()),
+        mean=float(workload.demand.mean()),
+        factor=workload.factor,
+        bin_s=workload.bin_s,
+        is_seconds_real=workload.is_seconds_real,
+        missing_seconds=int((~workload.is_recorded).sum()),
+        policy=rule.policy,
+        is_policy_own=rule.is_own,
+        least=rule.least,
+        most=rule.most,
+        clairvoyant_bound=bounds.get(workload.name),
+        demand=_minute_means(workload.demand),
+        demand_peak=np.maximum.reduceat(workload.demand, _minute_starts(workload.demand)),
+        signals={name: _minute_means(signal) for name, signal in workload.signals.items()},
+        courses=compare_costs({n: courses[workload.name, n] for n in names}),
+    )
+
+
+def _minute_starts(seconds: Floats) -> Ints:
+    return np.arange(0, len(seconds), MINUTE_S)
+
+
+def _minute_means(seconds: Floats) -> Floats:
+    starts = _minute_starts(seconds)
+    means: Floats = np.add.reduceat(seconds, starts) / np.diff(starts, append=len(seconds))
+    return means
