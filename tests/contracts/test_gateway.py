@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING
@@ -33,7 +33,9 @@ from capacity_pilot.core.ports import CapacityGateway
 from capacity_pilot.simulator.physics.apply_times import ApplyTimes
 from capacity_pilot.simulator.physics.server import serve_physics
 from capacity_pilot.simulator.physics.settings import WorldSettings
+from capacity_pilot.simulator.physics.tables import IndexSpec, KeySchema, TableSpec, Units
 from capacity_pilot.simulator.physics.world import World
+from capacity_pilot.simulator.replay.world_gateway import WorldGateway
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -137,13 +139,24 @@ def moto_url() -> Iterator[str]:
 
 
 LENIENT = ["moto"]
-FAITHFUL = ["physics", "shadow over physics", "shadow over moto"]
+FAITHFUL = ["physics", "shadow over physics", "shadow over moto", "replay"]
 
 
 def a_physical_world() -> World:
     """Build a world in which every change takes the same time."""
     apply_times = ApplyTimes(median_seconds=APPLY_TIME_S, sigma=0.0, warm_is_fast=False)
     return World(WorldSettings(region=REGION, apply_times=apply_times))
+
+
+@dataclass
+class WorldClock(HandClock):
+    """Takes its world along, as a replay does."""
+
+    world: World = field(default_factory=a_physical_world)
+
+    def now(self) -> float:
+        self.world.advance(self.at)
+        return self.at
 
 
 @asynccontextmanager
@@ -158,9 +171,32 @@ async def serve(world: str, clock: HandClock, *, moto_url: str) -> AsyncIterator
         yield moto_url
 
 
+def in_replay() -> Subject:
+    """The same tables in a world without a server."""
+    clock = WorldClock()
+    key = KeySchema("id")
+    by_day = IndexSpec(
+        name="by-day",
+        key=KeySchema("day"),
+        projection="ALL",
+        projected=None,
+        units=Units(30, 200),
+    )
+    feed = TableSpec(name="feed", key=key, units=Units(100, 200), indexes=(by_day,))
+    on_demand = BillingMode.PAY_PER_REQUEST
+    likes = TableSpec(name="likes", key=key, units=Units(0, 0), billing_mode=on_demand)
+    for spec in (feed, likes):
+        clock.world.create_table(spec, clock.at)
+    gateway = WorldGateway(clock.world, clock=clock, obstruct=lambda _table, _now: None)
+    return Subject(gateway=gateway, clock=clock)
+
+
 @pytest.fixture(params=LENIENT + FAITHFUL)
 async def subject(request: pytest.FixtureRequest, moto_url: str) -> AsyncIterator[Subject]:
     world, clock = request.param, HandClock()
+    if world == "replay":
+        yield in_replay()
+        return
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(serve(world, clock, moto_url=moto_url))
         client = await stack.enter_async_context(
