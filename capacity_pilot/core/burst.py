@@ -40,13 +40,14 @@ def reckon_burst(
     """Moves the estimate on to ``settled``, one second at a time."""
     units = state.units
     size = len(demand.units)
-    capacity = np.nan_to_num(provisioned)
+    capacity = np.fmax(provisioned, 0.0)  # NaN is none
     for second in range(max(state.reckoned, settled - size // 2) + 1, settled + 1):
         row = second % size
-        unused = np.where(demand.known[row] > 0, capacity - demand.units[row], 0.0)
-        units = np.clip(units + unused, 0.0, BURST_S * capacity)
-        units = np.where(demand.last_refused >= second, 0.0, units)
+        unused = demand.known[row] * (capacity - demand.units[row])
+        units = np.minimum(np.maximum(units + unused, 0.0), BURST_S * capacity)
+        units[demand.last_refused >= second] = 0.0
     # A throttle may be told of before its second is settled, or after it was reckoned.
     is_news = ~np.isnan(demand.last_refused) & (demand.last_refused != state.last_refused)
-    units = np.where(is_news, 0.0, units)
+    if np.count_nonzero(is_news):
+        units = np.where(is_news, 0.0, units)
     return BurstState(units, demand.last_refused, max(settled, state.reckoned))

@@ -8,7 +8,8 @@ ordinary for that target.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -93,32 +94,31 @@ def absorb(state: DemandState, arrivals: Arrivals, now: float) -> DemandState:
     """
     head = max(int(now), state.head)
     units, known = _roll(state, head)
-    state = replace(state, units=units, known=known, head=head)
-    finite = np.isfinite(arrivals.units) & (arrivals.units >= 0)
-    usable = finite & (arrivals.seconds > head - WINDOW_S)
-    if not usable.any():
-        return state
-    slots = arrivals.slots[usable]
-    seconds = np.minimum(arrivals.seconds[usable], head)
-    amounts = np.minimum(arrivals.units[usable], _MOST_UNITS)
-    refusals = arrivals.refusals[usable]
-    since_ended_s = np.maximum(now - (seconds + 1), 0.0)
-    lags = _learn_lags(state.lags, np.ceil(since_ended_s).astype(np.int64), amounts)
-    news_age = _learn_news_age(state.news_age, slots, head - seconds)
-    last_seen, mean_gap = _fill_silences(state, known, slots, seconds)
-    rows = seconds % WINDOW_S
-    np.add.at(units, (rows, slots), amounts)
-    known[rows, slots] = 1.0
-    last_refused = state.last_refused.copy()
-    refused = refusals > 0
-    np.fmax.at(last_refused, slots[refused], seconds[refused].astype(np.float64))
-    return replace(
-        state,
+    told = _usable(arrivals, head)
+    slots, seconds = told.slots, told.seconds
+    last_seen, mean_gap, news_age = state.last_seen, state.mean_gap, state.news_age
+    last_refused, lags = state.last_refused, state.lags
+    if len(slots):
+        lags = _learn_lags(lags, seconds, told.units, now)
+        news_age = _learn_news_age(news_age, slots, head - seconds)
+        gaps, credible = _measure_gaps(last_seen, slots, seconds), credible_silence(state)
+        _fill_silences(known, gaps, credible, head)
+        mean_gap = _learn_gaps(mean_gap, gaps, credible)
+        last_seen = _latest(last_seen, slots, seconds)
+        np.add.at(units, (seconds % WINDOW_S, slots), told.units)
+        known[seconds % WINDOW_S, slots] = 1.0
+        refused = told.refusals > 0
+        if np.count_nonzero(refused):
+            last_refused = _latest(last_refused, slots[refused], seconds[refused])
+    return DemandState(
+        units=units,
+        known=known,
         last_seen=last_seen,
         mean_gap=mean_gap,
         news_age=news_age,
         last_refused=last_refused,
         lags=lags,
+        head=head,
     )
 
 
@@ -132,13 +132,14 @@ def has_bounded_lag(state: DemandState) -> bool:
 
 def settled_until(state: DemandState, now: float) -> int:
     """The newest second whose demand has arrived, but for the slowest fiftieth."""
-    lag = int(np.searchsorted(np.cumsum(state.lags), _LAG_QUANTILE * state.lags.sum()))
-    return int(np.floor(now - lag)) - 1
+    arrived = state.lags.cumsum()
+    lag = int(arrived.searchsorted(_LAG_QUANTILE * arrived[-1]))
+    return math.floor(now - lag) - 1
 
 
 def credible_silence(state: DemandState) -> Floats:
     """Seconds for which each target's silence is ordinary, (n,)."""
-    return np.clip(_CREDIBLE_GAPS * state.mean_gap + 2.0, *_SILENCE_BOUNDS_S)
+    return (_CREDIBLE_GAPS * state.mean_gap + 2.0).clip(*_SILENCE_BOUNDS_S)
 
 
 def is_fresh(state: DemandState, now: float) -> Bools:
@@ -149,8 +150,8 @@ def is_fresh(state: DemandState, now: float) -> Bools:
     """
     lag = np.maximum(state.news_age, int(now) - settled_until(state, now))
     silence = int(now) - state.last_seen
-    with np.errstate(invalid="ignore"):  # never seen is NaN, and not fresh
-        fresh: Bools = (silence >= 0) & (silence <= credible_silence(state) + lag)
+    # Never seen is NaN, and not fresh.
+    fresh: Bools = (silence >= 0) & (silence <= credible_silence(state) + lag)
     return fresh
 
 
@@ -165,22 +166,59 @@ def recent_peak(state: DemandState, settled: int) -> Floats:
     return peak
 
 
+@dataclass(frozen=True, slots=True)
+class _Gaps:
+    """Steps from one second with spans to the next of the same slot, (m,).
+
+    ``ends`` is the later second; a ``length`` of 1 s is no silence at all.
+    """
+
+    slots: Ints
+    ends: Ints
+    lengths: Floats
+
+
 def _roll(state: DemandState, head: int) -> tuple[Floats, Floats]:
     """Copies of the rings in which the seconds after the old head are unknown."""
     units, known = state.units.copy(), state.known.copy()
-    fresh_rows = np.arange(max(state.head + 1, head - WINDOW_S + 1), head + 1) % WINDOW_S
-    units[fresh_rows] = 0.0
-    known[fresh_rows] = 0.0
+    for second in range(max(state.head + 1, head - WINDOW_S + 1), head + 1):
+        units[second % WINDOW_S] = 0.0
+        known[second % WINDOW_S] = 0.0
     return units, known
 
 
-def _learn_lags(lags: Floats, ages: Ints, amounts: Floats) -> Floats:
+def _usable(arrivals: Arrivals, head: int) -> Arrivals:
+    """What can be counted of ``arrivals``: no absurd units, nothing older than the window."""
+    slots, seconds, units, refusals = (
+        arrivals.slots,
+        arrivals.seconds,
+        arrivals.units,
+        arrivals.refusals,
+    )
+    usable = (units >= 0) & (units < np.inf) & (seconds > head - WINDOW_S)
+    if np.count_nonzero(usable) < len(usable):
+        slots, seconds, units, refusals = (
+            slots[usable],
+            seconds[usable],
+            units[usable],
+            refusals[usable],
+        )
+    return Arrivals(slots, np.minimum(seconds, head), np.minimum(units, _MOST_UNITS), refusals)
+
+
+def _learn_lags(lags: Floats, seconds: Ints, units: Floats, now: float) -> Floats:
     """By units: the last crumbs of a second come late, but are crumbs."""
-    weights = amounts + 1e-6  # seconds told of as empty say when they are told of, too
-    order = np.lexsort((weights, ages))  # sums of floats depend on their order, lags must not
-    ages, weights = np.minimum(ages[order], LAG_BINS - 1), weights[order]
-    seen = np.bincount(ages, weights, minlength=LAG_BINS)
-    learned: Floats = _LAG_MEMORY * lags + (1 - _LAG_MEMORY) * seen[:, None] / weights.sum()
+    since_ended_s = np.ceil(np.maximum(now - (seconds + 1), 0.0))
+    ages = np.minimum(since_ended_s, LAG_BINS - 1).astype(np.int64)
+    learned: Floats = _LAG_MEMORY * lags
+    if np.count_nonzero(ages != ages[0]):
+        weights = units + 1e-6  # seconds told of as empty say when they are told of, too
+        order = np.lexsort((weights, ages))  # sums of floats depend on their order, lags must not
+        ages, weights = ages[order], weights[order]
+        seen = np.bincount(ages, weights, minlength=LAG_BINS) / weights.sum()
+        learned += (1 - _LAG_MEMORY) * seen[:, None]
+    else:
+        learned[ages[0]] += 1 - _LAG_MEMORY
     return learned
 
 
@@ -192,43 +230,44 @@ def _learn_news_age(news_age: Floats, slots: Ints, ages: Ints) -> Floats:
     return learned
 
 
-def _fill_silences(
-    state: DemandState, known: Floats, slots: Ints, seconds: Ints
-) -> tuple[Floats, Floats]:
-    """Marks ordinary silences that just ended as known zeros (in ``known``, in place).
-
-    Returns the new ``last_seen`` and ``mean_gap``.
-    """
+def _measure_gaps(last_seen: Floats, slots: Ints, seconds: Ints) -> _Gaps:
     order = np.lexsort((seconds, slots))
-    slots, seconds = slots[order], seconds[order].astype(np.float64)
-    is_first = np.r_[True, slots[1:] != slots[:-1]]
-    last_seen = state.last_seen[slots]
-    # A late span ends no silence, and does not begin one either.
-    before = np.where(is_first, last_seen, np.fmax(np.r_[0.0, seconds[:-1]], last_seen))
-    gaps = seconds - before
-    advancing = gaps > 0  # false for NaN: nothing is known of the time before the first span
-    gap_slots, gap_lengths = slots[advancing], gaps[advancing]
-    credible = credible_silence(state)
-    silent = (gap_lengths > 1) & (gap_lengths - 1 <= credible[gap_slots])
-    lengths = np.minimum(gap_lengths[silent] - 1, WINDOW_S - 1).astype(np.int64)
-    if lengths.size:
-        ends = seconds[advancing][silent].astype(np.int64)
-        steps = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        silent_seconds = np.repeat(ends - 1, lengths) - steps
-        in_window = silent_seconds > state.head - WINDOW_S
-        rows = silent_seconds[in_window] % WINDOW_S
-        known[rows, np.repeat(gap_slots[silent], lengths)[in_window]] = 1.0
+    slots, seconds = slots[order], seconds[order]
+    since = last_seen[slots]
+    again = slots[1:] == slots[:-1]
+    if np.count_nonzero(again):
+        # A late span ends no silence, and does not begin one either.
+        since[1:] = np.where(again, np.fmax(seconds[:-1], since[1:]), since[1:])
+    lengths = seconds - since
+    advancing = lengths > 0  # false for NaN: nothing is known of the time before the first span
+    return _Gaps(slots[advancing], seconds[advancing], lengths[advancing])
 
-    mean_gap = state.mean_gap.copy()
-    if gap_slots.size:
-        counts = np.bincount(gap_slots, minlength=len(mean_gap))
-        # An outage of telemetry must not teach that long silences are ordinary.
-        ordinary = np.minimum(gap_lengths, credible[gap_slots])
-        totals = np.bincount(gap_slots, ordinary, minlength=len(mean_gap))
-        touched = counts > 0
-        memory = _GAP_MEMORY ** counts[touched]
-        observed = totals[touched] / counts[touched]
-        mean_gap[touched] = memory * mean_gap[touched] + (1 - memory) * observed
-    last_seen = state.last_seen.copy()
-    np.fmax.at(last_seen, slots, seconds)
-    return last_seen, mean_gap
+
+def _fill_silences(known: Floats, gaps: _Gaps, credible: Floats, head: int) -> None:
+    """Marks ordinary silences that just ended as known zeros in ``known``, in place."""
+    silent = (gaps.lengths > 1) & (gaps.lengths - 1 <= credible[gaps.slots])
+    if not np.count_nonzero(silent):
+        return
+    lengths = np.minimum(gaps.lengths[silent] - 1, WINDOW_S - 1).astype(np.int64)
+    steps = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    seconds = np.repeat(gaps.ends[silent] - 1, lengths) - steps
+    in_window = seconds > head - WINDOW_S
+    slots = np.repeat(gaps.slots[silent], lengths)
+    known[seconds[in_window] % WINDOW_S, slots[in_window]] = 1.0
+
+
+def _learn_gaps(mean_gap: Floats, gaps: _Gaps, credible: Floats) -> Floats:
+    # An outage of telemetry must not teach that long silences are ordinary.
+    ordinary = np.minimum(gaps.lengths, credible[gaps.slots])
+    counts = np.bincount(gaps.slots, minlength=len(mean_gap))
+    totals = np.bincount(gaps.slots, ordinary, minlength=len(mean_gap))
+    memory = _GAP_MEMORY**counts
+    learned: Floats = memory * mean_gap + (1 - memory) * (totals / np.maximum(counts, 1))
+    return learned
+
+
+def _latest(times: Floats, slots: Ints, seconds: Ints) -> Floats:
+    """``times`` moved on to ``seconds`` where those are later, or the first."""
+    times = times.copy()
+    np.fmax.at(times, slots, seconds.astype(np.float64))
+    return times

@@ -28,10 +28,11 @@ class Fleet:
     """The managed resources in slot order: table by table, each table before its indexes."""
 
     resources: tuple[Resource, ...]
-    _first_slot: dict[Resource, int] = field(init=False, repr=False, compare=False)
+    _first_slot: dict[tuple[str, str], int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_first_slot", {r: 2 * i for i, r in enumerate(self.resources)})
+        first_slot = {(r.table, r.index): 2 * i for i, r in enumerate(self.resources)}
+        object.__setattr__(self, "_first_slot", first_slot)
 
     @classmethod
     def of(cls, resources: Iterable[Resource]) -> Fleet:
@@ -51,8 +52,12 @@ class Fleet:
 
     def slot(self, resource: Resource, dimension: Dimension) -> int | None:
         """The target's slot, or ``None`` when the resource is not managed."""
-        first = self._first_slot.get(resource)
+        first = self.first_slot(resource.table, resource.index)
         return None if first is None else first + dimension
+
+    def first_slot(self, table: str, index: str) -> int | None:
+        """The slot of a resource's reads, by names alone: asked for every sample."""
+        return self._first_slot.get((table, index))
 
     def target(self, slot: int) -> ScalableTarget:
         return ScalableTarget(self.resources[slot // 2], Dimension(slot % 2))

@@ -64,31 +64,37 @@ def recommend(at: Situation) -> Draft:
     Out by no more than is needed until the next change could act: raising again is free,
     lowering is not.
     """
-    with np.errstate(invalid="ignore"):  # NaN compares false: unknown asks for nothing
-        out = at.least > at.provisioned
-        covered = ~out & (at.sustained > at.provisioned)
-        falls = at.stabilized < at.provisioned
-        trough = ~out & (at.sustained < at.provisioned)
+    # NaN compares false: unknown asks for nothing.
+    out = at.least > at.provisioned
+    covered = ~out & (at.sustained > at.provisioned)
+    falls = at.stabilized < at.provisioned
+    trough = ~out & (at.sustained < at.provisioned)
+    lowering = trough & falls
     units = np.where(out, at.least, at.provisioned)
-    units = np.where(trough & falls, np.fmax(at.stabilized, at.sustained), units)
-    reasons = (
-        out * Reason.RISING_DEMAND
-        | (out & at.is_surging) * Reason.SURGE
-        | covered * Reason.BURST_COVERS
-        | trough * Reason.TROUGH
-        | (trough & ~falls) * Reason.STABILIZING
-        | np.isnan(at.sustained) * Reason.NO_TELEMETRY
-    )
-    return Draft(np.ceil(units), reasons.astype(np.int64))
+    if np.count_nonzero(lowering):
+        units = np.where(lowering, np.fmax(at.stabilized, at.sustained), units)
+    reasons = np.zeros(len(units), dtype=np.int64)
+    for where, because in (
+        (out, Reason.RISING_DEMAND),
+        (out & at.is_surging, Reason.SURGE),
+        (covered, Reason.BURST_COVERS),
+        (trough, Reason.TROUGH),
+        (trough & ~falls, Reason.STABILIZING),
+        (np.isnan(at.sustained), Reason.NO_TELEMETRY),
+    ):
+        reasons = _mark(reasons, where, because)
+    return Draft(np.ceil(units), reasons)
 
 
 def clamp(draft: Draft, at: Situation) -> Draft:
     """Hard bounds, whatever was asked: not a number asks for what is provisioned."""
+    if np.count_nonzero((draft.units >= at.floor) & (draft.units <= at.ceiling)) == len(at.floor):
+        return draft
     units = np.where(np.isnan(draft.units), at.provisioned, draft.units)
     raised = at.is_managed & (units < at.floor)
     capped = at.is_managed & (units > at.ceiling)
-    reasons = draft.reasons | raised * Reason.FLOOR | capped * Reason.CEILING
-    return Draft(np.clip(units, at.floor, at.ceiling), reasons)
+    reasons = _mark(_mark(draft.reasons, raised, Reason.FLOOR), capped, Reason.CEILING)
+    return Draft(np.minimum(np.maximum(units, at.floor), at.ceiling), reasons)
 
 
 def leave_unmanaged(draft: Draft, at: Situation) -> Draft:
@@ -118,8 +124,7 @@ def outlast_surge(draft: Draft, at: Situation) -> Draft:
 
 def outlast_throttling(draft: Draft, at: Situation) -> Draft:
     """Whoever is being throttled has nothing to give away."""
-    with np.errstate(invalid="ignore"):
-        lately = at.now - at.last_refused < _THROTTLE_MEMORY_S
+    lately = at.now - at.last_refused < _THROTTLE_MEMORY_S
     return _hold_decrease(draft, at, lately, Reason.THROTTLING)
 
 
@@ -159,17 +164,29 @@ GUARDS: tuple[Guard, ...] = (
 
 
 def guard(draft: Draft, at: Situation) -> Draft:
-    """Runs every guard in order."""
+    """Runs the guards in order, until no slot is left that would be changed."""
     for rule in GUARDS:
-        draft = rule(draft, at)
+        before, draft = draft, rule(draft, at)
+        if draft is not before and not np.count_nonzero(draft.units != at.provisioned):
+            break
     return draft
 
 
 def _hold(draft: Draft, at: Situation, where: Bools, because: Reason) -> Draft:
-    moving = where & (draft.units != at.provisioned)
-    return Draft(np.where(moving, at.provisioned, draft.units), draft.reasons | moving * because)
+    return _keep(draft, at, where & (draft.units != at.provisioned), because)
 
 
 def _hold_decrease(draft: Draft, at: Situation, where: Bools, because: Reason) -> Draft:
-    with np.errstate(invalid="ignore"):
-        return _hold(draft, at, where & (draft.units < at.provisioned), because)
+    return _keep(draft, at, where & (draft.units < at.provisioned), because)
+
+
+def _keep(draft: Draft, at: Situation, held: Bools, because: Reason) -> Draft:
+    if not np.count_nonzero(held):
+        return draft
+    units = np.where(held, at.provisioned, draft.units)
+    return Draft(units, _mark(draft.reasons, held, because))
+
+
+def _mark(reasons: Reasons, where: Bools, because: Reason) -> Reasons:
+    """``reasons`` with one more where it holds. (A plain int: NumPy is slow with flags.)"""
+    return reasons | where * because.value if np.count_nonzero(where) else reasons

@@ -32,6 +32,7 @@ from capacity_pilot.core.policy import PolicySet, spread_policies
 from capacity_pilot.core.tick import Capacity, Decisions, Inputs, PilotState, tick
 
 _GIVE_UP_S = 900.0
+_READ = int(Dimension.READ)  # samples have plain integers, which are compared a lot faster
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ class Pilot:
         self._table_of = self._fleet.table_of
         self._state = PilotState.empty(0, now)
         self._apply_times = ApplyTimes.expecting(0, apply_time_s)
+        self._apply_time_s = self._apply_times.high_s()
         self._policy = spread_policies(policies, self._fleet, limits)
         self._capacity = Capacity.unknown(0)
         self._is_fleet_stale = False
@@ -152,7 +154,7 @@ class Pilot:
             arrivals=arrivals,
             capacity=self._capacity.copy(),
             policy=self._policy,
-            apply_time_s=self._apply_times.high_s(),
+            apply_time_s=self._apply_time_s,
             table_of=self._table_of,
         )
         self._state, decisions = tick(self._state, inputs, now)
@@ -161,27 +163,25 @@ class Pilot:
 
     def _address(self, samples: Mapping[SampleKey, Sample]) -> tuple[Arrivals, int]:
         """Samples by name to arrivals by slot; those without a slot are counted."""
-        placed = [
-            (slot, second, sample.units, sample.refusals)
-            for (table, index, dimension, second), sample in samples.items()
-            if (slot := self._slot_paying(table, index, Dimension(dimension))) is not None
-        ]
-        if not placed:
-            return Arrivals.none(), len(samples)
-        slots, seconds, units, refusals = np.array(placed, dtype=np.float64).T
-        arrivals = Arrivals(slots.astype(np.int64), seconds.astype(np.int64), units, refusals)
+        first_slot = self._fleet.first_slot
+        slots, seconds, placed = [], [], []
+        for (table, index, dimension, second), sample in samples.items():
+            first = first_slot(table, index)
+            if first is None and dimension == _READ:
+                # An index that DescribeTable does not list among the global ones is a local one,
+                # read at its table's expense. A span that states only a total cannot say so.
+                first = first_slot(table, "")
+            if first is not None:
+                slots.append(first + dimension)
+                seconds.append(second)
+                placed.append(sample)
+        arrivals = Arrivals(
+            np.array(slots, dtype=np.int64),
+            np.array(seconds, dtype=np.int64),
+            np.array([sample.units for sample in placed], dtype=np.float64),
+            np.array([sample.refusals for sample in placed], dtype=np.float64),
+        )
         return arrivals, len(samples) - len(placed)
-
-    def _slot_paying(self, table: str, index: str, dimension: Dimension) -> int | None:
-        """The slot a sample counts in.
-
-        An index that DescribeTable does not list among the global ones is a local one, which is
-        read at its table's expense. A span that states no more than a total cannot say so.
-        """
-        slot = self._fleet.slot(Resource(table, index), dimension)
-        if slot is None and dimension is Dimension.READ:
-            slot = self._fleet.slot(Resource(table), dimension)
-        return slot
 
     def _settle(self, description: TableDescription) -> Applied | None:
         """Closes a requested change once it is in force, and learns how long it took."""
@@ -204,6 +204,7 @@ class Pilot:
             self._apply_times = learn_apply_time(
                 self._apply_times, np.array(slots, dtype=np.int64), took_s
             )
+            self._apply_time_s = self._apply_times.high_s()
             return Applied(table=table, changes=requested.changes, after_s=took_s)
         if description.is_settled or took_s > _GIVE_UP_S:
             # Settled on something else: overtaken by a third party, or never taken.
@@ -217,6 +218,7 @@ class Pilot:
         self._state = carry_over(self._state, fresh=PilotState.empty(size, now), old=old, new=new)
         expecting = ApplyTimes.expecting(size, self._initial_apply_time_s)
         self._apply_times = carry_over(self._apply_times, fresh=expecting, old=old, new=new)
+        self._apply_time_s = self._apply_times.high_s()
         self._policy = spread_policies(self._policies, new, self._limits)
         self._capacity = Capacity.unknown(size)
         self._fleet, self._table_of = new, new.table_of

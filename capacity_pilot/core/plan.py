@@ -22,6 +22,8 @@ def plan_changes(fleet: Fleet, decisions: Decisions, now: float) -> tuple[Plan, 
     decrease quota is spent. The dimension that is not to move is sent as it is, since AWS always
     wants both.
     """
+    if not np.count_nonzero(decisions.action):
+        return ()
     acting: defaultdict[str, list[int]] = defaultdict(list)
     for resource in np.unique(np.flatnonzero(decisions.action) // 2).tolist():
         acting[fleet.resources[resource].table].append(resource)

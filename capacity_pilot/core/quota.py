@@ -33,7 +33,6 @@ def keeps_reserve(counted: Floats, last_decrease_at: Floats, reserve: Floats, no
 
     At that pace AWS would allow it anyway, so the reserve costs nothing from then on.
     """
-    with np.errstate(invalid="ignore"):  # never decreased is NaN, and not within the hour
-        within_the_hour = now - last_decrease_at < HOURLY_S
+    within_the_hour = now - last_decrease_at < HOURLY_S  # never decreased is NaN, and is not
     kept: Bools = (counted + 1 + reserve <= FREE_DECREASES) | ~within_the_hour
     return kept

@@ -54,10 +54,12 @@ WORDING: dict[Reason, str] = {
 }
 
 
+_NAMES: dict[int, str] = {r.value: r.name.lower() for r in Reason if r.name and r}
+
+
 def name_reasons(reasons: int) -> tuple[str, ...]:
     """Lower-case names, for logs and metrics: ``("rising_demand", "surge")``."""
-    names = tuple(r.name.lower() for r in Reason if r.name and reasons & r)
-    return names or ("steady",)
+    return tuple(name for bit, name in _NAMES.items() if reasons & bit) or ("steady",)
 
 
 def explain_reasons(reasons: int) -> str:

@@ -16,6 +16,7 @@ from capacity_pilot.core.forecast import Forecast
 
 _NOISE_SIGMAS = 2.0
 _NOISE_BUFFER_S = 20.0
+_LEAST_UNITS = 1e-9  # what is divided by: less than anybody counts
 REACTION_S = 5.0
 """From a need arising to the call that answers it: telemetry, tick, refused and repeated calls."""
 
@@ -49,18 +50,19 @@ def size_capacity(
     whole further apply time for the next.
     """
     reliable = burst_units * burst_reliance
-    capacity = np.nan_to_num(provisioned)
+    capacity = np.fmax(provisioned, 0.0)  # NaN is none
     # What the bucket is down to when a change ordered now is in force.
     drained = np.maximum(forecast.level - capacity, 0.0) * apply_time_s
     left = np.maximum(reliable - drained, 0.0)
     must_last_s = apply_time_s + REACTION_S
-    # Nobody knows how high a surge goes: the bucket must outlast a second change as well.
-    must_last_s = np.where(forecast.is_panicking, must_last_s + apply_time_s, must_last_s)
+    if np.count_nonzero(forecast.is_panicking):
+        # Nobody knows how high a surge goes: the bucket must outlast a second change as well.
+        must_last_s = np.where(forecast.is_panicking, must_last_s + apply_time_s, must_last_s)
     # Second-to-second noise only throttles where the bucket cannot level it out.
-    buffer = _NOISE_BUFFER_S * forecast.noise
+    buffer = np.maximum(_NOISE_BUFFER_S * forecast.noise, _LEAST_UNITS)
+    exposed = np.maximum(1.0 - left / buffer, 0.0)
+    excess = forecast.high - capacity
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        exposed = np.where(buffer > 0, np.clip(1.0 - left / buffer, 0.0, 1.0), 0.0)
-        excess = forecast.high - capacity
         seconds = np.where(excess > 0, reliable / excess, np.inf)
     sustained = forecast.high + _NOISE_SIGMAS * forecast.noise * exposed
     least = np.maximum(sustained - left / must_last_s, 0.0)
@@ -75,9 +77,8 @@ def size_together(
     The call for that one keeps the table busy for an apply time, and what it leaves out is
     throttled until the next. ``table_of`` (n,) is the same number for all slots of a table.
     """
-    with np.errstate(invalid="ignore"):
-        urgent = forecast.is_surging & (sizing.least > provisioned)
-    if not urgent.any():
+    urgent = forecast.is_surging & (sizing.least > provisioned)
+    if not np.count_nonzero(urgent):
         return sizing
     shares_table = np.bincount(table_of, urgent)[table_of] > 0
     return replace(

@@ -44,19 +44,28 @@ def stabilize(
     low. The watch begins anew after a pause in which nobody looked, and when the window is made
     longer than what was kept.
     """
-    value = np.where(np.isnan(recommended), np.inf, recommended)
-    block_s = window_s / _BLOCKS
-    paused = now - state.seen_at > np.maximum(block_s, _LONGEST_GAP_S)
-    anew = np.isnan(state.since) | paused | (window_s > state.window_s)
-    since = np.where(anew, now, state.since)
-    ends_at = np.where(np.isnan(state.block_ends_at), now + block_s, state.block_ends_at)
-    passed = np.floor(np.where(ends_at <= now, (now - ends_at) / np.maximum(block_s, 1e-9) + 1, 0))
+    since, ends_at = state.since, state.block_ends_at
+    anew = np.isnan(since) | (window_s > state.window_s)
+    pause_s = now - state.seen_at
+    if pause_s > _LONGEST_GAP_S:
+        anew |= pause_s > window_s / _BLOCKS
+    if np.count_nonzero(anew):
+        since = np.where(anew, now, since)
+        ends_at = np.where(np.isnan(ends_at), now + window_s / _BLOCKS, ends_at)
     peaks = state.peaks.copy()
-    for step in range(int(min(passed.max(initial=0), _BLOCKS + 1))):
+    if np.count_nonzero(ends_at <= now):
+        ends_at = _turn(peaks, ends_at, window_s / _BLOCKS, now)
+    peaks[0] = np.maximum(peaks[0], np.fmin(recommended, np.inf))  # NaN becomes inf
+    highest = np.where(now - since >= window_s, peaks.max(axis=0), np.inf)
+    return StabilizationState(peaks, ends_at, since, window_s, now), highest
+
+
+def _turn(peaks: Floats, ends_at: Floats, block_s: Floats, now: float) -> Floats:
+    """Makes room in ``peaks``, in place, for the blocks begun since; when the newest ones end."""
+    passed = np.floor(np.where(ends_at <= now, (now - ends_at) / np.maximum(block_s, 1e-9) + 1, 0))
+    for step in range(int(min(passed.max(), _BLOCKS + 1))):
         turning = passed > step
         peaks[1:, turning] = peaks[:-1, turning]
         peaks[0, turning] = -np.inf
-    peaks[0] = np.maximum(peaks[0], value)
-    ends_at = np.where(passed > 0, ends_at + passed * block_s, ends_at)
-    highest = np.where(now - since >= window_s, peaks.max(axis=0), np.inf)
-    return StabilizationState(peaks, ends_at, since, window_s, now), highest
+    turned: Floats = np.where(passed > 0, ends_at + passed * block_s, ends_at)
+    return turned

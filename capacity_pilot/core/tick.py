@@ -154,7 +154,9 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
     draft = guard(recommend(situation), situation)
     decisions = Decisions(
         units=draft.units,
-        action=np.sign(np.nan_to_num(draft.units - capacity.provisioned)).astype(np.int8),
+        action=np.subtract(
+            draft.units > capacity.provisioned, draft.units < capacity.provisioned, dtype=np.int8
+        ),
         reasons=draft.reasons,
         provisioned=capacity.provisioned,
         demand=ahead.level,

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -78,68 +78,70 @@ def forecast(
     """
     settled = max(settled_until(demand, now), state.settled)
     scored = range(state.settled + 1, settled + 1)
-    state = _learn(state, demand, settled, quantile=quantile, now=now)
+    errors, variance, weight = _learn(state, demand, scored, quantile=quantile, now=now)
     # A faded sum over its faded count: right from the first pair of seconds on.
-    variance = state.noise_variance / np.maximum(state.noise_weight, 1e-9)
-    trend = measure_trend(demand, settled, variance)
+    noise_variance = variance / np.maximum(weight, 1e-9)
+    trend = measure_trend(demand, settled, noise_variance)
     fresh = is_fresh(demand, now) & ~np.isnan(trend.level)
     level = np.where(fresh, trend.level, state.last_level)
     slope = np.where(fresh, trend.slope, 0.0)
-    noise = np.sqrt(variance)
+    noise = np.sqrt(noise_variance)
     peak = recent_peak(demand, settled)
-    horizon_s = ahead_s + max(now - settled, 0.0)  # a clock put back shortens nothing
     surges = watch_surges(
         state.surges, trend, level=level, peak=peak, noise=noise, is_fresh=fresh, now=now
     )
     current = np.where(surges.is_surging, np.maximum(level, peak), level)
-    expected = np.maximum(current + slope * damp(horizon_s), 0.0)
-    margin = state.errors.margin * np.maximum(expected, current)
-    high = expected + margin
-    # Inside a surge the rise is no noise, and too small a first step costs an apply time. But
-    # it ends as abruptly as it began: nothing beyond twice of what was seen is bought for it.
-    unsettled_s = max(now - settled, 1.0)
-    rise = np.fmax(np.fmax(trend.raw_slope, (current - level) / unsettled_s), 0.0)
-    climb = current + np.minimum(rise * damp(horizon_s), current)
-    high = np.where(surges.is_surging, np.maximum(high, climb), high)
-    state = replace(
-        state,
-        errors=note_predictions(state.errors, expected, fresh, scored=scored, at_s=horizon_s),
+    horizon_s = ahead_s + max(now - settled, 0.0)  # a clock put back shortens nothing
+    worth_s = damp(horizon_s)
+    expected = np.maximum(current + slope * worth_s, 0.0)
+    high = expected + errors.margin * np.maximum(expected, current)
+    if np.count_nonzero(surges.is_surging):
+        # Inside a surge the rise is no noise, and too small a first step costs an apply time. But
+        # it ends as abruptly as it began: nothing beyond twice of what was seen is bought for it.
+        unsettled_s = max(now - settled, 1.0)
+        rise = np.fmax(np.fmax(trend.raw_slope, (current - level) / unsettled_s), 0.0)
+        climb = current + np.minimum(rise * worth_s, current)
+        high = np.where(surges.is_surging, np.maximum(high, climb), high)
+    after = ForecastState(
+        errors=note_predictions(errors, expected, fresh, scored=scored, at_s=horizon_s),
         surges=surges,
+        noise_variance=variance,
+        noise_weight=weight,
         last_level=level,
         last_slope=slope,
+        settled=settled,
     )
-    return state, Forecast(
+    return after, Forecast(
         level=current,
         expected=expected,
         high=high,
         noise=noise,
         is_surging=surges.is_surging,
         is_panicking=surges.panic_until > now,
-        is_aftermath=surges.panic_until + AFTERMATH_S > now,
-        is_fresh=fresh & has_bounded_lag(demand),
+        is_aftermath=surges.panic_until > now - AFTERMATH_S,
+        is_fresh=fresh if has_bounded_lag(demand) else np.zeros_like(fresh),
     )
 
 
 def _learn(
-    state: ForecastState, demand: DemandState, settled: int, *, quantile: Floats, now: float
-) -> ForecastState:
+    state: ForecastState, demand: DemandState, seconds: range, *, quantile: Floats, now: float
+) -> tuple[ErrorState, Floats, Floats]:
+    """The errors, and the noise's variance and weight, with ``seconds`` taken into account."""
     size = len(demand.units)
     is_calm = state.surges.panic_until <= now
     errors, variance, weight = state.errors, state.noise_variance, state.noise_weight
-    for second in range(max(state.settled, settled - size // 2) + 1, settled + 1):
+    for second in seconds[-(size // 2) :]:
         row, previous = second % size, (second - 1) % size
-        known = demand.known[row] > 0
+        units, known = demand.units[row], demand.known[row]
         errors = learn_errors(
-            errors, demand.units[row], known, is_calm=is_calm, second=second, quantile=quantile
+            errors, units, known > 0, is_calm=is_calm, second=second, quantile=quantile
         )
-        pair = known & (demand.known[previous] > 0)
         # Half the squared step between neighbours is the variance without the trend's share.
-        step = (demand.units[row] - demand.units[previous]) ** 2 / 2
-        variance = np.where(pair, _NOISE_MEMORY * variance + (1 - _NOISE_MEMORY) * step, variance)
-        weight = np.where(pair, _NOISE_MEMORY * weight + (1 - _NOISE_MEMORY), weight)
-    return replace(
-        state, errors=errors, noise_variance=variance, noise_weight=weight, settled=settled
-    )
+        step = (units - demand.units[previous]) ** 2 / 2
+        gain = (1 - _NOISE_MEMORY) * (known * demand.known[previous])
+        variance = variance + gain * (step - variance)
+        weight = weight + gain * (1 - weight)
+    return errors, variance, weight
 
 
 __all__ = ["Forecast", "ForecastState", "Trend", "forecast"]

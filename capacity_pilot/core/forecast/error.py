@@ -7,7 +7,7 @@ was exceeded, down by ``rate * (1 - q)`` when it was not, so that in the long ru
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -56,18 +56,17 @@ def learn_errors(
     Nothing is learned where not ``is_calm``: a surge is sized by its rise, and its errors would
     keep capacity high for hours after it.
     """
-    started = ~np.isnan(state.smooth)
-    blended = np.where(started, state.smooth + _SMOOTHING * (units - state.smooth), units)
+    blended = state.smooth + _SMOOTHING * (units - state.smooth)
     smooth = np.where(known, blended, state.smooth)
+    starting = known & np.isnan(state.smooth)
+    smooth[starting] = units[starting]
     predicted = state.predicted[second % RING_S]
-    scored = known & is_calm & started & ~np.isnan(predicted)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        error = np.where(scored, (smooth - predicted) / np.maximum(predicted, 1.0), 0.0)
-    exceeded = error > state.margin
+    scored = known & is_calm & ~np.isnan(predicted) & ~starting
+    exceeded = (smooth - predicted) / np.maximum(predicted, 1.0) > state.margin
     # Steps in proportion to the margin's own size: small where errors are small.
     step = _RATE * np.maximum(state.margin, 0.1) * (exceeded - (1 - quantile))
-    margin = np.where(scored, np.clip(state.margin + step, *_MARGIN_BOUNDS), state.margin)
-    return replace(state, margin=margin, smooth=smooth)
+    margin = np.where(scored, (state.margin + step).clip(*_MARGIN_BOUNDS), state.margin)
+    return ErrorState(margin, smooth, state.predicted)
 
 
 def note_predictions(
@@ -78,8 +77,9 @@ def note_predictions(
     The rows of the seconds just scored are emptied for those that come round to them.
     """
     predicted = state.predicted.copy()
-    predicted[np.array(scored[-RING_S:], dtype=np.int64) % RING_S] = np.nan
-    ahead = np.clip(np.ceil(at_s), 1, RING_S - 1).astype(np.int64)
-    slots = np.flatnonzero(is_fresh)
+    for second in scored[-RING_S:]:
+        predicted[second % RING_S] = np.nan
+    ahead = np.ceil(at_s).clip(1, RING_S - 1).astype(np.int64)
+    (slots,) = is_fresh.nonzero()
     predicted[(scored.stop - 1 + ahead[slots]) % RING_S, slots] = expected[slots]
-    return replace(state, predicted=predicted)
+    return ErrorState(state.margin, state.smooth, predicted)

@@ -51,13 +51,12 @@ def watch_surges(
 
     Stale targets neither start nor end one.
     """
-    base = np.nan_to_num(trend.base)
-    threshold = np.maximum(base * _JUMP, base + _explain_by_noise(base, noise) + _LEAST_UNITS)
-    surging = is_fresh & ~np.isnan(trend.base) & (np.fmax(level, peak) > threshold)
-    return SurgeState(
-        is_surging=surging,
-        panic_until=np.where(surging, now + PANIC_S, state.panic_until),
-    )
+    base, fast = trend.base, np.fmax(level, peak)
+    surging = is_fresh & (fast > base * _JUMP)  # a base unknown, NaN, is not left
+    if not np.count_nonzero(surging):
+        return SurgeState(surging, state.panic_until)
+    surging &= fast > base + _explain_by_noise(base, noise) + _LEAST_UNITS
+    return SurgeState(surging, np.where(surging, now + PANIC_S, state.panic_until))
 
 
 def _explain_by_noise(base: Floats, noise: Floats) -> Floats:
