@@ -61,23 +61,6 @@ class DynamoDbGateway:
         answer = await self._describe_table(table)
         return None if answer is None else read_table(table, answer, described_at=asked_at)
 
-    async def tags(self, table: str) -> Mapping[str, str] | None:
-        """Read the table's tags, by which policies may choose it; ``None`` if it is not there."""
-        answer = await self._describe_table(table)
-        if answer is None:
-            return None
-        arn = answer.get("TableArn")
-        if arn is None:
-            raise GatewayError(f"DescribeTable names no ARN for {table}")
-        tags: dict[str, str] = {}
-        pages = self._client.get_paginator("list_tags_of_resource")
-        try:
-            async for page in pages.paginate(ResourceArn=arn):
-                tags.update((tag["Key"], tag["Value"]) for tag in page.get("Tags", ()))
-        except CALL_ERRORS as error:
-            raise translate_read(error, now=self._clock.now()) from error
-        return tags
-
     async def limits(self) -> AccountLimits:
         """Ask for the account's quotas; AWS wants this asked at most once a minute."""
         try:

@@ -22,7 +22,6 @@ SENDABLE_PARAMETERS: Final[Mapping[str, frozenset[str]]] = {
     "DescribeLimits": frozenset(),
     "DescribeTable": frozenset({"TableName"}),
     "ListTables": frozenset({"ExclusiveStartTableName"}),
-    "ListTagsOfResource": frozenset({"NextToken", "ResourceArn"}),
     "UpdateTable": frozenset({"GlobalSecondaryIndexUpdates", "ProvisionedThroughput", "TableName"}),
 }
 """The operations ever called, each with the parameters ever sent."""

@@ -378,7 +378,6 @@ async def test_where_nobody_listens_every_method_says_so(clock: HandClock) -> No
         for ask in (
             gateway.list_tables(),
             gateway.describe("feed"),
-            gateway.tags("feed"),
             gateway.limits(),
             gateway.actuate(RAISE),
         ):
@@ -433,17 +432,6 @@ async def test_all_pages_of_tables_are_read(aws: ScriptedAws, gateway: DynamoDbG
     assert aws.sent("ListTables")[1]["ExclusiveStartTableName"] == "likes"
 
 
-async def test_all_pages_of_tags_are_read(aws: ScriptedAws, gateway: DynamoDbGateway) -> None:
-    aws.script(
-        "ListTagsOfResource",
-        reply({"Tags": [{"Key": "team", "Value": "social"}], "NextToken": "more"}),
-        reply({"Tags": [{"Key": "stage", "Value": "prod"}]}),
-    )
-    assert await gateway.tags("feed") == {"team": "social", "stage": "prod"}
-    aws.script("DescribeTable", NO_TABLE)
-    assert await gateway.tags("feed") is None
-
-
 async def test_limits_and_their_refusal(aws: ScriptedAws, gateway: DynamoDbGateway) -> None:
     aws.script(
         "DescribeLimits",
@@ -477,10 +465,8 @@ async def test_every_operation_listed_is_one_the_gateway_makes(
     aws: ScriptedAws, gateway: DynamoDbGateway
 ) -> None:
     aws.script("ListTables", reply({"TableNames": []}))
-    aws.script("ListTagsOfResource", reply({"Tags": []}))
     aws.script("DescribeLimits", reply({}))
     await gateway.list_tables()
-    await gateway.tags("feed")
     await gateway.limits()
     await gateway.actuate(RAISE)
     assert {operation for operation, _ in aws.calls} == OPERATIONS
