@@ -59,7 +59,8 @@ class DemandState:
     elsewhere, and ``units`` is 0 wherever ``known`` is. The rest is (n,), NaN for never, except
     ``lags``: the distribution of the fleet's telemetry lag, seconds after a second's
     end until it is told of, rounded up,
-    (LAG_BINS, 1). ``news_age`` is how old a target's newest second usually is when it is told.
+    (LAG_BINS, 1); ``lag_s`` is the one within which all but the slowest fiftieth is told.
+    ``news_age`` is how old a target's newest second usually is when it is told.
     """
 
     units: Floats
@@ -69,6 +70,7 @@ class DemandState:
     news_age: Floats
     last_refused: Floats
     lags: Floats
+    lag_s: int
     head: int
 
     @classmethod
@@ -83,6 +85,7 @@ class DemandState:
             news_age=np.zeros(size),
             last_refused=np.full(size, np.nan),
             lags=lags,
+            lag_s=_INITIAL_LAG_S,
             head=int(now),
         )
 
@@ -97,16 +100,23 @@ def absorb(state: DemandState, arrivals: Arrivals, now: float) -> DemandState:
     told = _usable(arrivals, head)
     slots, seconds = told.slots, told.seconds
     last_seen, mean_gap, news_age = state.last_seen, state.mean_gap, state.news_age
-    last_refused, lags = state.last_refused, state.lags
+    last_refused, lags, lag_s = state.last_refused, state.lags, state.lag_s
     if len(slots):
         lags = _learn_lags(lags, seconds, told.units, now)
+        arrived = lags.cumsum()
+        lag_s = int(arrived.searchsorted(_LAG_QUANTILE * arrived[-1]))
         news_age = _learn_news_age(news_age, slots, head - seconds)
-        gaps, credible = _measure_gaps(last_seen, slots, seconds), credible_silence(state)
-        _fill_silences(known, gaps, credible, head)
-        mean_gap = _learn_gaps(mean_gap, gaps, credible)
+        gaps = _measure_gaps(last_seen, slots, seconds)
+        if np.count_nonzero(gaps.lengths > 1):
+            credible = credible_silence(state)[gaps.slots]
+            _fill_silences(known, gaps, credible, head)
+            # An outage of telemetry must not teach that long silences are ordinary.
+            gaps = _Gaps(gaps.slots, gaps.ends, np.minimum(gaps.lengths, credible))
+        mean_gap = _learn_gaps(mean_gap, gaps)
         last_seen = _latest(last_seen, slots, seconds)
-        np.add.at(units, (seconds % WINDOW_S, slots), told.units)
-        known[seconds % WINDOW_S, slots] = 1.0
+        rows = seconds % WINDOW_S
+        np.add.at(units, (rows, slots), told.units)
+        known[rows, slots] = 1.0
         refused = told.refusals > 0
         if np.count_nonzero(refused):
             last_refused = _latest(last_refused, slots[refused], seconds[refused])
@@ -118,6 +128,7 @@ def absorb(state: DemandState, arrivals: Arrivals, now: float) -> DemandState:
         news_age=news_age,
         last_refused=last_refused,
         lags=lags,
+        lag_s=lag_s,
         head=head,
     )
 
@@ -127,14 +138,12 @@ def has_bounded_lag(state: DemandState) -> bool:
 
     Then no second within reach is complete, and what is seen is a lower bound.
     """
-    return bool(state.lags[-1, 0] <= (1 - _LAG_QUANTILE) * state.lags.sum())
+    return state.lag_s < LAG_BINS - 1
 
 
 def settled_until(state: DemandState, now: float) -> int:
     """The newest second whose demand has arrived, but for the slowest fiftieth."""
-    arrived = state.lags.cumsum()
-    lag = int(arrived.searchsorted(_LAG_QUANTILE * arrived[-1]))
-    return math.floor(now - lag) - 1
+    return math.floor(now - state.lag_s) - 1
 
 
 def credible_silence(state: DemandState) -> Floats:
@@ -195,7 +204,7 @@ def _usable(arrivals: Arrivals, head: int) -> Arrivals:
         arrivals.units,
         arrivals.refusals,
     )
-    usable = (units >= 0) & (units < np.inf) & (seconds > head - WINDOW_S)
+    usable = np.isfinite(units) & (units >= 0) & (seconds > head - WINDOW_S)
     if np.count_nonzero(usable) < len(usable):
         slots, seconds, units, refusals = (
             slots[usable],
@@ -208,17 +217,18 @@ def _usable(arrivals: Arrivals, head: int) -> Arrivals:
 
 def _learn_lags(lags: Floats, seconds: Ints, units: Floats, now: float) -> Floats:
     """By units: the last crumbs of a second come late, but are crumbs."""
-    since_ended_s = np.ceil(np.maximum(now - (seconds + 1), 0.0))
-    ages = np.minimum(since_ended_s, LAG_BINS - 1).astype(np.int64)
     learned: Floats = _LAG_MEMORY * lags
-    if np.count_nonzero(ages != ages[0]):
+    if np.count_nonzero(seconds != seconds[0]):
+        since_ended_s = np.ceil(np.maximum(now - (seconds + 1), 0.0))
+        ages = np.minimum(since_ended_s, LAG_BINS - 1).astype(np.int64)
         weights = units + 1e-6  # seconds told of as empty say when they are told of, too
         order = np.lexsort((weights, ages))  # sums of floats depend on their order, lags must not
         ages, weights = ages[order], weights[order]
         seen = np.bincount(ages, weights, minlength=LAG_BINS) / weights.sum()
         learned += (1 - _LAG_MEMORY) * seen[:, None]
     else:
-        learned[ages[0]] += 1 - _LAG_MEMORY
+        since_ended = math.ceil(max(now - (int(seconds[0]) + 1), 0.0))
+        learned[min(since_ended, LAG_BINS - 1)] += 1 - _LAG_MEMORY
     return learned
 
 
@@ -245,7 +255,7 @@ def _measure_gaps(last_seen: Floats, slots: Ints, seconds: Ints) -> _Gaps:
 
 def _fill_silences(known: Floats, gaps: _Gaps, credible: Floats, head: int) -> None:
     """Marks ordinary silences that just ended as known zeros in ``known``, in place."""
-    silent = (gaps.lengths > 1) & (gaps.lengths - 1 <= credible[gaps.slots])
+    silent = (gaps.lengths > 1) & (gaps.lengths - 1 <= credible)
     if not np.count_nonzero(silent):
         return
     lengths = np.minimum(gaps.lengths[silent] - 1, WINDOW_S - 1).astype(np.int64)
@@ -256,11 +266,9 @@ def _fill_silences(known: Floats, gaps: _Gaps, credible: Floats, head: int) -> N
     known[seconds[in_window] % WINDOW_S, slots[in_window]] = 1.0
 
 
-def _learn_gaps(mean_gap: Floats, gaps: _Gaps, credible: Floats) -> Floats:
-    # An outage of telemetry must not teach that long silences are ordinary.
-    ordinary = np.minimum(gaps.lengths, credible[gaps.slots])
+def _learn_gaps(mean_gap: Floats, gaps: _Gaps) -> Floats:
     counts = np.bincount(gaps.slots, minlength=len(mean_gap))
-    totals = np.bincount(gaps.slots, ordinary, minlength=len(mean_gap))
+    totals = np.bincount(gaps.slots, gaps.lengths, minlength=len(mean_gap))
     memory = _GAP_MEMORY**counts
     learned: Floats = memory * mean_gap + (1 - memory) * (totals / np.maximum(counts, 1))
     return learned

@@ -36,26 +36,22 @@ def _plan_table(
     fleet: Fleet, decisions: Decisions, table: str, resources: list[int], now: float
 ) -> Plan:
     slots = [2 * r + d for r in resources for d in (0, 1)]
-    sign = 1 if (decisions.action[slots] > 0).any() else -1
-    changes = []
-    reasons = 0
-    for resource in resources:
-        pair = slice(2 * resource, 2 * resource + 2)
-        moving = decisions.action[pair] == sign
-        if not moving.any():
-            continue
-        units = np.where(moving, decisions.units[pair], decisions.provisioned[pair])
-        reasons |= int(np.bitwise_or.reduce(decisions.reasons[pair][moving]))
-        changes.append(
-            CapacityChange(
-                resource=fleet.resources[resource], read=int(units[0]), write=int(units[1])
-            )
+    sign = 1 if decisions.action[slots].max() > 0 else -1
+    moving = decisions.action[slots] == sign
+    units = np.where(moving, decisions.units[slots], decisions.provisioned[slots])
+    changes = [
+        CapacityChange(resource=fleet.resources[resource], read=int(read), write=int(write))
+        for resource, (read, write), moves in zip(
+            resources, units.reshape(-1, 2).tolist(), moving.reshape(-1, 2).tolist(), strict=True
         )
+        if any(moves)
+    ]
+    reasons = np.bitwise_or.reduce(decisions.reasons[slots][moving])
     return Plan(
         table=table,
         direction=Direction.OUT if sign > 0 else Direction.IN,
         changes=tuple(changes),
         decided_at=now,
         expires_at=now + FRESH_S,
-        reasons=name_reasons(reasons),
+        reasons=name_reasons(int(reasons)),
     )

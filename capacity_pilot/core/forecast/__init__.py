@@ -90,12 +90,13 @@ def forecast(
     surges = watch_surges(
         state.surges, trend, level=level, peak=peak, noise=noise, is_fresh=fresh, now=now
     )
-    current = np.where(surges.is_surging, np.maximum(level, peak), level)
+    any_surging = np.count_nonzero(surges.is_surging) > 0
+    current = np.where(surges.is_surging, np.maximum(level, peak), level) if any_surging else level
     horizon_s = ahead_s + max(now - settled, 0.0)  # a clock put back shortens nothing
     worth_s = damp(horizon_s)
     expected = np.maximum(current + slope * worth_s, 0.0)
     high = expected + errors.margin * np.maximum(expected, current)
-    if np.count_nonzero(surges.is_surging):
+    if any_surging:
         # Inside a surge the rise is no noise, and too small a first step costs an apply time. But
         # it ends as abruptly as it began: nothing beyond twice of what was seen is bought for it.
         unsettled_s = max(now - settled, 1.0)
