@@ -1,0 +1,324 @@
+"""One trace over time: demand and provisioned, who throttled when, and the burst bucket."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from capacity_pilot.core.fleet import Floats
+from capacity_pilot.simulator.report.decisions import (
+    choose_changes,
+    describe_change,
+    find_provisioned,
+)
+from capacity_pilot.simulator.report.figure import (
+    GRID,
+    MINUTE_MS,
+    Figure,
+    break_lines,
+    caption,
+    list_moments,
+    list_numbers,
+    quote,
+)
+from capacity_pilot.simulator.report.strategies import (
+    PILOT,
+    label_of,
+    look_of,
+    order,
+    short_label_of,
+)
+from capacity_pilot.simulator.report.thinning import Bins, bin_minutes, trace_steps
+from capacity_pilot.simulator.report.wording import say_count, say_ppm
+from capacity_pilot.simulator.result import Course, Minutes, TraceResult
+
+BINS = 2016
+"""At most, of demand, throttles and bucket: seven days at five minutes."""
+STEPS = 4000
+"""At most, per provisioned line."""
+DECISIONS = 1200
+"""At most, marked on the pilot's line."""
+
+_MAIN_PX, _LANE_PX, _BUCKET_PX, _GAP_PX, _TOP_PX, _BOTTOM_PX = 340, 36, 120, 44, 30, 48
+_STEM = 0.58
+"""Of a lane's height, for the largest throttle of the trace; its label stands above."""
+_MOMENT = "day %-j %H:%M"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rows:
+    """Where each row lies, from 0 at the bottom to 1, and the height of all in pixels."""
+
+    main: tuple[float, float]
+    lanes: tuple[float, float]
+    bucket: tuple[float, float]
+    height: int
+
+
+def draw_courses(trace: TraceResult) -> Figure:
+    """Every strategy's lines are one ``legendgroup``, ``s0`` on in the order of ``list_drawn``."""
+    names = list_drawn(trace)
+    bins = bin_minutes(len(trace.demand), at_most=BINS)
+    rows = _lay_rows(len(names))
+    highest = max((_highest_throttle(trace.courses[name], bins) for name in names), default=0.0)
+    data = _draw_demand(trace, bins)
+    for index, name in enumerate(names):
+        course = trace.courses[name]
+        style = _style(name, f"s{index}")
+        data.append(_draw_provisioned(find_provisioned(course, len(trace.demand)), style))
+        if course.minutes is not None:
+            lane = len(names) - 1 - index
+            data.append(_draw_bucket(course.minutes, bins, style))
+            data.append(_draw_throttles(course.minutes, bins, style, lane=lane, highest=highest))
+        if name == PILOT:
+            data.extend(_draw_decisions(course, style))
+    return Figure(
+        data=data,
+        layout=_lay_out(trace, names, rows),
+        height=rows.height,
+        alternative=_say_what_it_shows(trace, names, bins),
+    )
+
+
+def list_drawn(trace: TraceResult) -> list[str]:
+    """The strategies that provision something; on-demand does not, for one."""
+    minutes = len(trace.demand)
+    return [
+        name
+        for name in order(trace.courses)
+        if np.isfinite(find_provisioned(trace.courses[name], minutes)).any()
+    ]
+
+
+def _style(name: str, group: str) -> dict[str, Any]:
+    look = look_of(name)
+    return {
+        "name": quote(label_of(name)),
+        "legendgroup": group,
+        "visible": look.is_main,
+        "line": {"color": look.colour, "dash": look.dash, "width": look.width},
+    }
+
+
+def _lay_rows(lanes: int) -> _Rows:
+    lanes_px = _LANE_PX * max(lanes, 1)
+    inner = _MAIN_PX + lanes_px + _BUCKET_PX + 2 * _GAP_PX
+    lanes_from = _BUCKET_PX + _GAP_PX
+    main_from = lanes_from + lanes_px + _GAP_PX
+    return _Rows(
+        main=(main_from / inner, 1.0),
+        lanes=(lanes_from / inner, (lanes_from + lanes_px) / inner),
+        bucket=(0.0, _BUCKET_PX / inner),
+        height=inner + _TOP_PX + _BOTTOM_PX,
+    )
+
+
+def _draw_demand(trace: TraceResult, bins: Bins) -> list[dict[str, Any]]:
+    shared = {
+        "type": "scatter",
+        "mode": "lines",
+        "legendgroup": "demand",
+        **_bin_centres(bins),
+    }
+    band = {**shared, "line": {"width": 0}, "hoverinfo": "skip"}
+    low = list_numbers(bins.low(trace.demand))
+    high = list_numbers(bins.high(trace.demand_peak))
+    mean = list_numbers(bins.mean(trace.demand))
+    return [
+        {**band, "y": low},
+        {**band, "y": high, "fill": "tonexty", "fillcolor": "rgba(128,132,140,0.32)"},
+        {
+            **shared,
+            "name": "demand",
+            "y": mean,
+            "line": {"color": "#7d828b", "width": 1.2},
+            "fill": "tozeroy",
+            "fillcolor": "rgba(128,132,140,0.14)",
+            "hovertemplate": f"%{{y:,.1f}} units/s<br>%{{x|{_MOMENT}}}<extra>demand, mean</extra>",
+        },
+    ]
+
+
+def _bin_centres(bins: Bins) -> dict[str, Any]:
+    width = bins.width * MINUTE_MS
+    return {"x0": width // 2, "dx": width}
+
+
+def _draw_provisioned(provisioned: Floats, style: dict[str, Any]) -> dict[str, Any]:
+    kept, values = trace_steps(provisioned, at_most=STEPS)
+    # The last minute lasts a minute too.
+    ends = np.append(kept, len(provisioned))
+    return {
+        **style,
+        "type": "scatter",
+        "mode": "lines",
+        "line": {**style["line"], "shape": "hv"},
+        "meta": "provisioned",
+        "x": list_moments(ends),
+        "y": list_numbers(np.append(values, values[-1:])),
+        "hovertemplate": f"%{{y:,.0f}} units/s<br>from %{{x|{_MOMENT}}}"
+        "<extra>%{fullData.name}</extra>",
+    }
+
+
+def _draw_bucket(minutes: Minutes, bins: Bins, style: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **style,
+        "type": "scatter",
+        "mode": "lines",
+        "yaxis": "y3",
+        **_bin_centres(bins),
+        "y": list_numbers(bins.low(minutes.burst)),
+        "hovertemplate": f"%{{y:,.0f}} s of provisioned<br>%{{x|{_MOMENT}}}"
+        "<extra>%{fullData.name}</extra>",
+    }
+
+
+def _highest_throttle(course: Course, bins: Bins) -> float:
+    if course.minutes is None:
+        return 0.0
+    return float(bins.total(course.minutes.throttled).max(initial=0.0))
+
+
+def _draw_throttles(
+    minutes: Minutes, bins: Bins, style: dict[str, Any], *, lane: int, highest: float
+) -> dict[str, Any]:
+    """A stem per bin that throttled, its height the logarithm of the units; always shown."""
+    totals = bins.total(minutes.throttled)
+    hit = np.flatnonzero(totals > 0)
+    units = totals[hit]
+    tops = lane + 0.1 + (_STEM - 0.1) * _log_share(units, highest)
+    return {
+        **style,
+        "type": "scatter",
+        "mode": "lines",
+        "visible": True,
+        "legendgroup": "throttles",
+        "yaxis": "y2",
+        "line": {"color": style["line"]["color"], "width": 1.5},
+        "connectgaps": False,
+        "x": _thrice(list_moments(bins.starts[hit])),
+        "y": _stems(lane, [round(float(top), 3) for top in tops]),
+        "customdata": _thrice([say_count(float(amount)) for amount in units]),
+        "hovertemplate": f"%{{customdata}} units throttled in {_say_width(bins)}<br>"
+        f"%{{x|{_MOMENT}}}<extra>%{{fullData.name}}</extra>",
+    }
+
+
+def _log_share(units: Floats, highest: float) -> Floats:
+    share: Floats = np.log1p(units) / np.log1p(max(highest, 1e-9))
+    return share
+
+
+def _thrice(values: list[Any]) -> list[Any]:
+    return [value for each in values for value in (each, each, None)]
+
+
+def _stems(lane: int, tops: list[float]) -> list[float | None]:
+    return [value for top in tops for value in (lane, top, None)]
+
+
+def _draw_decisions(course: Course, style: dict[str, Any]) -> list[dict[str, Any]]:
+    shown = choose_changes(course.changes, at_most=DECISIONS)
+    drawn = []
+    for symbol, is_raised in (("triangle-up", True), ("triangle-down", False)):
+        some = [change for change in shown if (change.after > change.before) is is_raised]
+        drawn.append(
+            {
+                **style,
+                "type": "scatter",
+                "mode": "markers",
+                "meta": "decisions",
+                "marker": {
+                    "symbol": symbol,
+                    "size": 6,
+                    "color": style["line"]["color"] if is_raised else "rgba(255,255,255,0.85)",
+                    "line": {"color": style["line"]["color"], "width": 1.2},
+                },
+                "x": [round(change.at_s * 1000) for change in some],
+                "y": [change.after for change in some],
+                "text": [break_lines(describe_change(change)) for change in some],
+                "hovertemplate": "%{text}<extra></extra>",
+            }
+        )
+    return drawn
+
+
+def _lay_out(trace: TraceResult, names: list[str], rows: _Rows) -> dict[str, Any]:
+    plain = {"gridcolor": GRID, "zeroline": False, "fixedrange": True, "automargin": True}
+    return {
+        "height": rows.height,
+        "margin": {"l": 8, "r": 10, "t": _TOP_PX, "b": _BOTTOM_PX},
+        "showlegend": False,
+        "hovermode": "closest",
+        "dragmode": "zoom",
+        "xaxis": {
+            "type": "date",
+            "anchor": "y3",
+            "range": [0, len(trace.demand) * MINUTE_MS],
+            "gridcolor": GRID,
+            "zeroline": False,
+            "tickformatstops": [
+                {"dtickrange": [None, 60_000], "value": "%H:%M:%S\nday %-j"},
+                {"dtickrange": [60_000, 86_400_000 - 1], "value": "%H:%M\nday %-j"},
+                {"dtickrange": [86_400_000, None], "value": "day %-j"},
+            ],
+            "title": {"text": "time since the replay began", "standoff": 6, "font": {"size": 12}},
+        },
+        "yaxis": {**plain, "domain": list(rows.main), "rangemode": "tozero", "tickformat": ",~r"},
+        "yaxis2": {
+            **plain,
+            "domain": list(rows.lanes),
+            "range": [0, max(len(names), 1)],
+            "tickvals": list(range(len(names) + 1)),
+            "showticklabels": False,
+        },
+        "yaxis3": {
+            **plain,
+            "domain": list(rows.bucket),
+            "range": [-8, 308],
+            "tickvals": [0, 100, 200, 300],
+        },
+        "annotations": [
+            caption("<b>Demand and provisioned</b>, units/s", top=rows.main[1]),
+            caption("<b>Throttled</b>, stems on a log scale", top=rows.lanes[1]),
+            caption("<b>Burst bucket</b>, seconds of provisioned", top=rows.bucket[1]),
+            *(_label_lane(trace, names, index) for index in range(len(names))),
+        ],
+    }
+
+
+def _label_lane(trace: TraceResult, names: list[str], index: int) -> dict[str, Any]:
+    score = trace.courses[names[index]].score
+    if score.throttled_units == 0:
+        told = "nothing"
+    else:
+        told = f"{say_count(score.throttled_units)} units, {say_ppm(score.throttled_ppm)} ppm"
+    return {
+        "text": f"{quote(short_label_of(names[index]))}: {told}",
+        "x": 0.004,
+        "xref": "paper",
+        "xanchor": "left",
+        "y": len(names) - index,
+        "yref": "y2",
+        "yanchor": "top",
+        "showarrow": False,
+        "font": {"size": 11},
+        "yshift": -2,
+        "borderpad": 0,
+    }
+
+
+def _say_width(bins: Bins) -> str:
+    return "the minute" if bins.width == 1 else f"{bins.width} min"
+
+
+def _say_what_it_shows(trace: TraceResult, names: list[str], bins: Bins) -> str:
+    several = ", ".join(label_of(name) for name in names)
+    return (
+        f"Demand on {trace.name} over time with the capacity provisioned by {several}, "
+        f"in steps of {_say_width(bins)}; below it when each throttled, and the level of its "
+        "burst bucket. The totals are in the table of this trace."
+    )
