@@ -46,8 +46,8 @@ def reckon_burst(
         unused = demand.known[row] * (capacity - demand.units[row])
         units = np.minimum(np.maximum(units + unused, 0.0), BURST_S * capacity)
         units[demand.last_refused >= second] = 0.0
-    # A throttle may be told of before its second is settled, or after it was reckoned.
-    is_news = ~np.isnan(demand.last_refused) & (demand.last_refused != state.last_refused)
-    if np.count_nonzero(is_news):
+    if demand.last_refused is not state.last_refused:  # the same array tells of no new one
+        # A throttle may be told of before its second is settled, or after it was reckoned.
+        is_news = ~np.isnan(demand.last_refused) & (demand.last_refused != state.last_refused)
         units = np.where(is_news, 0.0, units)
     return BurstState(units, demand.last_refused, max(settled, state.reckoned))

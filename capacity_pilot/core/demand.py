@@ -198,21 +198,17 @@ def _roll(state: DemandState, head: int) -> tuple[Floats, Floats]:
 
 def _usable(arrivals: Arrivals, head: int) -> Arrivals:
     """What can be counted of ``arrivals``: no absurd units, nothing older than the window."""
-    slots, seconds, units, refusals = (
-        arrivals.slots,
-        arrivals.seconds,
-        arrivals.units,
-        arrivals.refusals,
-    )
+    seconds, units = arrivals.seconds, arrivals.units
+    usable = (units >= 0) & (units <= _MOST_UNITS) & (seconds > head - WINDOW_S) & (seconds <= head)
+    if np.count_nonzero(usable) == len(usable):
+        return arrivals
     usable = np.isfinite(units) & (units >= 0) & (seconds > head - WINDOW_S)
-    if np.count_nonzero(usable) < len(usable):
-        slots, seconds, units, refusals = (
-            slots[usable],
-            seconds[usable],
-            units[usable],
-            refusals[usable],
-        )
-    return Arrivals(slots, np.minimum(seconds, head), np.minimum(units, _MOST_UNITS), refusals)
+    return Arrivals(
+        arrivals.slots[usable],
+        np.minimum(seconds[usable], head),
+        np.minimum(units[usable], _MOST_UNITS),
+        arrivals.refusals[usable],
+    )
 
 
 def _learn_lags(lags: Floats, seconds: Ints, units: Floats, now: float) -> Floats:

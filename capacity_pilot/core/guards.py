@@ -70,7 +70,9 @@ def recommend(at: Situation) -> Draft:
     falls = at.stabilized < at.provisioned
     trough = ~out & (at.sustained < at.provisioned)
     lowering = trough & falls
-    units = np.where(out, at.least, at.provisioned)
+    units = at.provisioned
+    if np.count_nonzero(out):
+        units = np.where(out, at.least, units)
     if np.count_nonzero(lowering):
         units = np.where(lowering, np.fmax(at.stabilized, at.sustained), units)
     reasons = np.zeros(len(units), dtype=np.int64)

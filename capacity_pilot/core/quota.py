@@ -18,7 +18,8 @@ DAY_S = 86_400.0
 def decreases_counted(decreases_today: Floats, described_at: Floats, now: float) -> Floats:
     """Today's count: a count read before the last midnight is over."""
     is_todays = np.floor_divide(described_at, DAY_S) == now // DAY_S
-    return np.where(is_todays, decreases_today, 0.0)
+    counted: Floats = is_todays * decreases_today
+    return counted
 
 
 def next_decrease_at(counted: Floats, last_decrease_at: Floats, now: float) -> Floats:

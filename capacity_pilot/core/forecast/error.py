@@ -59,7 +59,8 @@ def learn_errors(
     blended = state.smooth + _SMOOTHING * (units - state.smooth)
     smooth = np.where(known, blended, state.smooth)
     starting = known & np.isnan(state.smooth)
-    smooth[starting] = units[starting]
+    if np.count_nonzero(starting):
+        smooth[starting] = units[starting]
     predicted = state.predicted[second % RING_S]
     scored = known & is_calm & ~np.isnan(predicted) & ~starting
     exceeded = (smooth - predicted) / np.maximum(predicted, 1.0) > state.margin
