@@ -87,6 +87,7 @@ class Replay:
         self._columns = tuple((w.name, s) for s in self._strategies for w in workloads)
         self._create_tables({s.name: s for s in played})
         self._active = self._find_slots()
+        self._workload_of = np.tile(np.arange(len(workloads)), len(self._strategies))
         self._player = self._seat_pilot()
         self._onlookers = self._seat_rivals([s for s in played if s.kind in REACTIVE])
         self._telemetry = Telemetry(
@@ -127,30 +128,27 @@ class Replay:
         return Passage(self._columns, ledger, ledger.close(), self._collect_changes())
 
     def _serve(self, second: int, asked: Floats) -> tuple[Floats, Floats]:
-        fresh = np.tile(self._demand[second], len(self._strategies))
+        fresh = self._demand[second][self._workload_of]
         due = None if self._retries is None else self._retries.take_due(second)
         asked[self._active] = fresh if due is None else fresh + due.sum(axis=0)
         served, refused = self._world.serve(asked)
         consumed, throttled = served[self._active], refused[self._active]
-        given_up = throttled
+        own = slice(0, len(self._workloads))  # the pilot's tables come first
+        units, calls = self._demand[second], self._requests[second]
         if self._retries is not None and due is not None:
             given_up = self._retries.come_back(second, fresh=fresh, due=due, throttled=throttled)
-        self._tell(second, consumed=consumed, throttled=throttled, given_up=given_up)
-        return consumed, throttled
-
-    def _tell(self, second: int, *, consumed: Floats, throttled: Floats, given_up: Floats) -> None:
-        """Spans end when a call is served or given up; refusals on the way are told of too."""
-        own = slice(0, len(self._workloads))  # the pilot's tables come first
-        calls, demand = self._requests[second], self._demand[second]
-        units = consumed[own] + given_up[own]
-        per_unit = np.divide(calls, demand, out=np.zeros_like(calls), where=demand > 0)
+            # A span ends when its call is served or given up.
+            calls_per_unit = np.divide(calls, units, out=np.ones_like(units), where=units > 0)
+            units = consumed[own] + given_up[own]
+            calls = units * calls_per_unit
         self._telemetry.observe(
             second,
             units=units,
-            requests=np.where(demand > 0, units * per_unit, np.where(units > 0, 1.0, 0.0)),
+            requests=calls,
             refusals=throttled[own],
             is_recorded=self._is_recorded[second],
         )
+        return consumed, throttled
 
     def _meet_faults(self, second: int) -> None:
         if not self._scenario.faults:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from queue import Empty, Queue
 
 import numpy as np
-from capacity_pilot.simulator.clairvoyant import plan_clairvoyant
 
 from capacity_pilot.core.fleet import Floats, Ints
 from capacity_pilot.core.policy import PolicySet
+from capacity_pilot.simulator.clairvoyant import find_clairvoyant
 from capacity_pilot.simulator.replay.cast import Rule, find_rules
 from capacity_pilot.simulator.replay.engine import Progress, Replay
 from capacity_pilot.simulator.replay.ledger import MINUTE_S
@@ -145,17 +145,17 @@ def plan(order: Order, on_progress: Progress) -> Finding:
     courses: Courses = {}
     bounds: dict[str, float] = {}
     for w in order.workloads:
-        found = plan_clairvoyant(
+        found = find_clairvoyant(
             w.demand,
-            least=order.rules[w.name].least,
-            burst_availability=order.settings.burst_availability,
-            apply_time_s=order.settings.apply_time_s,
             start_at=order.settings.start_at,
+            availability=order.settings.burst_availability,
+            apply_time_s=order.settings.apply_time_s,
+            least=order.rules[w.name].least,
         )
         courses[w.name, Kind.CLAIRVOYANT.value] = score_plan(
-            w.demand, found.units, dimension=order.settings.dimension
+            w.demand, found.units.astype(np.float64), dimension=order.settings.dimension
         )
-        bounds[w.name] = found.lower_bound_unit_seconds / 3600.0
+        bounds[w.name] = found.bound_unit_seconds / 3600.0
         on_progress(w.seconds)
     return Finding(courses, bounds)
 

@@ -33,7 +33,7 @@ def test_steady_demand_is_served_by_all_and_nothing_is_changed_without_need() ->
 
 def test_a_push_is_met_by_the_pilot_minutes_before_aws() -> None:
     begins = 20 * MINUTE
-    demand = with_push(noisy(200, 2 * begins), at=begins, times=6, lasts=20 * MINUTE)
+    demand = with_push(constant(200, 2 * begins), at=begins, times=6, lasts=20 * MINUTE)
     played = play(workload(demand), rivals=AWS, settings=NO_BURST)
     ours, theirs = (
         next(c for c in played.changes(strategy) if c.at_s > begins) for strategy in (PILOT, AWS)
