@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from capacity_pilot.core.fleet import Floats
+from capacity_pilot.simulator.report.course_layout import lay_out_courses
 from capacity_pilot.simulator.report.decisions import (
     choose_changes,
     describe_change,
     find_provisioned,
 )
 from capacity_pilot.simulator.report.figure import (
-    GRID,
     MINUTE_MS,
     Figure,
     break_lines,
-    caption,
     list_moments,
     list_numbers,
     quote,
@@ -28,10 +26,9 @@ from capacity_pilot.simulator.report.strategies import (
     label_of,
     look_of,
     order,
-    short_label_of,
 )
 from capacity_pilot.simulator.report.thinning import Bins, bin_minutes, trace_steps
-from capacity_pilot.simulator.report.wording import say_count, say_ppm
+from capacity_pilot.simulator.report.wording import say_count
 from capacity_pilot.simulator.result import Course, Minutes, TraceResult
 
 BINS = 2016
@@ -41,27 +38,15 @@ STEPS = 4000
 DECISIONS = 1200
 """At most, marked on the pilot's line."""
 
-_MAIN_PX, _LANE_PX, _BUCKET_PX, _GAP_PX, _TOP_PX, _BOTTOM_PX = 340, 36, 120, 44, 30, 48
 _STEM = 0.58
-"""Of a lane's height, for the largest throttle of the trace; its label stands above."""
+"""Of a lane's height, for the largest throttle of the trace; the lane's label stands above."""
 _MOMENT = "day %-j %H:%M"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Rows:
-    """Where each row lies, from 0 at the bottom to 1, and the height of all in pixels."""
-
-    main: tuple[float, float]
-    lanes: tuple[float, float]
-    bucket: tuple[float, float]
-    height: int
 
 
 def draw_courses(trace: TraceResult) -> Figure:
     """Every strategy's lines are one ``legendgroup``, ``s0`` on in the order of ``list_drawn``."""
     names = list_drawn(trace)
     bins = bin_minutes(len(trace.demand), at_most=BINS)
-    rows = _lay_rows(len(names))
     highest = max((_highest_throttle(trace.courses[name], bins) for name in names), default=0.0)
     data = _draw_demand(trace, bins)
     for index, name in enumerate(names):
@@ -74,10 +59,11 @@ def draw_courses(trace: TraceResult) -> Figure:
             data.append(_draw_throttles(course.minutes, bins, style, lane=lane, highest=highest))
         if name == PILOT:
             data.extend(_draw_decisions(course, style))
+    layout = lay_out_courses(trace, names)
     return Figure(
         data=data,
-        layout=_lay_out(trace, names, rows),
-        height=rows.height,
+        layout=layout,
+        height=layout["height"],
         alternative=_say_what_it_shows(trace, names, bins),
     )
 
@@ -100,19 +86,6 @@ def _style(name: str, group: str) -> dict[str, Any]:
         "visible": look.is_main,
         "line": {"color": look.colour, "dash": look.dash, "width": look.width},
     }
-
-
-def _lay_rows(lanes: int) -> _Rows:
-    lanes_px = _LANE_PX * max(lanes, 1)
-    inner = _MAIN_PX + lanes_px + _BUCKET_PX + 2 * _GAP_PX
-    lanes_from = _BUCKET_PX + _GAP_PX
-    main_from = lanes_from + lanes_px + _GAP_PX
-    return _Rows(
-        main=(main_from / inner, 1.0),
-        lanes=(lanes_from / inner, (lanes_from + lanes_px) / inner),
-        bucket=(0.0, _BUCKET_PX / inner),
-        height=inner + _TOP_PX + _BOTTOM_PX,
-    )
 
 
 def _draw_demand(trace: TraceResult, bins: Bins) -> list[dict[str, Any]]:
@@ -244,71 +217,6 @@ def _draw_decisions(course: Course, style: dict[str, Any]) -> list[dict[str, Any
             }
         )
     return drawn
-
-
-def _lay_out(trace: TraceResult, names: list[str], rows: _Rows) -> dict[str, Any]:
-    plain = {"gridcolor": GRID, "zeroline": False, "fixedrange": True, "automargin": True}
-    return {
-        "height": rows.height,
-        "margin": {"l": 8, "r": 10, "t": _TOP_PX, "b": _BOTTOM_PX},
-        "showlegend": False,
-        "hovermode": "closest",
-        "dragmode": "zoom",
-        "xaxis": {
-            "type": "date",
-            "anchor": "y3",
-            "range": [0, len(trace.demand) * MINUTE_MS],
-            "gridcolor": GRID,
-            "zeroline": False,
-            "tickformatstops": [
-                {"dtickrange": [None, 60_000], "value": "%H:%M:%S\nday %-j"},
-                {"dtickrange": [60_000, 86_400_000 - 1], "value": "%H:%M\nday %-j"},
-                {"dtickrange": [86_400_000, None], "value": "day %-j"},
-            ],
-            "title": {"text": "time since the replay began", "standoff": 6, "font": {"size": 12}},
-        },
-        "yaxis": {**plain, "domain": list(rows.main), "rangemode": "tozero", "tickformat": ",~r"},
-        "yaxis2": {
-            **plain,
-            "domain": list(rows.lanes),
-            "range": [0, max(len(names), 1)],
-            "tickvals": list(range(len(names) + 1)),
-            "showticklabels": False,
-        },
-        "yaxis3": {
-            **plain,
-            "domain": list(rows.bucket),
-            "range": [-8, 308],
-            "tickvals": [0, 100, 200, 300],
-        },
-        "annotations": [
-            caption("<b>Demand and provisioned</b>, units/s", top=rows.main[1]),
-            caption("<b>Throttled</b>, stems on a log scale", top=rows.lanes[1]),
-            caption("<b>Burst bucket</b>, seconds of provisioned", top=rows.bucket[1]),
-            *(_label_lane(trace, names, index) for index in range(len(names))),
-        ],
-    }
-
-
-def _label_lane(trace: TraceResult, names: list[str], index: int) -> dict[str, Any]:
-    score = trace.courses[names[index]].score
-    if score.throttled_units == 0:
-        told = "nothing"
-    else:
-        told = f"{say_count(score.throttled_units)} units, {say_ppm(score.throttled_ppm)} ppm"
-    return {
-        "text": f"{quote(short_label_of(names[index]))}: {told}",
-        "x": 0.004,
-        "xref": "paper",
-        "xanchor": "left",
-        "y": len(names) - index,
-        "yref": "y2",
-        "yanchor": "top",
-        "showarrow": False,
-        "font": {"size": 11},
-        "yshift": -2,
-        "borderpad": 0,
-    }
 
 
 def _say_width(bins: Bins) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from capacity_pilot.simulator.report.figure import GRID, Figure, break_lines, quote
+from capacity_pilot.simulator.report.figure import GRID, Figure, break_lines, caption, quote
 from capacity_pilot.simulator.report.strategies import (
     CLAIRVOYANT,
     GREEN,
@@ -105,7 +105,7 @@ def _draw_targets(points: Sequence[_Point], *, zero_at: float) -> dict[str, Any]
         "x": [round(point.cost, 4) for point in targets],
         "y": [_height_of(point.ppm, zero_at=zero_at) for point in targets],
         "text": [f"{aws_target(point.name):g} %" for point in targets],
-        "textposition": "top right",
+        "textposition": "bottom left",  # under the line, where the others' labels are not
         "customdata": [_describe(point) for point in targets],
         "hovertemplate": "%{customdata}<extra></extra>",
         "line": {"color": VERMILION, "width": 1.6},
@@ -172,16 +172,7 @@ def _lay_out(lowest: int, highest: int, *, zero_at: float, is_relative: bool) ->
         "dragmode": False,
         "shapes": shapes,
         "annotations": [
-            {
-                "text": "<b>Throttled</b>, ppm of demand (log; zero in its own band)",
-                "x": 0,
-                "xref": "paper",
-                "xanchor": "left",
-                "y": 1,
-                "yref": "paper",
-                "yanchor": "bottom",
-                "showarrow": False,
-            }
+            caption("<b>Throttled</b>, ppm of demand (log; zero in its own band)", top=1)
         ],
         "yaxis": {
             "range": [zero_at - 0.35, highest + 0.25],

@@ -25,16 +25,17 @@ def draw_headline(result: ReplayResult) -> str:
         )
     ]
     if not is_absent(pilot.cost_vs_aws_auto_scaling_70):
-        told = say_ratio(pilot.cost_vs_aws_auto_scaling_70)
         cards.append(
             _draw_card(
-                f"of the cost of {label_of(AWS_AUTO_SCALING_70)}", told, "geometric mean of traces"
+                f"the cost of {label_of(AWS_AUTO_SCALING_70)}",
+                say_ratio(pilot.cost_vs_aws_auto_scaling_70),
+                f"geometric mean of all traces ({len(result.traces)})",
             )
         )
     if not is_absent(pilot.cost_vs_clairvoyant):
         cards.append(
             _draw_card(
-                "of the clairvoyant's cost",
+                "the clairvoyant's cost",
                 say_ratio(pilot.cost_vs_clairvoyant),
                 "the least that would have throttled nothing, knowing the future",
             )

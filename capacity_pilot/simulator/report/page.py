@@ -16,6 +16,7 @@ from capacity_pilot.simulator.report.headline import draw_headline
 from capacity_pilot.simulator.report.markup import escape
 from capacity_pilot.simulator.report.section import draw_chart, draw_section
 from capacity_pilot.simulator.report.tables import draw_fleet_table, draw_overview_table
+from capacity_pilot.simulator.report.wording import ABSENT
 from capacity_pilot.simulator.result import ReplayResult
 
 
@@ -98,7 +99,7 @@ def _draw_settings(settings: Mapping[str, object]) -> str:
 
 def _draw_setting(value: object) -> str:
     if isinstance(value, Mapping):
-        return escape(", ".join(f"{name} {each}" for name, each in value.items()))
+        return escape(", ".join(f"{name} {each}" for name, each in value.items()) or ABSENT)
     if isinstance(value, (list, tuple)):
-        return escape(", ".join(str(each) for each in value))
-    return escape(value)
+        return escape(", ".join(str(each) for each in value) or ABSENT)
+    return escape(ABSENT if value is None else value)

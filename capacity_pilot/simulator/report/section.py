@@ -81,7 +81,7 @@ def _explain_courses(trace: TraceResult, decisions: int) -> str:
         f"Grey: mean demand of {each}; its band reaches from the lowest minute to the highest "
         "second. Steps: provisioned capacity. Triangles: the pilot's decisions, with reasons. "
         "Stems: units throttled, on one log scale for all strategies. Below: the lowest level "
-        f"of the burst bucket in {each}."
+        f"of the burst bucket in {each}; the clairvoyant's is not kept."
     )
     if decisions > DECISIONS:
         told += f" Of {decisions:,} decisions the {DECISIONS:,} largest are marked."

@@ -43,7 +43,7 @@ def draw_fleet_table(fleet: Mapping[str, FleetScore], *, caption: str) -> str:
     """Strategies over several traces."""
     columns = (
         Column(title="Strategy", is_number=False),
-        Column(title="Throttled", unit="ppm, all traces"),
+        Column(title="Throttled", unit="ppm, in total"),
         Column(title="Worst trace", unit="ppm"),
         Column(title="Capacity", unit="unit-hours"),
         Column(title="Cost", unit="USD, pro rata"),

@@ -36,7 +36,8 @@ def summarize(result: ReplayResult) -> RenderableType:
     if 0 < of_days < count:
         title = f"Traces of a day or more ({of_days} of {count})"
         tables.append(_draw_fleet(result.fleet_of_days, title=title))
-    return Group(*tables, _draw_traces(result))
+    tables.append(_draw_traces(result))
+    return Group(*(part for table in tables for part in (table, Text())))
 
 
 def _draw_fleet(fleet: Mapping[str, FleetScore], *, title: str) -> Table:
@@ -47,7 +48,7 @@ def _draw_fleet(fleet: Mapping[str, FleetScore], *, title: str) -> Table:
         "\nunit-hours",
         "\nUSD",
         "cost /\nclairv.",
-        "cost /\nAWS 70 %",
+        "cost /\nAWS 70",
     ):
         table.add_column(heading, justify="right", no_wrap=True)
     for name in order(fleet):
@@ -87,6 +88,7 @@ def _start(title: str, first: str) -> Table:
         title_justify="left",
         title_style="bold",
         box=box.SIMPLE_HEAD,
+        show_edge=False,
         pad_edge=False,
         collapse_padding=True,
     )
