@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from capacity_pilot.core.fleet import Floats
 
+LEAST_DAYS = 23 / 24
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
@@ -108,7 +110,8 @@ class FleetScore:
 class ReplayResult:
     """A whole run. ``settings`` holds what it takes to repeat it: flags, seed and versions.
 
-    ``fleet`` is over all workloads, ``fleet_of_days`` over those of a day or more.
+    ``fleet`` is over all workloads, ``fleet_of_days`` over those of a day or more, where 23 hours
+    are a day: recordings of a day are seldom whole.
     """
 
     settings: Mapping[str, object]

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from capacity_pilot.core.errors import InputError
-from capacity_pilot.simulator.result import FleetScore, ReplayResult, TraceResult
+from capacity_pilot.simulator.result import LEAST_DAYS, FleetScore, ReplayResult, TraceResult
 
 VERSION = 1
 
@@ -43,7 +43,7 @@ def write_json(result: ReplayResult, path: Path) -> None:
 
 def render_json(result: ReplayResult) -> dict[str, Any]:
     """The result in JSON's own types."""
-    of_days = sum(trace.days >= 1 for trace in result.traces)
+    of_days = sum(trace.days >= LEAST_DAYS for trace in result.traces)
     return {
         "version": VERSION,
         "settings": dict(result.settings),

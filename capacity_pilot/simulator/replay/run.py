@@ -25,7 +25,7 @@ from capacity_pilot.simulator.replay.scoring import (
     score_plan,
 )
 from capacity_pilot.simulator.replay.settings import ReplaySettings
-from capacity_pilot.simulator.result import Course, ReplayResult, TraceResult
+from capacity_pilot.simulator.result import LEAST_DAYS, Course, ReplayResult, TraceResult
 from capacity_pilot.simulator.rivals.registry import Kind, Strategy
 from capacity_pilot.simulator.workload import Workload
 
@@ -115,7 +115,7 @@ def run_replay(
         settings=told,
         traces=traces,
         fleet=score_fleet(traces),
-        fleet_of_days=score_fleet([t for t in traces if t.days >= 1]),
+        fleet_of_days=score_fleet([t for t in traces if t.days >= LEAST_DAYS]),
     )
 
 

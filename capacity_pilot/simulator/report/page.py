@@ -17,7 +17,7 @@ from capacity_pilot.simulator.report.markup import escape
 from capacity_pilot.simulator.report.section import draw_chart, draw_section
 from capacity_pilot.simulator.report.tables import draw_fleet_table, draw_overview_table
 from capacity_pilot.simulator.report.wording import ABSENT
-from capacity_pilot.simulator.result import ReplayResult
+from capacity_pilot.simulator.result import LEAST_DAYS, ReplayResult
 
 
 def write_html(result: ReplayResult, path: Path) -> None:
@@ -53,7 +53,7 @@ def _draw_fleets(result: ReplayResult) -> Iterator[str]:
     """All traces; then those of a day or more, by which targets are set, if that is a choice."""
     count = len(result.traces)
     yield draw_fleet_table(result.fleet, caption=f"All traces ({count})")
-    of_days = sum(trace.days >= 1 for trace in result.traces)
+    of_days = sum(trace.days >= LEAST_DAYS for trace in result.traces)
     if 0 < of_days < count:
         caption = f"Traces of a day or more ({of_days} of {count})"
         yield f"<h3>{escape(caption)}</h3>"

@@ -22,7 +22,7 @@ from capacity_pilot.simulator.report.wording import (
     say_ratio,
     say_usd,
 )
-from capacity_pilot.simulator.result import FleetScore, ReplayResult, Score, TraceResult
+from capacity_pilot.simulator.result import LEAST_DAYS, FleetScore, ReplayResult, Score, TraceResult
 
 _COMPARED = (PILOT, AWS_AUTO_SCALING_70, CLAIRVOYANT)
 _HEADS = {PILOT: "pilot", AWS_AUTO_SCALING_70: "AWS 70 %", CLAIRVOYANT: "clairv."}
@@ -31,7 +31,7 @@ _HEADS = {PILOT: "pilot", AWS_AUTO_SCALING_70: "AWS 70 %", CLAIRVOYANT: "clairv.
 def summarize(result: ReplayResult) -> RenderableType:
     """The fleet by strategy, then every trace in one row. Names are printed as they are."""
     count = len(result.traces)
-    of_days = sum(trace.days >= 1 for trace in result.traces)
+    of_days = sum(trace.days >= LEAST_DAYS for trace in result.traces)
     tables = [_draw_fleet(result.fleet, title=f"All traces ({count})")]
     if 0 < of_days < count:
         title = f"Traces of a day or more ({of_days} of {count})"
