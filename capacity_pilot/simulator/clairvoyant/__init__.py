@@ -1,0 +1,9 @@
+"""The clairvoyant: the least provisioned unit-hours that throttle nothing, knowing the future."""
+
+from capacity_pilot.simulator.clairvoyant.search import (
+    Clairvoyant,
+    DecreaseRules,
+    find_clairvoyant,
+)
+
+__all__ = ["Clairvoyant", "DecreaseRules", "find_clairvoyant"]
