@@ -8,13 +8,19 @@ BIN := $(VENV)/bin
 NODE_TESTS := tests/end_to_end/node
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench lock proto clean
+.PHONY: help demo simulate test check bench lock proto clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: $(VENV)/demo.stamp ## a push notification against an embedded DynamoDB, with and without the pilot
 	$(BIN)/capacity-pilot demo
+
+simulate: $(VENV)/dev.stamp ## replay a generated week under the starter policy: out/replay.html
+	mkdir -p out
+	$(BIN)/capacity-pilot generate --out out/feed.parquet --days 7
+	$(BIN)/capacity-pilot simulate --policy policies --demand out/feed.parquet \
+		--json out/replay.json --html out/replay.html
 
 test: $(VENV)/dev.stamp node-modules ## unit, law, contract and end-to-end tests
 	$(BIN)/pytest
@@ -28,9 +34,10 @@ check: $(VENV)/dev.stamp ## ruff, mypy --strict, import contracts, Dockerfile an
 	@if command -v terraform >/dev/null; then terraform fmt -check -diff -recursive infra/terraform; \
 	else echo "terraform is not installed: its formatting was not checked"; fi
 
-bench: $(VENV)/dev.stamp ## measure decoding and the tick
+bench: $(VENV)/dev.stamp ## measure decoding, the tick and the replay
 	$(BIN)/python bench/decode.py
 	$(BIN)/python bench/tick.py
+	$(BIN)/python bench/simulate.py
 
 lock: $(VENV)/dev.stamp ## resolve all versions anew
 	$(BIN)/pip install --quiet uv
@@ -43,7 +50,7 @@ proto: $(VENV)/dev.stamp ## generate the reduced OTLP schema's Python
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. capacity_pilot/adapters/otlp/lazy.proto
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) $(NODE_TESTS)/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) out $(NODE_TESTS)/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 .PHONY: node-modules
 node-modules: # the Node exporter's tests are skipped where there is no npm
