@@ -23,6 +23,7 @@ from capacity_pilot.simulator.report.figure import (
 )
 from capacity_pilot.simulator.report.strategies import (
     PILOT,
+    SIGNAL_COLOURS,
     label_of,
     look_of,
     order,
@@ -35,6 +36,8 @@ BINS = 2016
 """At most, of demand, throttles and bucket: seven days at five minutes."""
 STEPS = 4000
 """At most, per provisioned line."""
+SIGNALS = 6
+"""At most, of the demand file's further columns."""
 DECISIONS = 1200
 """At most, marked on the pilot's line."""
 
@@ -59,7 +62,9 @@ def draw_courses(trace: TraceResult) -> Figure:
             data.append(_draw_throttles(course.minutes, bins, style, lane=lane, highest=highest))
         if name == PILOT:
             data.extend(_draw_decisions(course, style))
-    layout = lay_out_courses(trace, names)
+    signals = list_signals(trace)
+    data.extend(_draw_signal(trace, bins, name, index) for index, name in enumerate(signals))
+    layout = lay_out_courses(trace, names, signals=len(signals))
     return Figure(
         data=data,
         layout=layout,
@@ -76,6 +81,29 @@ def list_drawn(trace: TraceResult) -> list[str]:
         for name in order(trace.courses)
         if np.isfinite(find_provisioned(trace.courses[name], minutes)).any()
     ]
+
+
+def list_signals(trace: TraceResult) -> list[str]:
+    """The first of the demand file's further columns in which anything was counted."""
+    return [name for name, values in trace.signals.items() if np.nansum(values) > 0][:SIGNALS]
+
+
+def _draw_signal(trace: TraceResult, bins: Bins, name: str, index: int) -> dict[str, Any]:
+    """On a scale of its own, since it counts something else; hidden until it is chosen."""
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": quote(name),
+        "legendgroup": f"u{index}",
+        "meta": "signal",
+        "visible": False,
+        "yaxis": f"y{4 + index}",
+        "line": {"color": SIGNAL_COLOURS[index % len(SIGNAL_COLOURS)], "width": 1.2},
+        **_bin_centres(bins),
+        "y": list_numbers(bins.mean(trace.signals[name])),
+        "hovertemplate": f"%{{y:,.1f}} a second<br>%{{x|{_MOMENT}}}"
+        "<extra>%{fullData.name}</extra>",
+    }
 
 
 def _style(name: str, group: str) -> dict[str, Any]:

@@ -23,8 +23,11 @@ class _Rows:
     height: int
 
 
-def lay_out_courses(trace: TraceResult, names: list[str]) -> dict[str, Any]:
-    """One time axis below all rows: y is units/s, y2 the lanes of ``names``, y3 the bucket."""
+def lay_out_courses(trace: TraceResult, names: list[str], *, signals: int) -> dict[str, Any]:
+    """One time axis below all rows: y is units/s, y2 the lanes of ``names``, y3 the bucket.
+
+    From y4 on come the scales of ``signals``, over y and unseen.
+    """
     rows = _lay_rows(len(names))
     plain = {"gridcolor": GRID, "zeroline": False, "fixedrange": True, "automargin": True}
     return {
@@ -59,6 +62,15 @@ def lay_out_courses(trace: TraceResult, names: list[str]) -> dict[str, Any]:
             "domain": list(rows.bucket),
             "range": [-8, 308],
             "tickvals": [0, 100, 200, 300],
+        },
+        **{
+            f"yaxis{4 + index}": {
+                **plain,
+                "overlaying": "y",
+                "visible": False,
+                "rangemode": "tozero",
+            }
+            for index in range(signals)
         },
         "annotations": [
             caption("<b>Demand and provisioned</b>, units/s", top=rows.main[1]),

@@ -66,5 +66,9 @@ def _draw_row(row: Row, columns: Sequence[Column]) -> str:
 def draw_swatch(name: str) -> str:
     """A bit of the strategy's line."""
     look = look_of(name)
-    style = f"border-top:3px {_BORDERS[look.dash]} {look.colour}"
-    return f'<span class="swatch" style="{style}"></span>'
+    return draw_line(look.colour, _BORDERS[look.dash])
+
+
+def draw_line(colour: str, border: str = "solid") -> str:
+    """A bit of any line, as beside its name."""
+    return f'<span class="swatch" style="border-top:3px {border} {colour}"></span>'

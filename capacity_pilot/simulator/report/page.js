@@ -121,10 +121,11 @@
 
   function readings(course, chart) {
     const group = (name) => chart.data.find(
-      (trace) => trace.legendgroup === name && (trace.meta === "provisioned" || trace.name === "demand"));
+      (trace) => trace.legendgroup === name &&
+        (["provisioned", "signal"].includes(trace.meta) || trace.name === "demand"));
     return [...course.querySelectorAll(".chip")].map((chip) => {
       const trace = group(chip.dataset.group ?? "demand");
-      const valueAt = chip.dataset.group ? step(trace) : bin(trace);
+      const valueAt = trace.meta === "provisioned" ? step(trace) : bin(trace);
       return [chip.querySelector("output"), (at) => whole(valueAt(at))];
     });
   }

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import math
 
-from capacity_pilot.simulator.report.course_figure import BINS, DECISIONS, draw_courses, list_drawn
+from capacity_pilot.simulator.report.course_figure import (
+    BINS,
+    DECISIONS,
+    draw_courses,
+    list_drawn,
+    list_signals,
+)
 from capacity_pilot.simulator.report.figure import Figure
 from capacity_pilot.simulator.report.frontier_figure import draw_frontier
-from capacity_pilot.simulator.report.markup import draw_swatch, escape
-from capacity_pilot.simulator.report.strategies import PILOT, look_of, short_label_of
+from capacity_pilot.simulator.report.markup import draw_line, draw_swatch, escape
+from capacity_pilot.simulator.report.strategies import (
+    PILOT,
+    SIGNAL_COLOURS,
+    look_of,
+    short_label_of,
+)
 from capacity_pilot.simulator.report.tables import draw_decisions_table, draw_trace_table
 from capacity_pilot.simulator.report.thinning import bin_minutes
 from capacity_pilot.simulator.report.wording import TIMES, say_count, say_days, say_duration
@@ -83,6 +94,8 @@ def _explain_courses(trace: TraceResult, decisions: int) -> str:
         "Stems: units throttled, on one log scale for all strategies. Below: the lowest level "
         f"of the burst bucket in {each}; the clairvoyant's is not kept."
     )
+    if list_signals(trace):
+        told += " The file's further columns, each on a scale of its own, are shown when chosen."
     if decisions > DECISIONS:
         told += f" Of {decisions:,} decisions the {DECISIONS:,} largest are marked."
     return told
@@ -98,6 +111,12 @@ def _draw_controls(trace: TraceResult, heading: str) -> str:
         chips += (
             f'<button type="button" class="chip" data-group="s{index}" aria-pressed="{pressed}">'
             f"{draw_swatch(name)}{escape(short_label_of(name))}<output></output></button>"
+        )
+    for index, name in enumerate(list_signals(trace)):
+        chips += (
+            f'<button type="button" class="chip" data-group="u{index}" aria-pressed="false">'
+            f"{draw_line(SIGNAL_COLOURS[index % len(SIGNAL_COLOURS)])}{escape(name)}"
+            "<output></output></button>"
         )
     return f'<div class="controls">{chips}{_draw_day_choice(trace, heading)}</div>'
 

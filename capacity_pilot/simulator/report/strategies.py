@@ -24,6 +24,7 @@ _ORANGE = "#e69f00"
 _PURPLE = "#cc79a7"
 _SKY = "#56b4e9"
 _GREY = "#8a8f98"
+SIGNAL_COLOURS = ("#a6761d", "#6a51a3", "#1b7f79")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

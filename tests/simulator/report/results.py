@@ -37,9 +37,12 @@ def make_result(
     strategies: Sequence[str] = STRATEGIES,
     reasons: Sequence[str] = ("rising_demand", "surge"),
     settings: Mapping[str, object] | None = None,
+    signals: Sequence[str] = (),
 ) -> ReplayResult:
     traces = tuple(
-        make_trace(name, days=days, seed=seed, strategies=strategies, reasons=reasons)
+        make_trace(
+            name, days=days, seed=seed, strategies=strategies, reasons=reasons, signals=signals
+        )
         for seed, name in enumerate(names)
     )
     told = {
@@ -66,8 +69,9 @@ def make_trace(
     seed: int = 0,
     strategies: Sequence[str] = STRATEGIES,
     reasons: Sequence[str] = ("surge",),
+    signals: Sequence[str] = (),
 ) -> TraceResult:
-    """A day's wave with a surge every few hours, mean 500 units/s."""
+    """A day's wave with a surge every few hours, mean 500 units/s; signals come before it."""
     rng = np.random.default_rng(seed)
     demand = _make_demand(round(days * 1440), rng)
     courses = {each: _make_course(each, demand, reasons) for each in strategies}
@@ -88,7 +92,7 @@ def make_trace(
         clairvoyant_bound=floor,
         demand=demand,
         demand_peak=demand * rng.uniform(1.05, 1.4, len(demand)),
-        signals={},
+        signals={each: np.roll(demand, -3) * 20 for each in signals},
         courses={each: _relate(course, floor) for each, course in courses.items()},
     )
 

@@ -10,7 +10,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from capacity_pilot.simulator.report.course_figure import BINS, STEPS, draw_courses, list_drawn
+from capacity_pilot.simulator.report.course_figure import (
+    BINS,
+    SIGNALS,
+    STEPS,
+    draw_courses,
+    list_drawn,
+    list_signals,
+)
 from capacity_pilot.simulator.report.decisions import (
     choose_changes,
     describe_change,
@@ -36,7 +43,7 @@ def _lines(figure: Figure, **wanted: str) -> list[dict[str, object]]:
 @pytest.mark.parametrize("days", [0.02, 1, 7])
 def test_plotly_accepts_every_figure(days: float) -> None:
     graph_objects = importlib.import_module("plotly.graph_objects")
-    result = make_result(names=["one"], days=days)
+    result = make_result(names=["one"], days=days, signals=["push_sent"])
     for figure in (draw_courses(result.traces[0]), draw_frontier(result.fleet, of="all")):
         graph_objects.Figure(**json.loads(figure.to_json()))
 
@@ -74,6 +81,21 @@ def test_every_throttled_unit_is_in_a_stem_and_a_lane_without_any_says_so() -> N
     assert static["x"] == []
     labels = [note["text"] for note in figure.layout["annotations"]]
     assert "static peak: nothing" in labels
+
+
+def test_signals_have_scales_of_their_own_and_wait_to_be_chosen() -> None:
+    pushes = np.full(DAY, np.nan)
+    pushes[[60, 61]] = 0.0, 5000.0
+    signals = {"push_sent": pushes, "<route>": np.full(DAY, 3.0), "idle": np.zeros(DAY)}
+    trace = replace(make_trace("day"), signals=signals)
+    figure = draw_courses(trace)
+    lines = _lines(figure, meta="signal")
+    assert [line["name"] for line in lines] == ["push_sent", "&lt;route&gt;"]  # nothing was idle's
+    assert [line["yaxis"] for line in lines] == ["y4", "y5"]
+    assert not any(line["visible"] for line in lines)
+    assert lines[0]["y"] == [None] * 60 + [0, 5000] + [None] * (DAY - 62)
+    assert figure.layout["yaxis4"]["overlaying"] == figure.layout["yaxis5"]["overlaying"] == "y"
+    assert len(list_signals(replace(trace, signals=dict.fromkeys("abcdefgh", pushes)))) == SIGNALS
 
 
 def test_on_demand_provisions_nothing_and_so_has_no_line() -> None:

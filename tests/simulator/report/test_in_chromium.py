@@ -42,14 +42,15 @@ READ_OUT = """(() => {
 })()"""
 
 SHOWN = """[...new Set(document.querySelector('#trace-0-course').data
-  .filter((line) => line.visible !== false && line.meta === 'provisioned')
+  .filter((line) => line.visible !== false && ['provisioned', 'signal'].includes(line.meta))
   .map((line) => line.name))]"""
 
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("report") / "report.html"
-    write_html(make_result(names=["evening feed", HOSTILE], days=2), path)
+    result = make_result(names=["evening feed", HOSTILE], days=2, signals=["push_sent", HOSTILE])
+    write_html(result, path)
     return path
 
 
@@ -87,6 +88,13 @@ async def test_strategies_and_days_are_chosen_and_read_out(report: Path, tmp_pat
         ]
         await page.evaluate("document.querySelector('.chip[data-group=s5]').click()")
         assert "static peak" in await page.evaluate(SHOWN)
+        await page.evaluate("document.querySelector('.chip[data-group=u0]').click()")
+        assert "push_sent" in await page.evaluate(SHOWN)
+        # On its own scale it is drawn where demand is, whatever it counts.
+        assert await page.evaluate(
+            "document.querySelector('#trace-0-course')._fullLayout.yaxis4.domain.join()"
+            " === document.querySelector('#trace-0-course')._fullLayout.yaxis.domain.join()"
+        )
 
         await page.evaluate(
             "(() => { const days = document.querySelector('#trace-0-days'); days.value = '1';"
@@ -94,6 +102,6 @@ async def test_strategies_and_days_are_chosen_and_read_out(report: Path, tmp_pat
         )
         *units, moment = await page.evaluate(READ_OUT)
         assert re.fullmatch(r"day 2 (11:5|12:0)\d, units/s", moment)  # pixels are not minutes
-        assert len(units) == 8  # demand, and seven who provision
+        assert len(units) == 10  # demand, seven who provision, and two signals
         assert all(int(told.replace(",", "")) > 0 for told in units)
         check_silence(page, report)
