@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import sys
 
 from pydantic import ValidationError
@@ -56,18 +55,24 @@ def main() -> None:
 
 
 def _gather_files(arguments: list[str]) -> list[str]:
-    """``--demand a b c``, as a shell's pattern gives it, as the one list that the parser takes."""
+    """``--demand a b c``, as a shell's pattern gives it, as the one list that the parser takes.
+
+    In quotes, so that a comma or a bracket is part of a name. No JSON: the parser escapes
+    backslashes by itself.
+    """
     gathered: list[str] = []
     position = 0
     while position < len(arguments):
         word = arguments[position]
         position += 1
-        if word not in _LIST_FLAGS:
+        flag, equals, first = word.partition("=")
+        if flag not in _LIST_FLAGS:
             gathered.append(word)
             continue
-        files = list(itertools.takewhile(lambda w: not w.startswith("--"), arguments[position:]))
-        position += len(files)
-        gathered += [word, json.dumps(files)]
+        more = list(itertools.takewhile(lambda w: not w.startswith("--"), arguments[position:]))
+        position += len(more)
+        names = ([first] if equals else []) + more
+        gathered += [flag, "[" + ",".join(f'"{name}"' for name in names) + "]"]
     return gathered
 
 

@@ -8,11 +8,11 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
 
 from capacity_pilot import __version__
 from capacity_pilot.adapters.policy_source import load_policies
@@ -84,6 +84,15 @@ class Simulate(BaseModel):
         default=os.cpu_count() or 1, ge=1, le=256, description="how many to work with"
     )
 
+    @field_validator("rivals")
+    @classmethod
+    def _are_known(cls, names: str) -> str:
+        try:
+            parse_strategies(names)
+        except InputError as error:
+            raise ValueError(str(error)) from error
+        return names
+
     def cli_cmd(self) -> None:
         require_extra("simulation", "numba", "plotly", "pyarrow", "rich")
         from rich.console import Console  # noqa: PLC0415 (needs the simulation extra)
@@ -94,7 +103,7 @@ class Simulate(BaseModel):
         strategies = parse_strategies(self.rivals)
         scenario = self._scenario()
         for file in (self.json_file, self.html_file):
-            _check_folder(file)
+            _check_place(file)
         workloads = self._workloads()
         settings = ReplaySettings(
             dimension=Dimension[self.dimension.upper()],
@@ -120,8 +129,8 @@ class Simulate(BaseModel):
                 processes=self.processes,
                 on_progress=on_progress,
             )
-        self._write(result, write_html)
         Console().print(summarize(result))
+        self._write(result, write_html)
 
     def _scenario(self) -> Scenario:
         scenario = Scenario() if self.scenario is None else load_scenario(self.scenario)
@@ -142,7 +151,7 @@ class Simulate(BaseModel):
             "versions": {
                 "capacity-pilot": __version__,
                 "python": platform.python_version(),
-                "numpy": np.__version__,
+                **{name: version(name) for name in ("numpy", "numba", "plotly", "pyarrow")},
             },
             **flags,
             "rivals": [s.name for s in strategies],
@@ -158,10 +167,14 @@ class Simulate(BaseModel):
             write_html(result, self.html_file)
 
 
-def _check_folder(file: Path | None) -> None:
+def _check_place(file: Path | None) -> None:
     """A long run must not end with nowhere to write to."""
-    if file is not None and not file.absolute().parent.is_dir():
+    if file is None:
+        return
+    if not file.absolute().parent.is_dir():
         raise InputError(f"{file}: there is no folder {file.absolute().parent}")
+    if file.is_dir():
+        raise InputError(f"{file}: this is a folder; a file is to be written")
 
 
 @contextmanager

@@ -27,7 +27,7 @@ class Account:
 
 
 class Ledger:
-    """Five arrays (minutes, n) of single precision: 20 bytes per slot and minute.
+    """Four arrays (minutes, n) of single precision: 16 bytes per slot and minute.
 
     ``provisioned`` is the minute's mean and ``provisioned_peak`` its highest second, ``burst``
     the lowest bucket level in seconds of provisioned capacity.

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, wait
-from dataclasses import dataclass
+from concurrent.futures import CancelledError, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
 from queue import Empty, Queue
+from threading import Event
 
 import numpy as np
 
+from capacity_pilot.core.errors import InputError, RetryableError
 from capacity_pilot.core.fleet import Floats, Ints
 from capacity_pilot.core.policy import PolicySet
 from capacity_pilot.simulator.clairvoyant import find_clairvoyant
@@ -79,6 +82,9 @@ def order_replay(
     scenario: Scenario,
 ) -> Order:
     """Raises ``InputError`` where a workload cannot be replayed under the policies."""
+    for w in workloads:
+        if w.seconds < MINUTE_S:
+            raise InputError(f"{w.name} has {w.seconds} s; a replay takes {MINUTE_S} or more")
     return Order(
         workloads=tuple(workloads),
         rules=find_rules(policies, workloads, settings.dimension),
@@ -110,10 +116,14 @@ def run_replay(
     for finding in findings:
         courses |= finding.courses
         bounds |= finding.bounds
-    traces = tuple(_assemble(w, order, courses, bounds) for w in order.workloads)
+    return sum_up([_assemble(w, order, courses, bounds) for w in order.workloads], told=told)
+
+
+def sum_up(traces: Sequence[TraceResult], *, told: Mapping[str, object]) -> ReplayResult:
+    """The traces, all together, and those of a day together."""
     return ReplayResult(
         settings=told,
-        traces=traces,
+        traces=tuple(traces),
         fleet=score_fleet(traces),
         fleet_of_days=score_fleet([t for t in traces if t.days >= LEAST_DAYS]),
     )
@@ -173,8 +183,9 @@ def _split(order: Order) -> Iterator[tuple[Work, Order]]:
 
 
 def _part(order: Order, workloads: Sequence[Workload]) -> Order:
+    """Of the order; signals stay behind, since no strategy looks at them and copies are large."""
     return Order(
-        workloads=tuple(workloads),
+        workloads=tuple(replace(w, signals={}) for w in workloads),
         rules={w.name: order.rules[w.name] for w in workloads},
         strategies=order.strategies,
         settings=order.settings,
@@ -189,18 +200,33 @@ def _run_in_processes(
     context = multiprocessing.get_context("spawn")
     with context.Manager() as manager:
         news: Queue[int] = manager.Queue()
+        is_over = manager.Event()
         with ProcessPoolExecutor(min(processes, len(tasks)), mp_context=context) as pool:
-            futures = [pool.submit(_work, work, part, news) for work, part in tasks]
+            futures = [pool.submit(_work, work, part, news, is_over) for work, part in tasks]
             try:
                 _await_all(futures, news, on_progress)
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+            except BrokenProcessPool as error:
+                raise RetryableError(
+                    "a process of the replay was ended from outside, as systems short of memory "
+                    "do; fewer processes need less"
+                ) from error
+            finally:
+                is_over.set()
+                for future in futures:
+                    future.cancel()
     return [future.result() for future in futures]
 
 
-def _work(work: Work, part: Order, news: Queue[int]) -> Finding:
-    return work(part, news.put)
+def _work(work: Work, part: Order, news: Queue[int], is_over: Event) -> Finding:
+    """One task; once the run is over it ends when it next tells of progress."""
+
+    def tell(seconds: int) -> None:
+        if is_over.is_set():
+            raise CancelledError
+        news.put(seconds)
+
+    tell(0)
+    return work(part, tell)
 
 
 def _await_all(futures: Sequence[Future[Finding]], news: Queue[int], on_progress: Progress) -> None:

@@ -124,7 +124,7 @@ def _score_strategy(name: str, traces: Sequence[TraceResult]) -> FleetScore:
     throttled = fsum(score.throttled_units for score in scores)
     return FleetScore(
         throttled_units=throttled,
-        throttled_ppm=_ppm(throttled, fsum(trace.demand_units for trace in traces)),
+        throttled_ppm=_ppm(throttled, fsum(map(_attempted, scores, traces))),
         worst_throttled_ppm=max(score.throttled_ppm for score in scores),
         unit_hours=fsum(hours) if len(hours) == len(scores) else None,
         usd=fsum(score.usd for score in scores),
@@ -132,6 +132,13 @@ def _score_strategy(name: str, traces: Sequence[TraceResult]) -> FleetScore:
         cost_vs_clairvoyant=_mean_ratio(name, CLAIRVOYANT, traces),
         cost_vs_aws_auto_scaling_70=_mean_ratio(name, YARDSTICK, traces),
     )
+
+
+def _attempted(score: Score, trace: TraceResult) -> float:
+    """Units asked for: more than the trace's demand where throttled callers came back."""
+    if not score.throttled_ppm:
+        return trace.demand_units
+    return score.throttled_units / score.throttled_ppm * _PPM
 
 
 def _mean_ratio(name: str, other: str, traces: Iterable[TraceResult]) -> float | None:
