@@ -66,14 +66,16 @@ def three() -> list[Workload]:
 
 @pytest.mark.process
 def test_two_processes_find_what_one_finds_and_tell_of_all_the_work() -> None:
-    ordered = order(*three(), rivals=f"{AWS},static-peak,on-demand,clairvoyant")
+    """Seventeen small ones go side by side in one process, nine and eight in two."""
+    small = [workload(noisy(30 + n, 2 * MINUTE, seed=n), f"small-{n}") for n in range(17)]
+    ordered = order(*three(), *small, rivals=f"{AWS},static-peak,on-demand,clairvoyant")
     told: dict[int, list[int]] = {1: [], 2: []}
     alone, shared = (
         run_replay(ordered, told={"seed": 0}, processes=n, on_progress=told[n].append) for n in told
     )
     assert render_json(alone) == render_json(shared)
     assert sum(told[1]) == sum(told[2]) == ordered.work_s
-    assert ordered.work_s == 2 * (2 * 12 * MINUTE + 7 * MINUTE + 13)
+    assert ordered.work_s == 2 * (2 * 12 * MINUTE + 7 * MINUTE + 13 + 17 * 2 * MINUTE)
     for one, other in zip(alone.traces, shared.traces, strict=True):
         assert one.courses.keys() == other.courses.keys()
         for name in one.courses:
