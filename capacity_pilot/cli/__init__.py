@@ -16,6 +16,7 @@ from capacity_pilot.core.errors import PilotError
 
 _MISUSED = 2
 _FAILED = 1
+_INTERRUPTED = 130  # as shells say of a command that SIGINT ended
 _LIST_FLAGS = frozenset({"--demand"})
 
 
@@ -36,7 +37,9 @@ class CapacityPilot(BaseSettings):
 
 
 def main() -> None:
-    """Exits 2 for what the caller has to change, 1 for what went wrong on the way."""
+    """Exits 2 for a command line that has to be changed, 1 for what went wrong on the way, files
+    that make no sense included.
+    """
     try:
         CliApp.run(CapacityPilot, cli_args=_gather_files(sys.argv[1:]) or ["--help"])
     except ValidationError as error:
@@ -52,6 +55,9 @@ def main() -> None:
     except PilotError as error:
         _complain(str(error))
         sys.exit(_FAILED)
+    except KeyboardInterrupt:
+        _complain("interrupted")
+        sys.exit(_INTERRUPTED)
 
 
 def _gather_files(arguments: list[str]) -> list[str]:

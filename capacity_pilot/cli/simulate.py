@@ -37,6 +37,17 @@ class Simulate(BaseModel):
     Nothing is changed anywhere: the daemon's own core decides in a model of DynamoDB. A demand
     file is CSV, CSV.gz or Parquet with the columns t_s (seconds from the first row) and count
     (calls in that bin); its name is its table's name. Flags only: the environment is not read.
+
+    A scenario is YAML with version: 1, retries as the flag has them, and faults, a list of
+    {kind: KIND, at: 2h, lasts: 10m}, at counted from the replay's beginning. Kinds:
+
+    telemetry_gap    spans of that time never arrive
+    sampling         only the share ratio of calls is traced
+    late_spans       the share of calls (default: all) is told of as much later as by says
+    cloudwatch_gap   minutes ending then are never published
+    refused_updates  UpdateTable is answered with code and message, for every strategy
+    slow_applies     changes asked for then take factor times as long
+    restart          the daemon is away, and remembers nothing afterwards
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -38,7 +38,7 @@ class Score:
     """One strategy on one workload. ``None`` where a figure has no meaning (on-demand's units).
 
     ``usd`` bills capacity pro rata, ``usd_by_hourly_maximum`` by each hour's highest provisioned
-    value. ``utilization`` is consumed over provisioned, 0 to 1.
+    value. ``utilization`` is consumed over provisioned, which the first bucket can lift above 1.
     """
 
     throttled_units: float

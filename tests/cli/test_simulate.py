@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
 from capacity_pilot.cli import main
+from capacity_pilot.simulator.replay.scenario import Fault
 
 COMMAND = Path(sys.executable).parent / "capacity-pilot"
 POLICIES = Path(__file__).parents[2] / "policies"
@@ -108,6 +111,33 @@ def test_what_is_generated_is_replayed_and_told_of_in_json_html_and_a_table(stag
             "on-demand",
             "clairvoyant",
         }
+
+
+@pytest.mark.process
+def test_control_c_ends_it_without_a_traceback(stage: Path) -> None:
+    """In the middle of a file that somebody is still writing."""
+    os.mkfifo(stage / "endless.csv")
+    flags = ("simulate", "--policy", "policies", "--demand", "endless.csv")
+    with (
+        subprocess.Popen([COMMAND, *flags], cwd=stage, stderr=subprocess.PIPE, text=True) as run,
+        (stage / "endless.csv").open("w") as file,  # opens once there is a reader
+    ):
+        file.write(HEADER)
+        file.flush()
+        run.send_signal(signal.SIGINT)
+        _, told = run.communicate(timeout=60)
+    assert (run.returncode, told) == (130, "capacity-pilot: interrupted\n")
+
+
+def test_help_names_every_fault(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = call(monkeypatch, capsys, "simulate", "--help").out
+    for fault in get_args(get_args(Fault)[0]):
+        [kind] = get_args(get_type_hints(fault)["kind"])
+        assert f"\n    {kind} " in told
+        for field in fault.model_fields.keys() - {"kind", "at", "lasts"}:
+            assert field in told
 
 
 def test_a_scenario_file_and_retries_are_in_force_and_told_of(

@@ -110,8 +110,9 @@ class Replay:
             now = self._settings.start_at + second
             self._meet_faults(second)
             self._world.advance(now)
+            arrived = self._telemetry.arrivals(second)
             if not any(self._scenario.of(Restart, second)):
-                self._player.tick(self._telemetry.arrivals(second))
+                self._player.tick(arrived)
             if second % 60 == look_at:
                 self._onlookers.look(now)
             consumed, throttled = self._serve(second, asked)

@@ -19,7 +19,7 @@ from capacity_pilot.simulator.replay.scenario import (
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """Demand of one second of all workloads (n,), as told: units, calls, refused calls.
+    """Demand of one second of all workloads (n,), as told: units, calls, refused units.
 
     Where ``is_told`` is false nothing arrived, which is not the same as zero.
     """
@@ -67,11 +67,8 @@ class Telemetry:
             self._underway[due].append(_part(told, 1 - late.share))
 
     def arrivals(self, second: int) -> list[Told]:
-        """What arrives by the beginning of ``second``; what arrives while the daemon is away
-        is lost.
-        """
-        arrived = self._underway.pop(second, [])
-        return [] if any(self._scenario.of(Restart, second)) else arrived
+        """What arrives by the beginning of ``second``; whoever is away then misses it."""
+        return self._underway.pop(second, [])
 
     def _sample(self, told: Told, ratio: float) -> Told:
         kept = np.array(

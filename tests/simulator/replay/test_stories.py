@@ -45,6 +45,21 @@ def test_a_push_is_met_by_the_pilot_minutes_before_aws() -> None:
     assert played.throttled() < played.throttled(AWS) / 3
 
 
+def first_raise(settings: ReplaySettings, strategy: str) -> float:
+    """When a jump at the end of the tenth minute is answered."""
+    demand = np.concatenate((constant(70.0, 10 * MINUTE), constant(300.0, 10 * MINUTE)))
+    played = play(workload(demand), rivals=AWS, settings=settings)
+    return played.changes(strategy)[0].at_s
+
+
+def test_news_reaches_each_as_late_as_the_settings_say() -> None:
+    usual = ReplaySettings()
+    late = ReplaySettings(telemetry_lag_s=26.0, cloudwatch_lag_s=180.0)
+    assert first_raise(late, PILOT) >= first_raise(usual, PILOT) + 20
+    # Minutes 10 and 11, the later of them ended at 12:00.
+    assert (first_raise(usual, AWS), first_raise(late, AWS)) == (13 * MINUTE, 15 * MINUTE)
+
+
 def test_strategies_of_one_replay_start_alike() -> None:
     played = play(workload(constant(140.0, 2 * MINUTE)), rivals=f"{AWS},dynamic-dynamodb")
     first = played.passage.ledger.provisioned[0]
