@@ -133,7 +133,7 @@ class Simulate(BaseModel):
             settings=settings,
             scenario=scenario,
         )
-        with _progress(order.work_s) as on_progress:
+        with _progress("replaying", order.work_s) as on_progress:
             result = run_replay(
                 order,
                 told=self._tell(scenario, strategies),
@@ -150,10 +150,15 @@ class Simulate(BaseModel):
         return scenario.model_copy(update={"retries": self.retries})
 
     def _workloads(self) -> list[Workload]:
-        return [
-            prepare_workload(read_demand(file), mean=self.mean, days=self.days, seed=self.seed)
-            for file in self.demand
-        ]
+        workloads = []
+        with _progress("reading", len(self.demand)) as on_progress:
+            for file in self.demand:
+                demand = read_demand(file)
+                workloads.append(
+                    prepare_workload(demand, mean=self.mean, days=self.days, seed=self.seed)
+                )
+                on_progress(1)
+        return workloads
 
     def _tell(self, scenario: Scenario, strategies: tuple[Strategy, ...]) -> dict[str, object]:
         flags = self.model_dump(mode="json", exclude={"json_file", "html_file", "scenario"})
@@ -189,7 +194,7 @@ def _check_place(file: Path | None) -> None:
 
 
 @contextmanager
-def _progress(total: int) -> Iterator[Progress]:
+def _progress(work: str, total: int) -> Iterator[Progress]:
     """A bar on standard error, where it is a terminal."""
     from rich.console import Console  # noqa: PLC0415
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
@@ -197,5 +202,5 @@ def _progress(total: int) -> Iterator[Progress]:
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("replaying", total=total)
+        task = bar.add_task(work, total=total)
         yield lambda done: bar.advance(task, done)

@@ -152,7 +152,10 @@ def play(order: Order, on_progress: Progress) -> Finding:
 
 
 def plan(order: Order, on_progress: Progress) -> Finding:
-    """The clairvoyant's course of each workload."""
+    """The clairvoyant's course of each workload.
+
+    It throttles nothing, so the policy's most does not bind it; nor does what a scenario holds.
+    """
     courses: Courses = {}
     bounds: dict[str, float] = {}
     for w in order.workloads:
