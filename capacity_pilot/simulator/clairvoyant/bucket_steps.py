@@ -58,12 +58,14 @@ def take_cheaper(row: Ints, other: Ints) -> None:
 
 
 @compiled
-def into_next_octave(levels: Ints, parity: int, rounded_up: int) -> None:
+def into_next_octave(levels: Ints, added: int) -> None:
     """Re-indexes ``levels`` in place for the next octave, whose steps are twice as large.
 
-    Index ``i`` becomes ``(i + parity) / 2``, rounded down, or up where ``rounded_up`` is 1.
+    Index ``i`` becomes ``(i + added) // 2``.
     """
     half = levels.size // 2
-    for i in range(half):
-        levels[i] = levels[max(0, 2 * i - parity - rounded_up)]
+    for i in range(min(added, half) - 1, -1, -1):  # from lower ones, hence downwards
+        levels[i] = levels[max(0, 2 * i - added)]
+    for i in range(added, half):
+        levels[i] = levels[2 * i - added]
     levels[half:] = UNREACHABLE

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from capacity_pilot.core.fleet import Floats, Ints
+from capacity_pilot.simulator.physics.bucket import BURST_SECONDS
 
 MINUTE_S: Final = 60
 
@@ -55,7 +56,8 @@ def finest_grid(
     ``typical`` units is about where costs arise, and are told apart best. Where that leaves every
     whole number a row, what is left of the work goes into finer bucket steps.
     """
-    notch = min(16, max(1, round(300.0 / burst_seconds))) if burst_seconds > 0 else 1
+    # a bucket that holds less is told apart more finely, up to 16 times
+    notch = max(1, round(BURST_SECONDS / max(burst_seconds, BURST_SECONDS / 16)))
     for fineness in _FINENESSES:
         unit = max(1, int(typical / fineness))
         grid = make_grid(unit, fineness, notch, least, most, burst_seconds)
@@ -90,9 +92,9 @@ def make_grid(
     units_of = np.array(mantissas, dtype=np.int64) * spacing
     below = units_of - spacing
     step = MINUTE_S * unit * 2.0 ** np.arange(octave + 1) / notch
-    # one level more than a full bucket's, since the demand's rounding is carried on top
+    # The demand's rounding takes one level above a full bucket's, and a bound's lag a notch.
     full = np.ceil(burst_seconds * units_of / step[octave_of] - 1e-9).astype(np.int64)
-    width = full + 2
+    width = full + 2 + notch
     return Grid(
         units=units_of,
         octave=octave_of,

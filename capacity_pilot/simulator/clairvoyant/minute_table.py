@@ -42,9 +42,9 @@ class MinuteTable(NamedTuple):
 def optimistic_table(demand: Floats, grid: Grid, burst_seconds: float) -> MinuteTable:
     """For a bound: capacities anywhere between a row and the one below it pass as in the row.
 
-    ``demand`` is (minutes, 60). Index ``i`` after total demand ``D`` stands for a bucket of *at
-    most* ``i * step - D % step`` units, plus one row's gain of a minute that the capacities
-    chosen so far may lag behind the true ones.
+    ``demand`` is (minutes, 60). Capacities chosen so far may lag behind the true ones by less than
+    a notch, which the bucket gets in advance: index ``i`` after total demand ``D`` stands for a
+    bucket of *at most* ``(i - notch) * step - D % step`` units plus the lag.
     """
     whole, rest = _demand_steps(demand, grid.step)
     need, end = _optimistic(demand, grid, rest, burst_seconds)
@@ -110,12 +110,12 @@ def _optimistic(
             index = 0
             if deficits[0, row] > 0.0:
                 index = math.ceil((deficits[0, row] + rest[t, octave]) / step - _ROUNDING_STEPS)
-                if lags[octave]:
-                    index = max(0, index - grid.notch)
+            if not lags[octave]:
+                index += grid.notch
             passable = deficits[1, row] <= cap + _ROUNDING_STEPS * step
             need[t, row] = index if passable and index < grid.width[row] else IMPASSABLE
             left = (cap - deficits[2, row] + rest[t + 1, octave]) / step
-            end[t, row] = min(math.ceil(left - 1e-9), grid.width[row] - 1)
+            end[t, row] = min(math.ceil(left - 1e-9) + grid.notch, grid.width[row] - 1)
     return need, end
 
 

@@ -97,7 +97,7 @@ def _step(cells: Ints, levels: Ints, task: Task, notes: _Notes, t: int, note: in
         if not task.may_raise[t]:
             cheapest[:] = UNREACHABLE
         elif row > 0 and grid.octave[row - 1] != octave:
-            into_next_octave(cheapest, table.parity[t, octave - 1], 0)
+            into_next_octave(cheapest, table.parity[t, octave - 1])
         own = cells[start : start + width]
         if task.may_lower[t]:
             own[:] = levels[octave, :width]

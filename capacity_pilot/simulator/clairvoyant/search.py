@@ -10,7 +10,8 @@ import numpy as np
 
 from capacity_pilot.core.errors import InputError, InvariantError
 from capacity_pilot.core.fleet import Bools, Floats, Ints
-from capacity_pilot.simulator.clairvoyant.bound import MOST_COST, Problem, cheapest
+from capacity_pilot.simulator.clairvoyant.bound import MOST_COST, cheapest
+from capacity_pilot.simulator.clairvoyant.bound_moves import Problem
 from capacity_pilot.simulator.clairvoyant.grid import MINUTE_S, Grid, finest_grid
 from capacity_pilot.simulator.clairvoyant.minute_table import (
     needed_from_empty,

@@ -12,6 +12,12 @@ from hypothesis import strategies as st
 
 from capacity_pilot.core.fleet import Bools, Floats, Ints
 from capacity_pilot.simulator.clairvoyant import DecreaseRules, find_clairvoyant
+from capacity_pilot.simulator.clairvoyant.bound import cheapest
+from capacity_pilot.simulator.clairvoyant.bound_moves import Problem
+from capacity_pilot.simulator.clairvoyant.grid import make_grid
+from capacity_pilot.simulator.clairvoyant.minute_table import optimistic_table, safe_table
+from capacity_pilot.simulator.clairvoyant.physics_check import first_throttled_second
+from capacity_pilot.simulator.clairvoyant.plan import Task, cheapest_plan
 
 MINUTES = 7
 HIGHEST = 5
@@ -82,6 +88,49 @@ def test_no_plan_is_cheaper(
     if found.units.max() <= HIGHEST:
         assert found.unit_seconds == best
         assert (possible == found.units).all(axis=1).any()
+
+
+# unit, fineness, notch: rows several units apart, octaves of few rows, coarse and fine buckets.
+COARSE = [(1, 1, 1), (1, 2, 1), (2, 1, 1), (2, 2, 3), (3, 1, 2), (3, 4, 8), (1, 4, 20)]
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    minutes=st.lists(MINUTE, min_size=MINUTES, max_size=MINUTES),
+    availability=st.sampled_from([0.0, 0.02, 0.2, 1.0]),
+    coarse=st.sampled_from(COARSE),
+    tops=st.lists(st.integers(1, 9), min_size=MINUTES, max_size=MINUTES),
+    most=st.integers(2, 8),
+)
+def test_a_bound_from_a_coarse_grid_is_one_and_its_plan_holds(
+    *,
+    minutes: list[tuple[int, int]],
+    availability: float,
+    coarse: tuple[int, int, int],
+    tops: list[int],
+    most: int,
+) -> None:
+    demand = seconds_of(minutes)
+    best, _ = cheapest_of_all(demand, availability, 0.0)
+    burst_seconds = 300.0 * availability
+    grid = make_grid(*coarse, 1, most, burst_seconds)
+    cost, decreases = cheapest(
+        Problem(
+            grid=grid,
+            table=optimistic_table(demand.reshape(-1, 60), grid, burst_seconds),
+            is_new_day=np.arange(MINUTES) == 5,
+            tops=np.minimum(tops, len(grid.units)),
+            free=RULES.free,
+            wait=2,
+        )
+    )
+    assert cost * 60.0 <= best
+    may_lower = np.isin(np.arange(MINUTES), decreases)
+    table = safe_table(demand.reshape(-1, 60), grid, burst_seconds, margin_steps=0.0)
+    units = cheapest_plan(Task(grid, table, may_lower, np.ones(MINUTES, dtype=np.bool_)))
+    if units is not None:
+        assert first_throttled_second(demand, units, availability) is None
+        assert units.sum() * 60.0 >= best or units.max() > HIGHEST
 
 
 def test_whole_units_leave_no_gap() -> None:

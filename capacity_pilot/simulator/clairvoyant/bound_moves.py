@@ -1,0 +1,132 @@
+"""How a bound's plans move: a minute passes, capacity is raised, capacity is lowered."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from capacity_pilot.core.fleet import Bools, Ints
+from capacity_pilot.simulator.clairvoyant.bucket_steps import (
+    UNREACHABLE,
+    into_next_octave,
+    pass_minute,
+    pass_minute_or_keep,
+    take_cheaper,
+)
+from capacity_pilot.simulator.clairvoyant.compiled import compiled
+from capacity_pilot.simulator.clairvoyant.grid import Grid
+from capacity_pilot.simulator.clairvoyant.ledger import LABEL_BITS
+from capacity_pilot.simulator.clairvoyant.minute_table import MinuteTable
+
+
+class Problem(NamedTuple):
+    """What is searched: a grid, its optimistic table, and AWS's allowance of decreases.
+
+    ``is_new_day`` (minutes,) is true where a UTC day's count starts anew, ``free`` how many a day
+    has free, ``wait`` the minutes from one to the next after those. ``tops`` (minutes,) is the
+    number of rows told apart right after an hourly decrease in that minute.
+    """
+
+    grid: Grid
+    table: MinuteTable
+    is_new_day: Bools
+    tops: Ints
+    free: int
+    wait: int
+
+
+@compiled
+def advance(cells: Ints, levels: Ints, problem: Problem, t: int, first: int, top: int) -> int:
+    """Raises capacity where that helps, then lets minute ``t`` pass; rows ``first`` to ``top``.
+
+    Returns the lowest row still reachable. ``levels`` is scratch: the cheapest of all rows so far.
+    """
+    grid, table = problem.grid, problem.table
+    levels[:] = UNREACHABLE
+    lowest = top
+    for row in range(first, top):
+        octave, width = grid.octave[row], grid.width[row]
+        if row > first and grid.octave[row - 1] != octave:
+            into_next_octave(levels, table.parity[t, octave - 1] + grid.notch + 1)
+        own = cells[grid.start[row] : grid.start[row] + width]
+        take_cheaper(levels[:width], own)
+        need = 0 if row == top - 1 else table.need[t, row]
+        if need >= width or levels[need] >= UNREACHABLE:
+            own[:] = UNREACHABLE
+            continue
+        lowest = min(lowest, row)
+        shift = grid.gain[row] - table.moved[t, octave]
+        if row == top - 1:
+            _pass_top(own, levels, shift, grid, row)
+        else:
+            _pass_between(own, levels, (need, shift, table.end[t, row]), grid, row)
+    return lowest
+
+
+@compiled
+def _pass_between(
+    own: Ints, levels: Ints, bounds: tuple[int, int, int], grid: Grid, row: int
+) -> None:
+    """A minute at the row or, for the capacities between, at the one a notch below."""
+    need, shift, end = bounds
+    units, below = grid.units[row], grid.below[row]
+    # the first row stands for all from the least allowed capacity on, at its price
+    cost = units if row > 0 else grid.least
+    pass_minute(own, levels, need, shift, end, cost << LABEL_BITS)
+    if below < units:
+        pass_minute_or_keep(own, levels, need, shift - grid.notch, end, below << LABEL_BITS)
+
+
+@compiled
+def _pass_top(own: Ints, levels: Ints, shift: int, grid: Grid, row: int) -> None:
+    """A minute at any capacity above the second highest row, each unit paid.
+
+    Of the demand, only the minute's total must be served. A bucket as full as the row's may stand
+    for one larger than told apart, so it serves any minute and is full again.
+    """
+    notch, units, below = grid.notch, grid.units[row], grid.below[row]
+    notch_cost = (units * notch // grid.gain[row]) << LABEL_BITS
+    cost = units if row > 0 else grid.least
+    if below < units:
+        shift, cost = shift - notch, below
+    full = max(0, own.size - 2 - notch)
+    for i in range(levels.size):
+        levels[i] = min(levels[i], levels[max(0, i - notch)] + notch_cost)
+    for i in range(own.size):
+        before = max(0, i - shift)
+        notches = max(0, (before - levels.size) // notch + 1)
+        paid = levels[before - notches * notch] + notches * notch_cost
+        own[i] = min(paid, levels[full]) + (cost << LABEL_BITS)
+    own[full:] = own[full]
+
+
+@compiled
+def gather(reached: Ints, cells: Ints, problem: Problem, t: int, first: int) -> None:
+    """The cheapest of all rows of an octave or a higher one, for each bucket level of the octave.
+
+    From an octave down to the next one, twice as finely stepped, what was provisioned is taken to
+    have caught up: the lag is given to the bucket.
+    """
+    grid, parity = problem.grid, problem.table.parity
+    reached[:] = UNREACHABLE
+    octaves, levels = reached.shape
+    for row in range(first, grid.units.size):
+        width = grid.width[row]
+        own = cells[grid.start[row] : grid.start[row] + width]
+        take_cheaper(reached[grid.octave[row], :width], own)
+    for octave in range(octaves - 1, -1, -1):
+        own = reached[octave]
+        for i in range(levels - 2, -1, -1):
+            own[i] = min(own[i], own[i + 1])
+        if octave + 1 < octaves:
+            for i in range(levels):
+                above = (i - grid.notch + parity[t, octave] + 1) // 2
+                own[i] = min(own[i], reached[octave + 1, max(0, above)])
+
+
+@compiled
+def lower_to(cells: Ints, reached: Ints, grid: Grid, first: int, top: int) -> None:
+    """Offers what was gathered to the rows from ``first`` to ``top``, whose caps cut the bucket."""
+    for row in range(first, top):
+        width = grid.width[row]
+        own = cells[grid.start[row] : grid.start[row] + width]
+        take_cheaper(own, reached[grid.octave[row], :width])
