@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from capacity_pilot.core.fleet import Bools, Floats
-from capacity_pilot.core.quota import decreases_counted, keeps_reserve, next_decrease_at
+from capacity_pilot.core.quota import HOURLY_S, decreases_counted, keeps_reserve, next_decrease_at
 from capacity_pilot.core.reasons import Reason, Reasons
 
 _THROTTLE_MEMORY_S = 60.0
@@ -23,14 +23,15 @@ _LEAST_SAVING = 0.1
 class Situation:
     """What the guards look at, all (n,).
 
-    ``least``, ``sustained`` and ``stabilized`` are units/s as sizing and stabilization give
-    them, NaN or inf where unknown. Times are Unix seconds, NaN for never.
+    ``least``, ``sustained``, ``resting`` and ``stabilized`` are units/s as sizing and
+    stabilization give them, NaN or inf where unknown. Times are Unix seconds, NaN for never.
     """
 
     now: float
     provisioned: Floats
     least: Floats
     sustained: Floats
+    resting: Floats
     stabilized: Floats
     is_managed: Bools
     floor: Floats
@@ -44,6 +45,7 @@ class Situation:
     last_decrease_at: Floats
     described_at: Floats
     reserve_decreases: Floats
+    stabilization_s: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +70,13 @@ def recommend(at: Situation) -> Draft:
     out = at.least > at.provisioned
     covered = ~out & (at.sustained > at.provisioned)
     falls = at.stabilized < at.provisioned
-    trough = ~out & (at.sustained < at.provisioned)
+    trough = ~out & (at.resting < at.provisioned)
     lowering = trough & falls
     units = at.provisioned
     if np.count_nonzero(out):
         units = np.where(out, at.least, units)
     if np.count_nonzero(lowering):
-        units = np.where(lowering, np.fmax(at.stabilized, at.sustained), units)
+        units = np.where(lowering, np.fmax(at.stabilized, at.resting), units)
     reasons = np.zeros(len(units), dtype=np.int64)
     for where, because in (
         (out, Reason.RISING_DEMAND),
@@ -130,6 +132,18 @@ def outlast_throttling(draft: Draft, at: Situation) -> Draft:
     return _hold_decrease(draft, at, lately, Reason.THROTTLING)
 
 
+def await_trough(draft: Draft, at: Situation) -> Draft:
+    """While the recommendation is still coming down, a decrease is worth more later.
+
+    To wait for a stabilization window costs what would be saved meanwhile; not to wait costs the
+    rest of the way down for the hour until there is another decrease.
+    """
+    with np.errstate(invalid="ignore"):  # inf - inf, where nothing is known
+        forgone = (at.provisioned - draft.units) * at.stabilization_s
+        is_early = (draft.units - np.maximum(at.resting, at.floor)) * HOURLY_S > forgone
+    return _hold_decrease(draft, at, is_early, Reason.STABILIZING)
+
+
 def weigh_saving(draft: Draft, at: Situation) -> Draft:
     """Decreases are scarce: each must give back a tenth, unless the ceiling demands it."""
     small = draft.units > at.provisioned * (1 - _LEAST_SAVING)
@@ -159,6 +173,7 @@ GUARDS: tuple[Guard, ...] = (
     distrust_silence,
     outlast_surge,
     outlast_throttling,
+    await_trough,
     weigh_saving,
     obey_quota,
     keep_reserve,

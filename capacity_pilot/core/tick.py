@@ -111,8 +111,7 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
     """Decides for every slot. Pure: the same arguments give the same decisions."""
     capacity, policy = inputs.capacity, inputs.policy
     demand = absorb(state.demand, inputs.arrivals, now)
-    # A change ordered now must do until the one after it could be in force.
-    ahead_s = 2 * inputs.apply_time_s + REACTION_S
+    ahead_s = inputs.apply_time_s + REACTION_S
     forecasting, ahead = forecast(
         state.forecast, demand, ahead_s=ahead_s, quantile=policy.quantile, now=now
     )
@@ -123,12 +122,13 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         burst_units=burst.units,
         burst_reliance=policy.burst_reliance,
         apply_time_s=inputs.apply_time_s,
+        unsettled_s=max(now - forecasting.settled, 0.0),
     )
     sizing = size_together(
         sizing, ahead, provisioned=capacity.provisioned, table_of=inputs.table_of
     )
     # Seconds nobody told of are no evidence that demand was low.
-    watched = np.where(ahead.is_fresh, sizing.sustained, np.nan)
+    watched = np.where(ahead.is_fresh, sizing.resting, np.nan)
     stabilization, stabilized = stabilize(
         state.stabilization, watched, window_s=policy.stabilization_s, now=now
     )
@@ -137,6 +137,7 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         provisioned=capacity.provisioned,
         least=sizing.least,
         sustained=sizing.sustained,
+        resting=sizing.resting,
         stabilized=stabilized,
         is_managed=policy.is_managed,
         floor=policy.floor,
@@ -150,6 +151,7 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         last_decrease_at=capacity.last_decrease_at,
         described_at=capacity.described_at,
         reserve_decreases=policy.reserve_decreases,
+        stabilization_s=policy.stabilization_s,
     )
     draft = guard(recommend(situation), situation)
     decisions = Decisions(

@@ -21,7 +21,15 @@ def test_margin_is_exceeded_one_minus_q_of_the_time(quantile: float, spread: flo
     for second in range(6_000):
         units = 100.0 * np.exp(spread * draw.standard_normal(SLOTS) - spread**2 / 2)
         margin = state.margin
-        state = learn_errors(state, units, everyone, is_calm=everyone, second=second, quantile=q)
+        state = learn_errors(
+            state,
+            units,
+            everyone,
+            usual=np.full(len(units), 100.0),
+            is_calm=everyone,
+            second=second,
+            quantile=q,
+        )
         if second > 2_500:
             exceeded.append(((state.smooth - 100.0) / 100.0 > margin).mean())
         state = note_predictions(
@@ -31,15 +39,21 @@ def test_margin_is_exceeded_one_minus_q_of_the_time(quantile: float, spread: flo
 
 
 def test_nothing_is_learned_of_unknown_seconds_or_without_a_prediction() -> None:
-    state, q = ErrorState.empty(1), np.array([0.99])
+    state, q, usual = ErrorState.empty(1), np.array([0.99]), np.array([50.0])
     known, unknown = np.array([True]), np.array([False])
-    state = learn_errors(state, np.array([50.0]), known, is_calm=known, second=1, quantile=q)
-    state = learn_errors(state, np.array([900.0]), known, is_calm=known, second=2, quantile=q)
+    state = learn_errors(
+        state, np.array([50.0]), known, usual=usual, is_calm=known, second=1, quantile=q
+    )
+    state = learn_errors(
+        state, np.array([900.0]), known, usual=usual, is_calm=known, second=2, quantile=q
+    )
     assert state.margin[0] == ErrorState.empty(1).margin[0]
     state = note_predictions(
         state, np.array([50.0]), known, scored=range(2, 3), at_s=np.array([3.0])
     )
-    state = learn_errors(state, np.array([0.0]), unknown, is_calm=known, second=5, quantile=q)
+    state = learn_errors(
+        state, np.array([0.0]), unknown, usual=usual, is_calm=known, second=5, quantile=q
+    )
     assert state.margin[0] == ErrorState.empty(1).margin[0]
 
 

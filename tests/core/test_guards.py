@@ -40,6 +40,7 @@ def situations(draw: st.DrawFn) -> Situation:
         provisioned=one(draw(st.one_of(st.just(np.nan), st.integers(0, 80_000).map(float)))),
         least=one(draw(asked)),
         sustained=one(draw(asked)),
+        resting=one(draw(asked)),
         stabilized=one(draw(asked)),
         floor=one(float(floor)),
         ceiling=one(float(draw(st.integers(floor, 40_000)))),
@@ -48,6 +49,7 @@ def situations(draw: st.DrawFn) -> Situation:
         last_decrease_at=one(draw(moments)),
         described_at=one(draw(moments)),
         reserve_decreases=one(float(draw(st.integers(0, 4)))),
+        stabilization_s=one(600.0),
         **bools,
     )
 
@@ -118,9 +120,19 @@ def test_what_only_concerns_decreases_never_delays_an_increase(
 
 @given(situations(), st.floats(0, 1e5), st.floats(0, 1e5))
 def test_more_asked_for_never_gives_less(at: Situation, least: float, more: float) -> None:
-    low = replace(at, least=one(least), sustained=one(least), stabilized=one(least))
+    low = replace(
+        at,
+        least=one(least),
+        sustained=one(least),
+        resting=one(least),
+        stabilized=one(least),
+    )
     high = replace(
-        at, least=one(least + more), sustained=one(least + more), stabilized=one(least + more)
+        at,
+        least=one(least + more),
+        sustained=one(least + more),
+        resting=one(least + more),
+        stabilized=one(least + more),
     )
     assert not decide(high)[0] < decide(low)[0]
 
@@ -130,6 +142,7 @@ CALM = Situation(
     provisioned=one(100.0),
     least=one(10.0),
     sustained=one(40.0),
+    resting=one(48.0),
     stabilized=one(50.0),
     is_managed=YES,
     floor=one(5.0),
@@ -143,6 +156,7 @@ CALM = Situation(
     last_decrease_at=one(np.nan),
     described_at=one(NOW),
     reserve_decreases=one(1.0),
+    stabilization_s=one(600.0),
 )
 
 
@@ -160,10 +174,11 @@ def test_with_nothing_against_it_the_trough_is_followed_to_the_stabilized_height
         ({"is_aftermath": True}, Reason.AFTERMATH),
         ({"last_refused": NOW - 59}, Reason.THROTTLING),
         ({"stabilized": np.inf}, Reason.STABILIZING),
-        ({"stabilized": 91.0}, Reason.SMALL_SAVING),
+        ({"stabilized": 91.0, "resting": 91.0}, Reason.SMALL_SAVING),
+        ({"resting": 41.0}, Reason.STABILIZING),
         ({"decreases_today": 4.0, "last_decrease_at": NOW - 3599}, Reason.DECREASE_QUOTA),
         ({"decreases_today": 3.0, "last_decrease_at": NOW - 3599}, Reason.DECREASE_RESERVE),
-        ({"sustained": np.nan, "least": np.nan}, Reason.NO_TELEMETRY),
+        ({"sustained": np.nan, "resting": np.nan, "least": np.nan}, Reason.NO_TELEMETRY),
     ],
 )
 def test_each_guard_holds_the_trough_alone(change: dict[str, float], because: Reason) -> None:
@@ -177,7 +192,13 @@ def test_each_guard_holds_the_trough_alone(change: dict[str, float], because: Re
 
 
 def test_a_small_saving_is_taken_where_the_ceiling_demands_it() -> None:
-    at = replace(CALM, ceiling=one(95.0), sustained=one(120.0), stabilized=one(120.0))
+    at = replace(
+        CALM,
+        ceiling=one(95.0),
+        sustained=one(120.0),
+        resting=one(120.0),
+        stabilized=one(120.0),
+    )
     assert decide(at) == (95.0, -1)
 
 

@@ -63,15 +63,16 @@ def test_telemetry_that_stops_mid_surge_holds_for_ever() -> None:
 def test_idle_target_beside_a_reporting_one_is_silence_not_zero() -> None:
     story = Story(resources=(FEED, USERS), provisioned=100.0, demand=90.0)
     story.at("1s", other=(USERS, WRITE, 90.0)).until("5m")
-    story.at("5m1s", demand=None).until("25m").expect_only(HOLD)
+    story.at("5m1s", demand=None).until("25m")
+    assert not story.series(lambda decided: decided.units - decided.provisioned).any()
     story.expect(HOLD, of=(USERS, WRITE))
 
 
 def test_seconds_seen_and_empty_are_zero_and_scale_in_after_stabilization() -> None:
     story = Story(provisioned=100.0, demand=90.0).until("15m")
     story.at("15m1s", demand=0.0).until("24m").expect_only(HOLD)
-    story.expect_within(5 * 60, IN, Reason.TROUGH)
-    assert story.told[-1][1].units[story.slot] < 20.0
+    story.expect_within(10 * 60, IN, Reason.TROUGH).until("45m")
+    assert story.provisioned < 20.0
 
 
 def test_trough_takes_exactly_one_decrease() -> None:
@@ -82,12 +83,12 @@ def test_trough_takes_exactly_one_decrease() -> None:
 
 
 def test_reserve_then_quota_space_the_days_decreases() -> None:
-    """Demand halves every four minutes: three free decreases, one in reserve, then by the hour."""
+    """Demand halves every 12 minutes: three free decreases, one in reserve, then by the hour."""
     story = Story(provisioned=8_000.0, demand=6_400.0, apply_s=1.0, reserve=1, stabilization="1m")
     for step in range(7):
-        minute = 4 + 4 * step
+        minute = 4 + 12 * step
         story.at(f"{minute}m", demand=6_400 / 2 ** (step + 1)).until(f"{minute}m59s")
-    story.until("1h20m")
+    story.until("1h50m")
     at = [now - story.start for _, now in story.tables.decreases]
     assert len(at) == 4
     assert at[3] - at[2] == pytest.approx(3600, abs=2)
@@ -97,13 +98,13 @@ def test_reserve_then_quota_space_the_days_decreases() -> None:
 def test_quota_returns_at_midnight() -> None:
     story = Story(
         provisioned=8_000.0, demand=7_000.0, apply_s=1.0, reserve=0, stabilization="1m",
-        starts="23h25m",
+        starts="22h35m",
     )  # fmt: skip
     for step in range(6):
-        minute = 4 + 4 * step
+        minute = 4 + 12 * step
         story.at(f"{minute}m", demand=7_000 / 2 ** (step + 1)).until(f"{minute}m59s")
-    story.expect(HOLD, Reason.DECREASE_QUOTA)
-    story.until("36m")
+    story.until("84m").expect(HOLD, Reason.DECREASE_QUOTA)
+    story.until("86m")
     at = [now - MIDNIGHT for _, now in story.tables.decreases]
     assert len([t for t in at if t < DAY]) == 4
     assert at[4] == DAY
@@ -215,7 +216,7 @@ def test_outage_is_no_evidence_of_a_trough() -> None:
     story.at("30m1s", demand=100.0).until("30m20s")
     story.at("30m21s", telemetry=False).until("50m")
     story.at("50m1s", telemetry=True).until("59m").expect_only(HOLD)
-    story.expect_within(4 * 60, IN)
+    story.expect_within(15 * 60, IN)
 
 
 def test_paused_pilot_watches_a_whole_window_before_it_scales_in() -> None:
@@ -223,4 +224,4 @@ def test_paused_pilot_watches_a_whole_window_before_it_scales_in() -> None:
     story = Story(provisioned=1_000.0, demand=900.0).until("30m")
     story.now += 3600
     story.at("1h30m1s", demand=100.0).until("1h39m").expect_only(HOLD)
-    story.expect_within(4 * 60, IN)
+    story.expect_within(15 * 60, IN)

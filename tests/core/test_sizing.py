@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +17,14 @@ noises = st.one_of(st.just(0.0), st.floats(1e-100, 1e7))
 shares = st.floats(0, 1)
 
 
-def forecast(level: float, high: float, noise: float, *, panicking: bool = False) -> Forecast:
+def forecast(
+    level: float,
+    high: float,
+    noise: float,
+    *,
+    panicking: bool = False,
+    means: tuple[float, ...] = (0.0, 0.0, 0.0),
+) -> Forecast:
     def one(value: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         return np.array([value])
 
@@ -26,6 +34,7 @@ def forecast(level: float, high: float, noise: float, *, panicking: bool = False
         expected=one(level),
         high=one(high),
         noise=one(noise),
+        means=np.array(means).reshape(-1, 1),
         is_surging=flag,
         is_panicking=flag,
         is_aftermath=flag,
@@ -42,6 +51,7 @@ def size(
         burst_units=np.array([bucket]),
         burst_reliance=np.array([reliance]),
         apply_time_s=np.array([apply_s]),
+        unsettled_s=4.0,
     )
 
 
@@ -105,3 +115,45 @@ def test_seconds_to_throttle_is_the_reliable_bucket_over_the_excess() -> None:
     ahead = replace(forecast(100.0, 150.0, 0.0))
     sizing = size(ahead, provisioned=100.0, bucket=6_000.0, reliance=0.5, apply_s=30.0)
     assert sizing.seconds_to_throttle == 60.0
+
+
+def rest(means: tuple[float, ...], *, high: float = 1000.0, bucket: float = 1e9) -> float:
+    """Where to come down to from 500 units with half of the bucket trusted: 150 s when full."""
+    ahead = forecast(100.0, high, 0.0, means=means)
+    sizing = size(ahead, provisioned=500.0, bucket=bucket, reliance=0.5, apply_s=25.0)
+    return float(sizing.resting[0])
+
+
+def test_what_is_usual_is_carried_without_the_bucket() -> None:
+    assert rest((0.0, 0.0, 400.0)) == pytest.approx(408.0)
+
+
+def test_short_bursts_are_the_buckets() -> None:
+    """6400 units/s for 10 s fit 400 units with 150 s of them saved; 640 for 60 s fit 183."""
+    assert rest((6400.0, 0.0, 0.0)) == pytest.approx(400.0)
+    assert rest((0.0, 640.0, 0.0)) == pytest.approx(640 / 3.5)
+
+
+def test_a_bucket_that_is_empty_now_must_not_have_the_table_raised_again_at_once() -> None:
+    assert rest((0.0, 0.0, 400.0), bucket=0.0) == pytest.approx(1000.0)
+
+
+def test_nobody_rests_above_what_the_forecast_needs() -> None:
+    assert rest((900.0, 900.0, 900.0), high=300.0) == pytest.approx(300.0)
+
+
+def test_a_burst_the_bucket_outlasts_is_waited_out() -> None:
+    """500 units above 500 for 31 s (4 untold, apply time, another call) are 15,500."""
+    burst = forecast(1000.0, 1000.0, 0.0)
+    kept = size(burst, provisioned=500.0, bucket=36_000.0, reliance=0.5, apply_s=25.0)
+    assert kept.least <= 500.0  # 18,000 are trusted, 2,500 of them a reserve
+    spent = size(burst, provisioned=500.0, bucket=35_998.0, reliance=0.5, apply_s=25.0)
+    assert spent.least > 900.0
+
+
+def test_what_is_seen_of_a_surge_and_a_step_more_is_bought_at_once() -> None:
+    surge = forecast(1000.0, 1800.0, 0.0, panicking=True)
+    sizing = size(surge, provisioned=500.0, bucket=150_000.0, reliance=0.5, apply_s=25.0)
+    assert sizing.least == 1300.0
+    dry = size(surge, provisioned=500.0, bucket=0.0, reliance=0.5, apply_s=25.0)
+    assert dry.least == 1800.0

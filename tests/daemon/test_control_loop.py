@@ -74,9 +74,9 @@ async def test_a_surge_is_decided_requested_and_seen_in_force(stage: Stage) -> N
 
 
 async def test_reads_are_left_alone_by_a_surge_of_writes(stage: Stage) -> None:
-    stage.demand = {(FEED, WRITE): 50.0, (FEED, READ): 80.0}
+    stage.demand = {(FEED, WRITE): 50.0, (FEED, READ): 70.0}
     await stage.pass_seconds(30)
-    stage.demand = {(FEED, WRITE): 400.0, (FEED, READ): 80.0}
+    stage.demand = {(FEED, WRITE): 400.0, (FEED, READ): 70.0}
     await stage.until(lambda: stage.provisioned(FEED)[1] >= 400, within=25)
     assert stage.provisioned(FEED)[0] == 100
     assert stage.provisioned(BY_DAY) == (100, 100)
@@ -353,7 +353,7 @@ async def test_shadow_mode_decides_what_active_mode_decides_and_sends_nothing(
             if is_shadow:
                 stage.server.faults.order(untouched)
             with capture_logs() as events:
-                for units, lasts_s in ((steady_units, 90), (6 * steady_units, 60), (15.0, 500)):
+                for units, lasts_s in ((steady_units, 90), (6 * steady_units, 60), (15.0, 1500)):
                     stage.demand = {(FEED, WRITE): units, (FEED, READ): units / 2}
                     await stage.pass_seconds(lasts_s)
             stories.append(events)

@@ -1,12 +1,13 @@
 """How much demand there will be, and how sure that is.
 
-``trend`` measures level, slope and noise, ``surge`` notices when demand leaves its past,
-``error`` learns how far forecasts at the deciding horizon miss. Later members join them here.
+``trend`` measures level, slope and noise, ``means`` what is usual over minutes, ``surge`` notices
+when demand leaves its past, ``error`` learns how far forecasts at the deciding horizon miss. Later
+members join them here.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,10 +20,13 @@ from capacity_pilot.core.demand import (
 )
 from capacity_pilot.core.fleet import Bools, Floats
 from capacity_pilot.core.forecast.error import ErrorState, learn_errors, note_predictions
+from capacity_pilot.core.forecast.means import USUAL, MeansState, learn_means, measure_drift
 from capacity_pilot.core.forecast.surge import AFTERMATH_S, SurgeState, watch_surges
 from capacity_pilot.core.forecast.trend import Trend, damp, measure_trend
 
 _NOISE_MEMORY = 0.97
+_MEANS_LAG_S = 30.0
+_MOST_DRIFT = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +35,15 @@ class Forecast:
 
     ``level`` is demand now, ``expected`` its mean at the horizon, ``high`` the quantile of that
     mean which the policy's risk asks for, ``noise`` the standard deviation of single seconds
-    around it. NaN where nothing was ever seen. Only where ``is_fresh`` may low demand be believed.
+    around it. ``means`` (scales, n) is past demand averaged over ``means.SCALES_S``. NaN where
+    nothing was ever seen, but 0 in ``means``. Only where ``is_fresh`` may low demand be believed.
     """
 
     level: Floats
     expected: Floats
     high: Floats
     noise: Floats
+    means: Floats
     is_surging: Bools
     is_panicking: Bools
     is_aftermath: Bools
@@ -50,6 +56,7 @@ class ForecastState:
 
     errors: ErrorState
     surges: SurgeState
+    means: MeansState
     noise_variance: Floats
     noise_weight: Floats
     last_level: Floats
@@ -61,6 +68,7 @@ class ForecastState:
         return cls(
             errors=ErrorState.empty(size),
             surges=SurgeState.empty(size),
+            means=MeansState.empty(size),
             noise_variance=np.zeros(size),
             noise_weight=np.zeros(size),
             last_level=np.full(size, np.nan),
@@ -78,9 +86,9 @@ def forecast(
     """
     settled = max(settled_until(demand, now), state.settled)
     scored = range(state.settled + 1, settled + 1)
-    errors, variance, weight = _learn(state, demand, scored, quantile=quantile, now=now)
+    learned = _learn(state, demand, scored, quantile=quantile, now=now)
     # A faded sum over its faded count: right from the first pair of seconds on.
-    noise_variance = variance / np.maximum(weight, 1e-9)
+    noise_variance = learned.noise_variance / np.maximum(learned.noise_weight, 1e-9)
     trend = measure_trend(demand, settled, noise_variance)
     fresh = is_fresh(demand, now) & ~np.isnan(trend.level)
     level = np.where(fresh, trend.level, state.last_level)
@@ -94,8 +102,15 @@ def forecast(
     current = np.where(surges.is_surging, np.maximum(level, peak), level) if any_surging else level
     horizon_s = ahead_s + max(now - settled, 0.0)  # a clock put back shortens nothing
     worth_s = damp(horizon_s)
-    expected = np.maximum(current + slope * worth_s, 0.0)
-    high = expected + errors.margin * np.maximum(expected, current)
+    means = learned.means.values
+    # The slope of seconds is believed in a surge only; else growth is what minutes show.
+    drift = measure_drift(learned.means) * (horizon_s + _MEANS_LAG_S)
+    growth = np.minimum(drift, _MOST_DRIFT * current)
+    if any_surging:
+        growth = np.where(surges.is_surging, slope * worth_s, growth)
+    expected = np.maximum(current + growth, 0.0)
+    # By what is usual, not by the level: errors do not grow with a burst that will pass.
+    high = expected + learned.errors.margin * means[USUAL]
     if any_surging:
         # Inside a surge the rise is no noise, and too small a first step costs an apply time. But
         # it ends as abruptly as it began: nothing beyond twice of what was seen is bought for it.
@@ -103,11 +118,10 @@ def forecast(
         rise = np.fmax(np.fmax(trend.raw_slope, (current - level) / unsettled_s), 0.0)
         climb = current + np.minimum(rise * worth_s, current)
         high = np.where(surges.is_surging, np.maximum(high, climb), high)
-    after = ForecastState(
-        errors=note_predictions(errors, expected, fresh, scored=scored, at_s=horizon_s),
+    after = replace(
+        learned,
+        errors=note_predictions(learned.errors, expected, fresh, scored=scored, at_s=horizon_s),
         surges=surges,
-        noise_variance=variance,
-        noise_weight=weight,
         last_level=level,
         last_slope=slope,
         settled=settled,
@@ -117,6 +131,7 @@ def forecast(
         expected=expected,
         high=high,
         noise=noise,
+        means=means,
         is_surging=surges.is_surging,
         is_panicking=surges.panic_until > now,
         is_aftermath=surges.panic_until > now - AFTERMATH_S,
@@ -126,23 +141,31 @@ def forecast(
 
 def _learn(
     state: ForecastState, demand: DemandState, seconds: range, *, quantile: Floats, now: float
-) -> tuple[ErrorState, Floats, Floats]:
-    """The errors, and the noise's variance and weight, with ``seconds`` taken into account."""
+) -> ForecastState:
+    """The errors, the means and the noise with ``seconds`` taken into account."""
     size = len(demand.units)
     is_calm = state.surges.panic_until <= now
-    errors, variance, weight = state.errors, state.noise_variance, state.noise_weight
+    errors, means = state.errors, state.means
+    variance, weight = state.noise_variance, state.noise_weight
     for second in seconds[-(size // 2) :]:
         row, previous = second % size, (second - 1) % size
         units, known = demand.units[row], demand.known[row]
         errors = learn_errors(
-            errors, units, known > 0, is_calm=is_calm, second=second, quantile=quantile
+            errors,
+            units,
+            known > 0,
+            usual=means.values[USUAL],
+            is_calm=is_calm,
+            second=second,
+            quantile=quantile,
         )
+        means = learn_means(means, units, known)
         # Half the squared step between neighbours is the variance without the trend's share.
         step = (units - demand.units[previous]) ** 2 / 2
         gain = (1 - _NOISE_MEMORY) * (known * demand.known[previous])
         variance = variance + gain * (step - variance)
         weight = weight + gain * (1 - weight)
-    return errors, variance, weight
+    return replace(state, errors=errors, means=means, noise_variance=variance, noise_weight=weight)
 
 
 __all__ = ["Forecast", "ForecastState", "Trend", "forecast"]

@@ -14,7 +14,7 @@ import numpy as np
 from capacity_pilot.core.fleet import Bools, Floats
 
 RING_S = 256
-_SMOOTHING = 1 / 30
+_SMOOTHING = 1 / 60
 _RATE = 0.02
 _INITIAL_MARGIN = 0.25
 _MARGIN_BOUNDS = (0.02, 1.0)
@@ -22,11 +22,11 @@ _MARGIN_BOUNDS = (0.02, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class ErrorState:
-    """``margin`` (n,): the relative error at the asked quantile.
+    """``margin`` (n,): the error at the asked quantile, relative to usual demand.
 
-    ``smooth`` (n,) is demand averaged over about 30 s, which is what forecasts are held against:
-    shorter peaks are the burst bucket's business. ``predicted`` (RING_S, n) holds what was
-    expected for each coming second, NaN where nothing was.
+    ``smooth`` (n,) is demand averaged over about a minute, which is what forecasts are held
+    against: shorter peaks are the burst bucket's business. ``predicted`` (RING_S, n) holds what
+    was expected for each coming second, NaN where nothing was.
     """
 
     margin: Floats
@@ -47,11 +47,12 @@ def learn_errors(
     units: Floats,
     known: Bools,
     *,
+    usual: Floats,
     is_calm: Bools,
     second: int,
     quantile: Floats,
 ) -> ErrorState:
-    """Scores what was predicted for ``second`` against what came.
+    """Scores what was predicted for ``second`` against what came, relative to ``usual`` (n,).
 
     Nothing is learned where not ``is_calm``: a surge is sized by its rise, and its errors would
     keep capacity high for hours after it.
@@ -63,7 +64,7 @@ def learn_errors(
         smooth[starting] = units[starting]
     predicted = state.predicted[second % RING_S]
     scored = known & is_calm & ~np.isnan(predicted) & ~starting
-    exceeded = (smooth - predicted) / np.maximum(predicted, 1.0) > state.margin
+    exceeded = (smooth - predicted) / np.maximum(usual, 1.0) > state.margin
     # Steps in proportion to the margin's own size: small where errors are small.
     step = _RATE * np.maximum(state.margin, 0.1) * (exceeded - (1 - quantile))
     margin = np.where(scored, (state.margin + step).clip(*_MARGIN_BOUNDS), state.margin)

@@ -16,6 +16,7 @@ _UNSETTLED_ROWS = 40
 _LEAST_BASE_S = 8.0
 _RIDGE = 2.0
 _DOUBT = 2.0
+_LEVEL_DOUBT = 4.0
 _LEAST_WEIGHT = 1e-6
 
 
@@ -51,7 +52,7 @@ def measure_trend(demand: DemandState, settled: int, noise_variance: Floats) -> 
     slope = _discount_noise(raw_slope, _DOUBT * np.sqrt(noise_variance / (2 * spread)))
     base = yb / np.maximum(b0, _LEAST_WEIGHT)
     apart = _discount_noise(
-        mean - slope * center - base, _DOUBT * np.sqrt(noise_variance / _FAST_S)
+        mean - slope * center - base, _LEVEL_DOUBT * np.sqrt(noise_variance / _FAST_S)
     )
     level = np.maximum(base + apart, 0.0)
     base[b0 <= _LEAST_BASE_S] = np.nan
