@@ -20,8 +20,8 @@ from capacity_pilot.core.forecast.means import SCALES_S, USUAL
 _NOISE_SIGMAS = 2.0
 _NOISE_BUFFER_S = 20.0
 _LEAST_UNITS = 1e-9  # what is divided by: less than anybody counts
-_RESERVE_S = 5.0
-"""Seconds of capacity that stay in the reliable part of the bucket, for the noise of seconds."""
+_RESERVE_S = 20.0
+"""Seconds of capacity that stay in the reliable part of the bucket, for noise and for bursts."""
 
 _CALL_S = 2.0
 """A tick later, and a refused call made again."""
@@ -99,9 +99,9 @@ def size_capacity(
         resting=_size_rest(
             forecast,
             sustained,
-            trusted_s=np.minimum(trusted / np.maximum(capacity, 1.0), BURST_S * burst_reliance),
+            trusted=trusted,
             burst_reliance=burst_reliance,
-            must_last_s=must_last_s,
+            until_then_s=until_then_s,
         ),
         seconds_to_throttle=seconds,
     )
@@ -111,19 +111,23 @@ def _size_rest(
     forecast: Forecast,
     sustained: Floats,
     *,
-    trusted_s: Floats,
+    trusted: Floats,
     burst_reliance: Floats,
-    must_last_s: Floats,
+    until_then_s: Floats,
 ) -> Floats:
     """The least capacity c under which means m over L seconds fit: m * L <= c * (L + bucket).
 
     The bucket holds ``BURST_S`` seconds of c when full. What is usual is carried without it, and
-    what is forecast must not have the table raised again at once: it fits the ``trusted_s``
-    seconds of capacity that are in the bucket now.
+    what is forecast must not have the table raised again at once: it can wait, by the rule for
+    raises, with the ``trusted`` units that are in the bucket now and fit into the new one.
     """
     carried = forecast.means / (1.0 + BURST_S * burst_reliance / SCALES_S)
     carried[USUAL] = _HEADROOM * forecast.means[USUAL]
-    soon = sustained / (1.0 + trusted_s / must_last_s)
+    spare = np.maximum(trusted - _RESERVE_S * sustained, 0.0)
+    soon = np.maximum(
+        sustained - spare / until_then_s,
+        sustained / (1.0 + BURST_S * burst_reliance / until_then_s),
+    )
     # NaN, where nothing is forecast, stays NaN.
     resting: Floats = np.minimum(np.maximum(carried.max(axis=0), soon), sustained)
     return resting
