@@ -17,6 +17,7 @@ from capacity_pilot.core.reasons import Reason, Reasons
 
 _THROTTLE_MEMORY_S = 60.0
 _LEAST_SAVING = 0.1
+_RELEARNING_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +136,13 @@ def outlast_throttling(draft: Draft, at: Situation) -> Draft:
 def await_trough(draft: Draft, at: Situation) -> Draft:
     """While the recommendation is still coming down, a decrease is worth more later.
 
-    To wait for a stabilization window costs what would be saved meanwhile; not to wait costs the
-    rest of the way down for the hour until there is another decrease.
+    To wait until what is usual has been learned anew, a stabilization window at least, costs what
+    would be saved meanwhile; not to wait costs the rest of the way down for the hour until there
+    is another decrease.
     """
     with np.errstate(invalid="ignore"):  # inf - inf, where nothing is known
-        forgone = (at.provisioned - draft.units) * at.stabilization_s
+        wait_s = np.maximum(at.stabilization_s, _RELEARNING_S)
+        forgone = (at.provisioned - draft.units) * wait_s
         is_early = (draft.units - np.maximum(at.resting, at.floor)) * HOURLY_S > forgone
     return _hold_decrease(draft, at, is_early, Reason.STABILIZING)
 

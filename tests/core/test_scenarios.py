@@ -98,13 +98,13 @@ def test_reserve_then_quota_space_the_days_decreases() -> None:
 def test_quota_returns_at_midnight() -> None:
     story = Story(
         provisioned=8_000.0, demand=7_000.0, apply_s=1.0, reserve=0, stabilization="1m",
-        starts="22h35m",
+        starts="22h50m",
     )  # fmt: skip
     for step in range(6):
         minute = 4 + 12 * step
         story.at(f"{minute}m", demand=7_000 / 2 ** (step + 1)).until(f"{minute}m59s")
-    story.until("84m").expect(HOLD, Reason.DECREASE_QUOTA)
-    story.until("86m")
+    story.until("69m").expect(HOLD, Reason.DECREASE_QUOTA)
+    story.until("71m")
     at = [now - MIDNIGHT for _, now in story.tables.decreases]
     assert len([t for t in at if t < DAY]) == 4
     assert at[4] == DAY
