@@ -32,7 +32,6 @@ class ReplaySettings:
     burst_availability: float = 1.0
     seed: int = 0
     start_at: float = START_AT
-    has_retries: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.telemetry_lag_s <= 120:
