@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from capacity_pilot.core.events.schedule import NOTHING_COMING, Schedule
 from capacity_pilot.core.fleet import Bools, Floats
 from capacity_pilot.core.quota import HOURLY_S, decreases_counted, keeps_reserve, next_decrease_at
 from capacity_pilot.core.reasons import Reason, Reasons
@@ -47,6 +48,7 @@ class Situation:
     described_at: Floats
     reserve_decreases: Floats
     stabilization_s: Floats
+    schedule: Schedule = NOTHING_COMING
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ def recommend(at: Situation) -> Draft:
         units = np.where(out, at.least, units)
     if np.count_nonzero(lowering):
         units = np.where(lowering, np.fmax(at.stabilized, at.resting), units)
-    reasons = np.zeros(len(units), dtype=np.int64)
+    reasons = np.zeros(len(units), dtype=np.int64) | at.schedule.reasons
     for where, because in (
         (out, Reason.RISING_DEMAND),
         (out & at.is_surging, Reason.SURGE),
@@ -133,6 +135,18 @@ def outlast_throttling(draft: Draft, at: Situation) -> Draft:
     return _hold_decrease(draft, at, lately, Reason.THROTTLING)
 
 
+def await_event(draft: Draft, at: Situation) -> Draft:
+    """Capacity given away before an event would be bought again, and missed in one."""
+    return _hold_decrease(draft, at, at.schedule.is_near, Reason.STEADY)  # its reasons are told
+
+
+def keep_frozen(draft: Draft, at: Situation) -> Draft:
+    """The operator wants nothing moved; an increase only where that was said of increases."""
+    held = _hold_decrease(draft, at, at.schedule.is_frozen_in, Reason.FROZEN)
+    raised = held.units > at.provisioned
+    return _hold(held, at, at.schedule.is_frozen_out & raised, Reason.FROZEN)
+
+
 def await_trough(draft: Draft, at: Situation) -> Draft:
     """While the recommendation is still coming down, a decrease is worth more later.
 
@@ -176,6 +190,8 @@ GUARDS: tuple[Guard, ...] = (
     distrust_silence,
     outlast_surge,
     outlast_throttling,
+    await_event,
+    keep_frozen,
     await_trough,
     weigh_saving,
     obey_quota,

@@ -5,48 +5,20 @@ The YAML is read elsewhere (``adapters/policy_source``); here is what it may say
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from capacity_pilot.core.events.declared import Event, Freeze
 from capacity_pilot.core.fleet import Bools, Fleet, Floats
 from capacity_pilot.core.model import AccountLimits, Dimension, Resource
-
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h)")
-_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
-_PPM = re.compile(r"(\d+(?:\.\d+)?)\s*ppm")
+from capacity_pilot.core.quantities import Duration, Ppm, Strict
 
 
-def parse_duration(value: object) -> object:
-    """Seconds of ``90s``, ``10m`` or ``2h``; what is not text is left as it is."""
-    if isinstance(value, str):
-        if not (match := _DURATION.fullmatch(value.strip())):
-            raise ValueError(f"{value!r} is not a duration such as 90s, 10m or 2h")
-        return float(match[1]) * _SECONDS[match[2]]
-    return value
-
-
-def _parse_ppm(value: object) -> object:
-    if isinstance(value, str):
-        if not (match := _PPM.fullmatch(value.strip())):
-            raise ValueError(f"{value!r} is not a number of parts per million such as 10ppm")
-        return float(match[1])
-    return value
-
-
-Duration = Annotated[float, BeforeValidator(parse_duration), Field(ge=0, le=6 * 3600)]
-Ppm = Annotated[float, BeforeValidator(_parse_ppm), Field(ge=0.1, le=100_000)]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Bounds(_Strict):
+class Bounds(Strict):
     """Least and most units of one dimension."""
 
     min: int = Field(ge=1)
@@ -59,28 +31,32 @@ class Bounds(_Strict):
         return self
 
 
-class ResourceBounds(_Strict):
+class ResourceBounds(Strict):
     """Bounds of one resource; a dimension without bounds is never touched."""
 
     read: Bounds | None = None
     write: Bounds | None = None
 
 
-class ScaleIn(_Strict):
+class ScaleIn(Strict):
     """How willingly capacity is lowered."""
 
     stabilization: Duration = 600.0
     reserve_decreases: int = Field(default=1, ge=0, le=4)
 
 
-class Match(_Strict):
+class Match(Strict):
     """Which tables: shell patterns, compared case-sensitively as DynamoDB does."""
 
     tables: list[str] = Field(min_length=1)
 
 
-class TablePolicy(_Strict):
-    """What holds for the tables that match, and for their indexes unless named apart."""
+class TablePolicy(Strict):
+    """What holds for the tables that match, and for their indexes unless named apart.
+
+    ``country`` (``KR``, or ``DE-BY`` for a part of one) is whose public holidays events and
+    freezes mean.
+    """
 
     name: str
     match: Match
@@ -90,12 +66,22 @@ class TablePolicy(_Strict):
     risk: Ppm = 10.0
     burst_reliance: float = Field(default=0.5, ge=0, le=1)
     scale_in: ScaleIn = ScaleIn()
+    country: str | None = Field(default=None, max_length=20)
+    events: list[Event] = Field(default_factory=list, max_length=100)
+    freeze: list[Freeze] = Field(default_factory=list, max_length=100)
 
     @model_validator(mode="after")
     def _bounds_something(self) -> TablePolicy:
         named: list[TablePolicy | ResourceBounds] = [self, *self.indexes.values()]
         if all(bounds.read is None and bounds.write is None for bounds in named):
             raise ValueError("gives no bounds: name read, write or indexes")
+        return self
+
+    @model_validator(mode="after")
+    def _says_whose_holidays(self) -> TablePolicy:
+        timed: list[Event | Freeze] = [*self.events, *self.freeze]
+        if self.country is None and any(at.holidays is not None for at in timed):
+            raise ValueError("holidays of which country? name it, as in country: KR")
         return self
 
     def bounds(self, resource: Resource) -> ResourceBounds:
@@ -109,16 +95,22 @@ class TablePolicy(_Strict):
         return own
 
 
-class PolicySet(_Strict):
+class PolicySet(Strict):
     """A policy file. The first policy whose pattern fits a table is the table's."""
 
     version: Literal[1]
     policies: list[TablePolicy] = Field(min_length=1)
 
     def policy_for(self, table: str) -> TablePolicy | None:
-        return next(
-            (p for p in self.policies if any(fnmatchcase(table, m) for m in p.match.tables)), None
-        )
+        number = self.number_for(table)
+        return None if number is None else self.policies[number]
+
+    def number_for(self, table: str) -> int | None:
+        """The position of a table's policy in the set: names need not be unique."""
+        for number, policy in enumerate(self.policies):
+            if any(fnmatchcase(table, pattern) for pattern in policy.match.tables):
+                return number
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,10 @@ class Reason(IntFlag):
     DECREASE_QUOTA = 1 << 14
     DECREASE_RESERVE = 1 << 15
     UNMANAGED = 1 << 16
+    EVENT = 1 << 17
+    ANNOUNCED = 1 << 18
+    FIRST_TIME = 1 << 19
+    FROZEN = 1 << 20
 
 
 WORDING: dict[Reason, str] = {
@@ -51,6 +55,10 @@ WORDING: dict[Reason, str] = {
     Reason.DECREASE_QUOTA: "AWS allows no further decrease yet",
     Reason.DECREASE_RESERVE: "the remaining decreases are kept in reserve",
     Reason.UNMANAGED: "the policy gives no bounds for this dimension",
+    Reason.EVENT: "an event of the policy is on or coming: no scale-in",
+    Reason.ANNOUNCED: "an announced load is on or coming: no scale-in",
+    Reason.FIRST_TIME: "no earlier event of this name was seen here: only what was stated is known",
+    Reason.FROZEN: "the policy freezes capacity at this time",
 }
 
 

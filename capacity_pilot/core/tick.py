@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from capacity_pilot.core.burst import BurstState, reckon_burst
 from capacity_pilot.core.demand import Arrivals, DemandState, absorb
+from capacity_pilot.core.events.schedule import NOTHING_COMING, Schedule, provide_for
 from capacity_pilot.core.fleet import Bools, Floats, Ints
 from capacity_pilot.core.forecast import ForecastState, forecast
 from capacity_pilot.core.guards import Situation, guard, recommend
@@ -58,6 +59,7 @@ class Inputs:
     """All a tick may know besides its state and ``now``.
 
     ``apply_time_s`` in seconds and ``table_of``, a number the slots of a table share, are (n,).
+    ``schedule`` is what is known to come.
     """
 
     arrivals: Arrivals
@@ -65,6 +67,7 @@ class Inputs:
     policy: PolicyArrays
     apply_time_s: Floats
     table_of: Ints
+    schedule: Schedule = NOTHING_COMING
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,7 @@ class Decisions:
     """What every slot should have, and why; HOLD included. All (n,), units per second.
 
     ``action`` is +1 for scale-out, -1 for scale-in, 0 for hold. ``units`` is NaN where capacity
-    is unknown.
+    is unknown, ``foreseen`` where no event is near.
     """
 
     units: Floats
@@ -105,6 +108,7 @@ class Decisions:
     sustained: Floats
     burst_units: Floats
     seconds_to_throttle: Floats
+    foreseen: Floats
 
 
 def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Decisions]:
@@ -127,6 +131,7 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
     sizing = size_together(
         sizing, ahead, provisioned=capacity.provisioned, table_of=inputs.table_of
     )
+    sizing = provide_for(sizing, inputs.schedule)
     # Seconds nobody told of are no evidence that demand was low.
     watched = np.where(ahead.is_fresh, sizing.resting, np.nan)
     stabilization, stabilized = stabilize(
@@ -152,6 +157,7 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         described_at=capacity.described_at,
         reserve_decreases=policy.reserve_decreases,
         stabilization_s=policy.stabilization_s,
+        schedule=inputs.schedule,
     )
     draft = guard(recommend(situation), situation)
     decisions = Decisions(
@@ -168,5 +174,6 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         sustained=sizing.sustained,
         burst_units=burst.units,
         seconds_to_throttle=sizing.seconds_to_throttle,
+        foreseen=np.broadcast_to(inputs.schedule.foreseen, draft.units.shape),
     )
     return PilotState(demand, forecasting, burst, stabilization), decisions

@@ -35,6 +35,7 @@ def decide(provisioned: np.ndarray, units: np.ndarray) -> Decisions:
         sustained=blank,
         burst_units=blank,
         seconds_to_throttle=blank,
+        foreseen=blank,
     )
 
 

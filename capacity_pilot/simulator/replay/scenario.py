@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from capacity_pilot.adapters.yaml_document import parse_document, read_text
 from capacity_pilot.core.errors import InputError
-from capacity_pilot.core.policy import parse_duration
+from capacity_pilot.core.quantities import parse_duration
 
 Seconds = Annotated[float, BeforeValidator(parse_duration), Field(ge=0)]
 

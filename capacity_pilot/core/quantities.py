@@ -1,0 +1,74 @@
+"""Values as operators write them: ``10m``, ``10ppm``, ``8x``, ``2026-01-05T08:00+09:00``."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    NaiveDatetime,
+    TypeAdapter,
+    ValidationError,
+)
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h)")
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+_PPM = re.compile(r"(\d+(?:\.\d+)?)\s*ppm")
+_MULTIPLIER = re.compile(r"(\d+(?:\.\d+)?)\s*x")
+_MOMENT: TypeAdapter[object] = TypeAdapter(AwareDatetime | NaiveDatetime)
+
+
+class Strict(BaseModel):
+    """What is written by hand: a key nobody knows is a mistake, and nothing changes later."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def parse_duration(value: object) -> object:
+    """Seconds of ``90s``, ``10m`` or ``2h``; what is not text is left as it is."""
+    if isinstance(value, str):
+        if not (match := _DURATION.fullmatch(value.strip())):
+            raise ValueError(f"{value!r} is not a duration such as 90s, 10m or 2h")
+        return float(match[1]) * _SECONDS[match[2]]
+    return value
+
+
+def _parse_ppm(value: object) -> object:
+    if isinstance(value, str):
+        if not (match := _PPM.fullmatch(value.strip())):
+            raise ValueError(f"{value!r} is not a number of parts per million such as 10ppm")
+        return float(match[1])
+    return value
+
+
+def _parse_multiplier(value: object) -> object:
+    if isinstance(value, str):
+        if not (match := _MULTIPLIER.fullmatch(value.strip())):
+            raise ValueError(f"{value!r} is not a multiple such as 8x")
+        return float(match[1])
+    return value
+
+
+def _parse_moment(value: object) -> object:
+    """A date with a time, with or without an offset from UTC. A bare number could be anything.
+
+    What YAML has made of it is read again, for a plain ``datetime``.
+    """
+    refusal = f"{str(value)[:60]!r} is not a moment such as 2026-01-05T08:00+09:00"
+    if isinstance(value, int | float):
+        raise ValueError(refusal)  # noqa: TRY004 (pydantic wants a ValueError)
+    try:
+        return _MOMENT.validate_python(str(value))
+    except ValidationError as cause:
+        raise ValueError(refusal) from cause
+
+
+Duration = Annotated[float, BeforeValidator(parse_duration), Field(ge=0, le=6 * 3600)]
+Ppm = Annotated[float, BeforeValidator(_parse_ppm), Field(ge=0.1, le=100_000)]
+Multiplier = Annotated[float, BeforeValidator(_parse_multiplier), Field(gt=0, le=1000)]
+Moment = Annotated[AwareDatetime | NaiveDatetime, BeforeValidator(_parse_moment)]
