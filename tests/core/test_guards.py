@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from capacity_pilot.core.events.schedule import NOTHING_COMING, Schedule
 from capacity_pilot.core.guards import GUARDS, Draft, Situation, clamp, guard, recommend
 from capacity_pilot.core.reasons import Reason, explain_reasons, name_reasons
 from tests.core.scenario import MIDNIGHT
@@ -31,8 +32,8 @@ def one(value: float) -> np.ndarray[tuple[int], np.dtype[Any]]:
 @st.composite
 def situations(draw: st.DrawFn) -> Situation:
     floor = draw(st.integers(1, 40_000))
-    bools = {
-        name: one(draw(st.booleans()))
+    bools: dict[str, Any] = {
+        name: np.array([draw(st.booleans())])
         for name in ("is_managed", "is_fresh", "is_surging", "is_aftermath", "is_changeable")
     }
     return Situation(
@@ -50,6 +51,13 @@ def situations(draw: st.DrawFn) -> Situation:
         described_at=one(draw(moments)),
         reserve_decreases=one(float(draw(st.integers(0, 4)))),
         stabilization_s=one(600.0),
+        schedule=Schedule(
+            foreseen=one(draw(asked)),
+            is_near=np.array([draw(st.booleans())]),
+            is_frozen_in=np.array([draw(st.booleans())]),
+            is_frozen_out=np.array([draw(st.booleans())]),
+            reasons=np.zeros(1, dtype=np.int64),
+        ),
         **bools,
     )
 
@@ -94,6 +102,16 @@ def test_scale_in_needs_everything_to_allow_it(at: Situation) -> None:
         assert at.is_fresh[0]
         assert not at.is_aftermath[0]
         assert not NOW - at.last_refused[0] < 60
+        assert not at.schedule.is_near[0]
+        assert not at.schedule.is_frozen_in[0]
+
+
+@given(situations())
+def test_an_increase_is_held_by_a_freeze_only_where_it_was_asked_for(at: Situation) -> None:
+    thawed = replace(at, schedule=replace(at.schedule, is_frozen_out=NO))
+    _, action = decide(thawed)
+    if action > 0:
+        assert decide(at)[1] == (0 if at.schedule.is_frozen_out[0] else 1)
 
 
 @given(situations(), situations())
@@ -111,7 +129,12 @@ def test_what_only_concerns_decreases_never_delays_an_increase(
         "described_at",
         "reserve_decreases",
     )
-    changed = replace(at, **{name: getattr(other, name) for name in names})
+    schedule = replace(
+        at.schedule,
+        is_near=other.schedule.is_near,
+        is_frozen_in=other.schedule.is_frozen_in,
+    )
+    changed = replace(at, schedule=schedule, **{name: getattr(other, name) for name in names})
     if action > 0:
         assert decide(changed) == (units, action)
     else:
@@ -160,6 +183,9 @@ CALM = Situation(
 )
 
 
+COMING = replace(NOTHING_COMING, is_near=YES, reasons=np.array([Reason.EVENT.value]))
+
+
 def test_with_nothing_against_it_the_trough_is_followed_to_the_stabilized_height() -> None:
     assert decide(CALM) == (50.0, -1)
 
@@ -179,10 +205,14 @@ def test_with_nothing_against_it_the_trough_is_followed_to_the_stabilized_height
         ({"decreases_today": 4.0, "last_decrease_at": NOW - 3599}, Reason.DECREASE_QUOTA),
         ({"decreases_today": 3.0, "last_decrease_at": NOW - 3599}, Reason.DECREASE_RESERVE),
         ({"sustained": np.nan, "resting": np.nan, "least": np.nan}, Reason.NO_TELEMETRY),
+        ({"schedule": COMING}, Reason.EVENT),
+        ({"schedule": replace(NOTHING_COMING, is_frozen_in=YES)}, Reason.FROZEN),
     ],
 )
-def test_each_guard_holds_the_trough_alone(change: dict[str, float], because: Reason) -> None:
-    arrays: dict[str, Any] = {name: one(value) for name, value in change.items()}
+def test_each_guard_holds_the_trough_alone(change: dict[str, Any], because: Reason) -> None:
+    arrays: dict[str, Any] = {
+        name: value if isinstance(value, Schedule) else one(value) for name, value in change.items()
+    }
     at = replace(CALM, **arrays)
     draft = guard(recommend(at), at)
     assert draft.units[0] == at.provisioned[0] or np.isnan(at.provisioned[0])
