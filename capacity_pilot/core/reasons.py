@@ -35,6 +35,7 @@ class Reason(IntFlag):
     ANNOUNCED = 1 << 18
     FIRST_TIME = 1 << 19
     FROZEN = 1 << 20
+    UPSTREAM = 1 << 24
 
 
 WORDING: dict[Reason, str] = {
@@ -59,6 +60,7 @@ WORDING: dict[Reason, str] = {
     Reason.ANNOUNCED: "an announced load is on or coming: no scale-in",
     Reason.FIRST_TIME: "no earlier event of this name was seen here: only what was stated is known",
     Reason.FROZEN: "the policy freezes capacity at this time",
+    Reason.UPSTREAM: "a signal that demand has followed before says that more is on its way",
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +12,16 @@ from capacity_pilot.core.demand import Arrivals, DemandState, absorb
 from capacity_pilot.core.events.schedule import NOTHING_COMING, Schedule, provide_for
 from capacity_pilot.core.fleet import Bools, Floats, Ints
 from capacity_pilot.core.forecast import ForecastState, forecast
+from capacity_pilot.core.forecast.upstream import (
+    NO_SIGNALS,
+    SignalArrivals,
+    UpstreamState,
+    buy_at_once,
+    foresee,
+)
 from capacity_pilot.core.guards import Situation, guard, recommend
 from capacity_pilot.core.policy import PolicyArrays
-from capacity_pilot.core.reasons import Reasons
+from capacity_pilot.core.reasons import Reason, Reasons
 from capacity_pilot.core.sizing import REACTION_S, size_capacity, size_together
 from capacity_pilot.core.stabilization import StabilizationState, stabilize
 
@@ -59,7 +66,7 @@ class Inputs:
     """All a tick may know besides its state and ``now``.
 
     ``apply_time_s`` in seconds and ``table_of``, a number the slots of a table share, are (n,).
-    ``schedule`` is what is known to come.
+    ``schedule`` is what is known to come, ``signals`` what was told of upstream signals.
     """
 
     arrivals: Arrivals
@@ -68,6 +75,7 @@ class Inputs:
     apply_time_s: Floats
     table_of: Ints
     schedule: Schedule = NOTHING_COMING
+    signals: SignalArrivals = NO_SIGNALS
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +86,7 @@ class PilotState:
     forecast: ForecastState
     burst: BurstState
     stabilization: StabilizationState
+    upstream: UpstreamState
 
     @classmethod
     def empty(cls, size: int, now: float) -> PilotState:
@@ -86,6 +95,7 @@ class PilotState:
             forecast=ForecastState.empty(size, now),
             burst=BurstState.empty(size, now),
             stabilization=StabilizationState.empty(size),
+            upstream=UpstreamState.empty(size, now),
         )
 
 
@@ -94,7 +104,7 @@ class Decisions:
     """What every slot should have, and why; HOLD included. All (n,), units per second.
 
     ``action`` is +1 for scale-out, -1 for scale-in, 0 for hold. ``units`` is NaN where capacity
-    is unknown, ``foreseen`` where no event is near.
+    is unknown, ``foreseen`` where no event is near, ``upstream`` where no signal announces demand.
     """
 
     units: Floats
@@ -109,6 +119,7 @@ class Decisions:
     burst_units: Floats
     seconds_to_throttle: Floats
     foreseen: Floats
+    upstream: Floats
 
 
 def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Decisions]:
@@ -119,6 +130,15 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
     forecasting, ahead = forecast(
         state.forecast, demand, ahead_s=ahead_s, quantile=policy.quantile, now=now
     )
+    signalled, upstream = foresee(
+        state.upstream,
+        inputs.signals,
+        demand,
+        table_of=inputs.table_of,
+        ahead_s=ahead_s,
+        now=now,
+    )
+    ahead = replace(ahead, high=np.fmax(ahead.high, upstream))
     burst = reckon_burst(state.burst, demand, capacity.provisioned, settled=forecasting.settled)
     sizing = size_capacity(
         ahead,
@@ -128,6 +148,8 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         apply_time_s=inputs.apply_time_s,
         unsettled_s=max(now - forecasting.settled, 0.0),
     )
+    at_once = buy_at_once(upstream, capacity.provisioned)
+    sizing = replace(sizing, least=np.fmax(sizing.least, at_once))
     sizing = size_together(
         sizing, ahead, provisioned=capacity.provisioned, table_of=inputs.table_of
     )
@@ -165,7 +187,7 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         action=np.subtract(
             draft.units > capacity.provisioned, draft.units < capacity.provisioned, dtype=np.int8
         ),
-        reasons=draft.reasons,
+        reasons=draft.reasons | (upstream >= ahead.high) * Reason.UPSTREAM.value,
         provisioned=capacity.provisioned,
         demand=ahead.level,
         expected=ahead.expected,
@@ -175,5 +197,6 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         burst_units=burst.units,
         seconds_to_throttle=sizing.seconds_to_throttle,
         foreseen=np.broadcast_to(inputs.schedule.foreseen, draft.units.shape),
+        upstream=upstream,
     )
-    return PilotState(demand, forecasting, burst, stabilization), decisions
+    return PilotState(demand, forecasting, burst, stabilization, signalled), decisions
