@@ -37,13 +37,15 @@ class Arrivals:
     """Demand that became known since the last tick; one entry per slot and second, any order.
 
     ``slots`` and ``seconds`` are integers, ``units`` attempted units, ``refusals`` refused
-    attempts. An entry with 0 units says the second was seen and empty.
+    attempts. An entry with 0 units says the second was seen and empty. ``throttled`` is the part
+    of ``units`` that was refused in the end, ``None`` where none was.
     """
 
     slots: Ints
     seconds: Ints
     units: Floats
     refusals: Floats
+    throttled: Floats | None = None
 
     @classmethod
     def none(cls) -> Arrivals:

@@ -49,6 +49,7 @@ class Situation:
     reserve_decreases: Floats
     stabilization_s: Floats
     schedule: Schedule = NOTHING_COMING
+    coverage_doubts: Reasons | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,19 @@ def distrust_silence(draft: Draft, at: Situation) -> Draft:
     return _hold_decrease(draft, at, ~at.is_fresh, Reason.STALE_TELEMETRY)
 
 
+def distrust_coverage(draft: Draft, at: Situation) -> Draft:
+    """Who does not know how much demand goes unseen does not lower anything by what is seen.
+
+    ``None`` doubts nothing: CloudWatch is not read.
+    """
+    doubts = at.coverage_doubts
+    if doubts is None or not np.count_nonzero(doubts):
+        return draft
+    held = (doubts != 0) & (draft.units < at.provisioned)
+    units = np.where(held, at.provisioned, draft.units)
+    return Draft(units, draft.reasons | np.where(held, doubts, 0))
+
+
 def outlast_surge(draft: Draft, at: Situation) -> Draft:
     """A surge may come back, and while it ebbs away a decrease is worth more later."""
     return _hold_decrease(draft, at, at.is_aftermath, Reason.AFTERMATH)
@@ -188,6 +202,7 @@ GUARDS: tuple[Guard, ...] = (
     await_description,
     await_update,
     distrust_silence,
+    distrust_coverage,
     outlast_surge,
     outlast_throttling,
     await_event,

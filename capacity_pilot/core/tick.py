@@ -8,6 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from capacity_pilot.core.burst import BurstState, reckon_burst
+from capacity_pilot.core.coverage import (
+    ConsumedMinutes,
+    CoverageState,
+    correct,
+    keep_minutes,
+    learn_coverage,
+)
 from capacity_pilot.core.demand import Arrivals, DemandState, absorb
 from capacity_pilot.core.events.schedule import NOTHING_COMING, Schedule, provide_for
 from capacity_pilot.core.fleet import Bools, Floats, Ints
@@ -66,7 +73,12 @@ class Inputs:
     """All a tick may know besides its state and ``now``.
 
     ``apply_time_s`` in seconds and ``table_of``, a number the slots of a table share, are (n,).
+<<<<<<< capacity_pilot/core/tick.py
+    ``schedule`` is what is known to come. ``consumed`` is CloudWatch's news, ``None`` where
+    CloudWatch is not read.
+=======
     ``schedule`` is what is known to come, ``signals`` what was told of upstream signals.
+>>>>>>> /tmp/b/scratch/new/capacity_pilot/core/tick.py
     """
 
     arrivals: Arrivals
@@ -75,7 +87,11 @@ class Inputs:
     apply_time_s: Floats
     table_of: Ints
     schedule: Schedule = NOTHING_COMING
+<<<<<<< capacity_pilot/core/tick.py
+    consumed: ConsumedMinutes | None = None
+=======
     signals: SignalArrivals = NO_SIGNALS
+>>>>>>> /tmp/b/scratch/new/capacity_pilot/core/tick.py
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +102,11 @@ class PilotState:
     forecast: ForecastState
     burst: BurstState
     stabilization: StabilizationState
+<<<<<<< capacity_pilot/core/tick.py
+    coverage: CoverageState
+=======
     upstream: UpstreamState
+>>>>>>> /tmp/b/scratch/new/capacity_pilot/core/tick.py
 
     @classmethod
     def empty(cls, size: int, now: float) -> PilotState:
@@ -95,7 +115,11 @@ class PilotState:
             forecast=ForecastState.empty(size, now),
             burst=BurstState.empty(size, now),
             stabilization=StabilizationState.empty(size),
+<<<<<<< capacity_pilot/core/tick.py
+            coverage=CoverageState.empty(size, now),
+=======
             upstream=UpstreamState.empty(size, now),
+>>>>>>> /tmp/b/scratch/new/capacity_pilot/core/tick.py
         )
 
 
@@ -104,7 +128,12 @@ class Decisions:
     """What every slot should have, and why; HOLD included. All (n,), units per second.
 
     ``action`` is +1 for scale-out, -1 for scale-in, 0 for hold. ``units`` is NaN where capacity
+<<<<<<< capacity_pilot/core/tick.py
+    is unknown, ``foreseen`` where no event is near. ``coverage`` is the share of units spans tell
+    of, for which ``demand`` is corrected.
+=======
     is unknown, ``foreseen`` where no event is near, ``upstream`` where no signal announces demand.
+>>>>>>> /tmp/b/scratch/new/capacity_pilot/core/tick.py
     """
 
     units: Floats
@@ -119,13 +148,20 @@ class Decisions:
     burst_units: Floats
     seconds_to_throttle: Floats
     foreseen: Floats
+<<<<<<< capacity_pilot/core/tick.py
+    coverage: Floats
+=======
     upstream: Floats
+>>>>>>> /tmp/b/scratch/new/capacity_pilot/core/tick.py
 
 
 def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Decisions]:
     """Decides for every slot. Pure: the same arguments give the same decisions."""
     capacity, policy = inputs.capacity, inputs.policy
-    demand = absorb(state.demand, inputs.arrivals, now)
+    is_reading = inputs.consumed is not None
+    coverage, known = learn_coverage(state.coverage, state.demand, inputs.consumed, now)
+    demand = absorb(known, correct(coverage, inputs.arrivals), now)
+    coverage = keep_minutes(coverage, demand, inputs.arrivals, now) if is_reading else coverage
     ahead_s = inputs.apply_time_s + REACTION_S
     forecasting, ahead = forecast(
         state.forecast, demand, ahead_s=ahead_s, quantile=policy.quantile, now=now
@@ -173,13 +209,14 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         is_surging=ahead.is_surging,
         is_aftermath=ahead.is_aftermath,
         is_changeable=capacity.is_changeable,
-        last_refused=demand.last_refused,
+        last_refused=np.fmax(demand.last_refused, coverage.throttles_told_at),
         decreases_today=capacity.decreases_today,
         last_decrease_at=capacity.last_decrease_at,
         described_at=capacity.described_at,
         reserve_decreases=policy.reserve_decreases,
         stabilization_s=policy.stabilization_s,
         schedule=inputs.schedule,
+        coverage_doubts=coverage.doubts if is_reading else None,
     )
     draft = guard(recommend(situation), situation)
     decisions = Decisions(
@@ -197,6 +234,12 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         burst_units=burst.units,
         seconds_to_throttle=sizing.seconds_to_throttle,
         foreseen=np.broadcast_to(inputs.schedule.foreseen, draft.units.shape),
+<<<<<<< capacity_pilot/core/tick.py
+        coverage=coverage.coverage,
+    )
+    return PilotState(demand, forecasting, burst, stabilization, coverage), decisions
+=======
         upstream=upstream,
     )
     return PilotState(demand, forecasting, burst, stabilization, signalled), decisions
+>>>>>>> /tmp/b/scratch/new/capacity_pilot/core/tick.py

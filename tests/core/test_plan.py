@@ -36,6 +36,7 @@ def decide(provisioned: np.ndarray, units: np.ndarray) -> Decisions:
         burst_units=blank,
         seconds_to_throttle=blank,
         foreseen=blank,
+        coverage=blank,
     )
 
 
