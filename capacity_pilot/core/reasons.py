@@ -35,13 +35,10 @@ class Reason(IntFlag):
     ANNOUNCED = 1 << 18
     FIRST_TIME = 1 << 19
     FROZEN = 1 << 20
-<<<<<<< capacity_pilot/core/reasons.py
     COVERAGE_UNKNOWN = 1 << 21
     LOW_COVERAGE = 1 << 22
     COVERAGE_CHANGED = 1 << 23
-=======
     UPSTREAM = 1 << 24
->>>>>>> /tmp/b/scratch/new/capacity_pilot/core/reasons.py
 
 
 WORDING: dict[Reason, str] = {
@@ -66,13 +63,10 @@ WORDING: dict[Reason, str] = {
     Reason.ANNOUNCED: "an announced load is on or coming: no scale-in",
     Reason.FIRST_TIME: "no earlier event of this name was seen here: only what was stated is known",
     Reason.FROZEN: "the policy freezes capacity at this time",
-<<<<<<< capacity_pilot/core/reasons.py
     Reason.COVERAGE_UNKNOWN: "too little is known yet of what share of units spans tell of",
     Reason.LOW_COVERAGE: "spans tell of too little of what CloudWatch counts, or too unsteadily",
     Reason.COVERAGE_CHANGED: "spans tell of another share of units since a few minutes ago",
-=======
     Reason.UPSTREAM: "a signal that demand has followed before says that more is on its way",
->>>>>>> /tmp/b/scratch/new/capacity_pilot/core/reasons.py
 }
 
 

@@ -73,12 +73,8 @@ class Inputs:
     """All a tick may know besides its state and ``now``.
 
     ``apply_time_s`` in seconds and ``table_of``, a number the slots of a table share, are (n,).
-<<<<<<< capacity_pilot/core/tick.py
-    ``schedule`` is what is known to come. ``consumed`` is CloudWatch's news, ``None`` where
-    CloudWatch is not read.
-=======
     ``schedule`` is what is known to come, ``signals`` what was told of upstream signals.
->>>>>>> /tmp/b/scratch/new/capacity_pilot/core/tick.py
+    ``consumed`` is CloudWatch's news, ``None`` where CloudWatch is not read.
     """
 
     arrivals: Arrivals
@@ -87,11 +83,8 @@ class Inputs:
     apply_time_s: Floats
     table_of: Ints
     schedule: Schedule = NOTHING_COMING
-<<<<<<< capacity_pilot/core/tick.py
     consumed: ConsumedMinutes | None = None
-=======
     signals: SignalArrivals = NO_SIGNALS
->>>>>>> /tmp/b/scratch/new/capacity_pilot/core/tick.py
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +95,8 @@ class PilotState:
     forecast: ForecastState
     burst: BurstState
     stabilization: StabilizationState
-<<<<<<< capacity_pilot/core/tick.py
     coverage: CoverageState
-=======
     upstream: UpstreamState
->>>>>>> /tmp/b/scratch/new/capacity_pilot/core/tick.py
 
     @classmethod
     def empty(cls, size: int, now: float) -> PilotState:
@@ -115,11 +105,8 @@ class PilotState:
             forecast=ForecastState.empty(size, now),
             burst=BurstState.empty(size, now),
             stabilization=StabilizationState.empty(size),
-<<<<<<< capacity_pilot/core/tick.py
             coverage=CoverageState.empty(size, now),
-=======
             upstream=UpstreamState.empty(size, now),
->>>>>>> /tmp/b/scratch/new/capacity_pilot/core/tick.py
         )
 
 
@@ -128,12 +115,8 @@ class Decisions:
     """What every slot should have, and why; HOLD included. All (n,), units per second.
 
     ``action`` is +1 for scale-out, -1 for scale-in, 0 for hold. ``units`` is NaN where capacity
-<<<<<<< capacity_pilot/core/tick.py
-    is unknown, ``foreseen`` where no event is near. ``coverage`` is the share of units spans tell
-    of, for which ``demand`` is corrected.
-=======
     is unknown, ``foreseen`` where no event is near, ``upstream`` where no signal announces demand.
->>>>>>> /tmp/b/scratch/new/capacity_pilot/core/tick.py
+    ``coverage`` is the share of units spans tell of, for which ``demand`` is corrected.
     """
 
     units: Floats
@@ -148,11 +131,8 @@ class Decisions:
     burst_units: Floats
     seconds_to_throttle: Floats
     foreseen: Floats
-<<<<<<< capacity_pilot/core/tick.py
     coverage: Floats
-=======
     upstream: Floats
->>>>>>> /tmp/b/scratch/new/capacity_pilot/core/tick.py
 
 
 def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Decisions]:
@@ -234,12 +214,7 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         burst_units=burst.units,
         seconds_to_throttle=sizing.seconds_to_throttle,
         foreseen=np.broadcast_to(inputs.schedule.foreseen, draft.units.shape),
-<<<<<<< capacity_pilot/core/tick.py
         coverage=coverage.coverage,
-    )
-    return PilotState(demand, forecasting, burst, stabilization, coverage), decisions
-=======
         upstream=upstream,
     )
-    return PilotState(demand, forecasting, burst, stabilization, signalled), decisions
->>>>>>> /tmp/b/scratch/new/capacity_pilot/core/tick.py
+    return PilotState(demand, forecasting, burst, stabilization, coverage, signalled), decisions
