@@ -37,6 +37,7 @@ def decide(provisioned: np.ndarray, units: np.ndarray) -> Decisions:
         seconds_to_throttle=blank,
         foreseen=blank,
         coverage=blank,
+        upstream=blank,
     )
 
 
