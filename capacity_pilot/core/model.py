@@ -67,6 +67,10 @@ SampleKey = tuple[str, str, int, int]
 """(table, index or ``""``, dimension, Unix second): a plain tuple, since millions are hashed."""
 
 
+SignalKey = tuple[str, str, int]
+"""(table whose demand alone the signal may lead or ``""``, signal, Unix second)."""
+
+
 class ResourceStatus(StrEnum):
     """TableStatus and IndexStatus as DynamoDB names them."""
 
