@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -25,13 +26,16 @@ from capacity_pilot.core.model import (
     Resource,
     Sample,
     SampleKey,
+    SignalKey,
     TableDescription,
 )
 from capacity_pilot.core.plan import plan_changes
 from capacity_pilot.core.policy import PolicySet, spread_policies
+from capacity_pilot.core.signal_names import MOST_SIGNALS, SignalNames
 from capacity_pilot.core.tick import Capacity, Decisions, Inputs, PilotState, tick
 
 _GIVE_UP_S = 900.0
+_NO_SIGNALS: Mapping[SignalKey, float] = MappingProxyType({})
 _READ = int(Dimension.READ)  # samples have plain integers, which are compared a lot faster
 
 
@@ -70,7 +74,9 @@ class Pilot:
         limits: AccountLimits,
         apply_time_s: float,
         now: float,
+        most_signals: int = MOST_SIGNALS,
     ) -> None:
+        self.signals = SignalNames(most_signals)
         self._policies = policies
         self._limits = limits
         self._initial_apply_time_s = apply_time_s
@@ -145,8 +151,14 @@ class Pilot:
                 self._requested[table] = _Requested(outcome.sent, outcome.ended_at)
         self._reread(table)
 
-    def step(self, samples: Mapping[SampleKey, Sample], now: float) -> Step:
-        """One tick over the whole fleet."""
+    def step(
+        self,
+        samples: Mapping[SampleKey, Sample],
+        now: float,
+        *,
+        signals: Mapping[SignalKey, float] = _NO_SIGNALS,
+    ) -> Step:
+        """One tick over the whole fleet; ``signals`` are counts of upstream signals."""
         if self._is_fleet_stale:
             self._refit(now)
         arrivals, unmanaged = self._address(samples)
@@ -156,6 +168,7 @@ class Pilot:
             policy=self._policy,
             apply_time_s=self._apply_time_s,
             table_of=self._table_of,
+            signals=self.signals.address(signals, self._fleet, now),
         )
         self._state, decisions = tick(self._state, inputs, now)
         plans = plan_changes(self._fleet, decisions, now)
