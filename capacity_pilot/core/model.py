@@ -63,6 +63,27 @@ class Sample:
         self.refusals += other.refusals
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsumptionQuery:
+    """A target whose consumed minutes are asked for, and whether its throttles are as well."""
+
+    target: ScalableTarget
+    with_throttles: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsumedMinute:
+    """What CloudWatch counted of a target in a Unix minute: the whole minute's units.
+
+    ``throttle_events`` are refused requests, ``None`` where not asked for or not known.
+    """
+
+    target: ScalableTarget
+    minute: int
+    units: float
+    throttle_events: float | None = None
+
+
 SampleKey = tuple[str, str, int, int]
 """(table, index or ``""``, dimension, Unix second): a plain tuple, since millions are hashed."""
 

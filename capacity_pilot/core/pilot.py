@@ -6,19 +6,23 @@ replay from its own world; neither clock nor I/O is in here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
 
 from capacity_pilot.core.apply_time import ApplyTimes, learn_apply_time
+from capacity_pilot.core.coverage import CoverageState
+from capacity_pilot.core.coverage.reading import Readings
 from capacity_pilot.core.demand import Arrivals
 from capacity_pilot.core.fleet import Fleet, carry_over
 from capacity_pilot.core.model import (
     AccountLimits,
     BillingMode,
     CapacityChange,
+    ConsumedMinute,
+    ConsumptionQuery,
     Dimension,
     Outcome,
     OutcomeKind,
@@ -74,6 +78,7 @@ class Pilot:
         limits: AccountLimits,
         apply_time_s: float,
         now: float,
+        cloudwatch_usd_per_month: float = 0.0,
         most_signals: int = MOST_SIGNALS,
     ) -> None:
         self.signals = SignalNames(most_signals)
@@ -91,6 +96,13 @@ class Pilot:
         self._policy = spread_policies(policies, self._fleet, limits)
         self._capacity = Capacity.unknown(0)
         self._is_fleet_stale = False
+        self._readings = Readings(cloudwatch_usd_per_month, now)
+        self._reasons = np.zeros(0, dtype=np.int64)
+
+    @property
+    def coverage(self) -> CoverageState:
+        """What the last step knew of coverage, by slot."""
+        return self._state.coverage
 
     @property
     def fleet(self) -> Fleet:
@@ -151,6 +163,21 @@ class Pilot:
                 self._requested[table] = _Requested(outcome.sent, outcome.ended_at)
         self._reread(table)
 
+    def choose_readings(self, now: float) -> tuple[ConsumptionQuery, ...]:
+        """Whose minutes to ask CloudWatch for now, if any; they count as asked for."""
+        return self._readings.choose(
+            self._fleet,
+            self._state.coverage,
+            self._state.demand,
+            held=self._reasons,
+            is_managed=self._policy.is_managed,
+            now=now,
+        )
+
+    def note_consumed(self, minutes: Iterable[ConsumedMinute]) -> None:
+        """What CloudWatch answered; the next step takes it in."""
+        self._readings.note(minutes)
+
     def step(
         self,
         samples: Mapping[SampleKey, Sample],
@@ -168,9 +195,11 @@ class Pilot:
             policy=self._policy,
             apply_time_s=self._apply_time_s,
             table_of=self._table_of,
+            consumed=self._readings.take(self._fleet),
             signals=self.signals.address(signals, self._fleet, now),
         )
         self._state, decisions = tick(self._state, inputs, now)
+        self._reasons = decisions.reasons
         plans = plan_changes(self._fleet, decisions, now)
         return Step(self._fleet, decisions, plans, unmanaged)
 
@@ -193,6 +222,7 @@ class Pilot:
             np.array(seconds, dtype=np.int64),
             np.array([sample.units for sample in placed], dtype=np.float64),
             np.array([sample.refusals for sample in placed], dtype=np.float64),
+            np.array([sample.throttled for sample in placed], dtype=np.float64),
         )
         return arrivals, len(samples) - len(placed)
 
@@ -234,6 +264,7 @@ class Pilot:
         self._apply_time_s = self._apply_times.high_s()
         self._policy = spread_policies(self._policies, new, self._limits)
         self._capacity = Capacity.unknown(size)
+        self._readings.refit(old=old, new=new, now=now)
         self._fleet, self._table_of = new, new.table_of
         self._is_fleet_stale = False
         for description in self._descriptions.values():

@@ -5,9 +5,18 @@ AWS, the physics server and the replay's world stand behind the same ports.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
-from capacity_pilot.core.model import AccountLimits, Outcome, Plan, TableDescription
+from capacity_pilot.core.events.occurrence import FreezeWindow, Occurrence
+from capacity_pilot.core.model import (
+    AccountLimits,
+    ConsumedMinute,
+    ConsumptionQuery,
+    Outcome,
+    Plan,
+    TableDescription,
+)
 
 
 class Clock(Protocol):
@@ -37,4 +46,29 @@ class CapacityGateway(Protocol):
         A scale-out plan never lowers a dimension and a scale-in plan never raises one,
         whatever the re-read shows.
         """
+        ...
+
+
+class ConsumptionSource(Protocol):
+    """Tells what was consumed, minutes late."""
+
+    async def read_minutes(
+        self, queries: Sequence[ConsumptionQuery], *, since: int, until: int
+    ) -> tuple[ConsumedMinute, ...]:
+        """What is published of the Unix minutes from ``since`` to before ``until``.
+
+        A minute without an entry is unknown. Raises ``GatewayError`` when AWS cannot be asked.
+        """
+        ...
+
+
+class Agenda(Protocol):
+    """What is known to come: the policies' events and freezes, and what was announced."""
+
+    def occurrences(self, now: float) -> Sequence[Occurrence]:
+        """Those that are not over and begin within ``LOOKAHEAD_S``."""
+        ...
+
+    def freezes(self, now: float) -> Sequence[FreezeWindow]:
+        """Those in force."""
         ...

@@ -16,6 +16,7 @@ import numpy as np
 from capacity_pilot.core.coverage.minutes import (
     MINUTE_S,
     MINUTES,
+    NO_NEWS,
     ConsumedMinutes,
     Minutes,
     close_minutes,
@@ -226,6 +227,7 @@ def _put(values: np.ndarray, slots: Ints, news: np.ndarray) -> np.ndarray:
 __all__ = [
     "FRESH_S",
     "NEWS_S",
+    "NO_NEWS",
     "ConsumedMinutes",
     "CoverageState",
     "correct",

@@ -35,10 +35,9 @@ class ConsumedMinutes:
     consumed: Floats
     throttle_events: Floats
 
-    @classmethod
-    def none(cls) -> ConsumedMinutes:
-        nothing = np.zeros(0)
-        return cls(nothing.astype(np.int64), nothing.astype(np.int64), nothing, nothing)
+
+_NOTHING, _NOWHERE = np.zeros(0), np.zeros(0, dtype=np.int64)
+NO_NEWS = ConsumedMinutes(_NOWHERE, _NOWHERE, _NOTHING, _NOTHING)
 
 
 @dataclass(frozen=True, slots=True)

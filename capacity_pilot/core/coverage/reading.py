@@ -1,0 +1,162 @@
+"""Whose CloudWatch minutes are worth their price now.
+
+GetMetricData costs by metrics asked for, not by minutes answered, so that a target read every few
+minutes misses nothing but time. Where coverage is doubtful each minute is worth it, where a
+decrease waits for it most of all; where it is well known a change is to be noticed within minutes;
+a target that neither spans nor CloudWatch know of is looked for now and then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import inf, isinf
+from typing import Self
+
+import numpy as np
+
+from capacity_pilot.core.coverage import NO_NEWS, ConsumedMinutes, CoverageState
+from capacity_pilot.core.demand import DemandState
+from capacity_pilot.core.fleet import Bools, Fleet, Floats, Ints, carry_over
+from capacity_pilot.core.model import ConsumedMinute, ConsumptionQuery
+from capacity_pilot.core.reasons import Reason, Reasons
+
+USD_PER_METRIC = 0.01 / 1000
+"""GetMetricData's price per metric asked for (CloudWatch pricing, us-east-1, 2026)."""
+
+_MONTH_S = 30.4 * 86_400
+_SAVED_UP_S = 3600.0
+_DOUBTFUL_S, _KNOWN_S, _IDLE_S = 60.0, 180.0, 900.0
+_SEEN_S = 300.0
+_NEARLY_ALL = 0.95
+_DOUBTS = (Reason.COVERAGE_UNKNOWN | Reason.LOW_COVERAGE | Reason.COVERAGE_CHANGED).value
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingState:
+    """``asked_at`` (n,) is when each target was last read for, in Unix seconds, NaN for never.
+
+    ``metrics`` may be asked for at once, saved up until ``saved_at``, for an hour at most.
+    """
+
+    asked_at: Floats
+    metrics: float
+    saved_at: float
+
+    @classmethod
+    def empty(cls, size: int, now: float, usd_per_month: float) -> Self:
+        saved = usd_per_month * _SAVED_UP_S / _MONTH_S / USD_PER_METRIC
+        return cls(asked_at=np.full(size, np.nan), metrics=saved, saved_at=now)
+
+
+def choose_readings(
+    state: ReadingState,
+    coverage: CoverageState,
+    demand: DemandState,
+    *,
+    held: Reasons,
+    is_managed: Bools,
+    usd_per_month: float,
+    now: float,
+) -> tuple[ReadingState, Ints, Bools]:
+    """The slots to read minutes for, the most pressing first, and of which throttles as well.
+
+    ``held`` are the last decisions' reasons. Throttles are asked for where spans do not tell of
+    nearly everything anyway. Never more than the price allows.
+    """
+    seen = now - demand.last_seen <= _SEEN_S
+    is_idle = ~seen & np.isnan(coverage.minutes.consumed).all(axis=0)
+    every_s = np.where(coverage.doubts != 0, _DOUBTFUL_S, _KNOWN_S)
+    every_s = np.where(is_idle, _IDLE_S, every_s)
+    waited_s = np.where(np.isnan(state.asked_at), inf, now - state.asked_at)
+    # Before a whole minute was watched there is nothing CloudWatch's could be compared with.
+    is_due = is_managed & (waited_s >= every_s) & (coverage.minutes.closed >= coverage.since)
+    slots = np.flatnonzero(is_due)
+    pressing = np.where(held & _DOUBTS, 0, np.where(is_idle, 2, 1))[slots]
+    slots = slots[np.lexsort((-waited_s[slots], pressing))]
+    with_throttles = ~(coverage.coverage[slots] >= _NEARLY_ALL)
+    metrics = _save_up(state, usd_per_month, now)
+    spent = np.cumsum(1 + with_throttles)
+    affordable = np.count_nonzero(spent <= metrics)
+    slots, with_throttles = slots[:affordable], with_throttles[:affordable]
+    asked_at = state.asked_at.copy()
+    asked_at[slots] = now
+    left = metrics - (float(spent[affordable - 1]) if affordable else 0.0)
+    return ReadingState(asked_at, left, now), slots, with_throttles
+
+
+class Readings:
+    """What was asked of CloudWatch, what it answered, and what that may cost a month in USD.
+
+    0 reads nothing; there is then nothing to compare spans with, and nothing depends on it.
+    """
+
+    def __init__(self, usd_per_month: float, now: float) -> None:
+        self._usd_per_month = usd_per_month
+        self._state = ReadingState.empty(0, now, usd_per_month)
+        self._answers: list[ConsumedMinute] = []
+
+    @property
+    def is_on(self) -> bool:
+        return self._usd_per_month > 0
+
+    def refit(self, *, old: Fleet, new: Fleet, now: float) -> None:
+        """Follows the fleet."""
+        fresh = ReadingState.empty(len(new), now, self._usd_per_month)
+        self._state = carry_over(self._state, fresh=fresh, old=old, new=new)
+
+    def choose(
+        self,
+        fleet: Fleet,
+        coverage: CoverageState,
+        demand: DemandState,
+        *,
+        held: Reasons,
+        is_managed: Bools,
+        now: float,
+    ) -> tuple[ConsumptionQuery, ...]:
+        """What to read now, by name; it counts as asked for."""
+        if not self.is_on or len(fleet) != len(held):
+            return ()
+        self._state, slots, with_throttles = choose_readings(
+            self._state,
+            coverage,
+            demand,
+            held=held,
+            is_managed=is_managed,
+            usd_per_month=self._usd_per_month,
+            now=now,
+        )
+        return tuple(
+            ConsumptionQuery(target=fleet.target(slot), with_throttles=throttles)
+            for slot, throttles in zip(slots.tolist(), with_throttles.tolist(), strict=True)
+        )
+
+    def note(self, answers: Iterable[ConsumedMinute]) -> None:
+        """Keeps CloudWatch's answers for the next tick."""
+        self._answers.extend(answers)
+
+    def take(self, fleet: Fleet) -> ConsumedMinutes | None:
+        """What was answered since last asked, by slot; ``None`` if nothing is ever read."""
+        if not self.is_on:
+            return None
+        if not self._answers:
+            return NO_NEWS
+        answers, self._answers = self._answers, []
+        placed = [
+            (slot, a.minute, a.units, np.nan if a.throttle_events is None else a.throttle_events)
+            for a in answers
+            if (slot := fleet.slot(a.target.resource, a.target.dimension)) is not None
+        ]
+        slots, minutes, consumed, throttle_events = np.array(placed).reshape(-1, 4).T
+        return ConsumedMinutes(
+            slots.astype(np.int64), minutes.astype(np.int64), consumed, throttle_events
+        )
+
+
+def _save_up(state: ReadingState, usd_per_month: float, now: float) -> float:
+    if isinf(usd_per_month):
+        return inf
+    per_s = usd_per_month / _MONTH_S / USD_PER_METRIC
+    saved = state.metrics + per_s * max(now - state.saved_at, 0.0)
+    return min(saved, per_s * _SAVED_UP_S)
