@@ -27,6 +27,7 @@ from capacity_pilot.simulator.replay.scenario import (
     SlowApplies,
 )
 from capacity_pilot.simulator.replay.settings import ReplaySettings
+from capacity_pilot.simulator.replay.signal_feed import SignalFeed
 from capacity_pilot.simulator.replay.telemetry import Telemetry
 from capacity_pilot.simulator.replay.world_gateway import WorldGateway
 from capacity_pilot.simulator.result import Change
@@ -88,6 +89,9 @@ class Replay:
         self._create_tables({s.name: s for s in played})
         self._active = self._find_slots()
         self._workload_of = np.tile(np.arange(len(workloads)), len(self._strategies))
+        self._signals = SignalFeed(
+            workloads, scenario, lag_s=settings.telemetry_lag_s, began_at=settings.start_at
+        )
         self._player = self._seat_pilot()
         self._onlookers = self._seat_rivals([s for s in played if s.kind in REACTIVE])
         self._telemetry = Telemetry(
@@ -111,8 +115,9 @@ class Replay:
             self._meet_faults(second)
             self._world.advance(now)
             arrived = self._telemetry.arrivals(second)
+            signals = self._signals.arrivals(second)
             if not any(self._scenario.of(Restart, second)):
-                self._player.tick(arrived)
+                self._player.tick(arrived, signals)
             if second % 60 == look_at:
                 self._onlookers.look(now)
             consumed, throttled = self._serve(second, asked)
@@ -149,6 +154,7 @@ class Replay:
             refusals=throttled[own],
             is_recorded=self._is_recorded[second],
         )
+        self._signals.observe(second)
         return consumed, throttled
 
     def _meet_faults(self, second: int) -> None:
@@ -194,6 +200,7 @@ class Replay:
             gateway=WorldGateway(self._world, clock=self._clock, obstruct=self._obstruct),
             clock=self._clock,
             began_at=self._settings.start_at,
+            most_signals=self._signals.signals,
         )
 
     def _seat_rivals(self, strategies: Sequence[Strategy]) -> Onlookers:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from capacity_pilot.core.backoff import Backoffs
-from capacity_pilot.core.model import AccountLimits, Dimension, OutcomeKind, Sample, SampleKey
+from capacity_pilot.core.model import AccountLimits, Dimension, OutcomeKind, Sample, SampleKey, SignalKey
 from capacity_pilot.core.pilot import Pilot
 from capacity_pilot.core.policy import PolicySet
 from capacity_pilot.core.ports import Clock
@@ -32,6 +32,7 @@ class PilotPlayer:
         gateway: WorldGateway,
         clock: Clock,
         began_at: float,
+        most_signals: int,
     ) -> None:
         self.changes: dict[str, list[Change]] = {table: [] for table in tables}
         self._tables = tuple(tables)
@@ -41,6 +42,7 @@ class PilotPlayer:
         self._gateway = gateway
         self._clock = clock
         self._began_at = began_at
+        self._most_signals = most_signals
         self.restart()
 
     def restart(self) -> None:
@@ -50,15 +52,16 @@ class PilotPlayer:
             limits=self._limits,
             apply_time_s=_EXPECTED_APPLY_S,
             now=self._clock.now(),
+            most_signals=self._most_signals,
         )
         self._backoffs = Backoffs()
         self._read_at = -float("inf")
 
-    def tick(self, told: Sequence[Told]) -> None:
+    def tick(self, told: Sequence[Told], signals: Mapping[SignalKey, float]) -> None:
         """Takes in what arrived, decides, and carries plans out at once."""
         now = self._clock.now()
         self._describe(now)
-        step = self._pilot.step(self._name_samples(told), now)
+        step = self._pilot.step(self._name_samples(told), now, signals=signals)
         for plan in step.plans:
             if not self._backoffs.is_due(plan.table, plan.direction, now):
                 continue

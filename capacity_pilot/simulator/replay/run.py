@@ -187,13 +187,12 @@ def _split(order: Order, processes: int) -> Iterator[tuple[Work, Order]]:
             yield play, _part(order, alike[first : first + together])
     if order.has_clairvoyant:
         for w in sorted(order.workloads, key=lambda w: -w.seconds):
-            yield plan, _part(order, [w])
+            yield plan, _part(order, [replace(w, signals={})])
 
 
 def _part(order: Order, workloads: Sequence[Workload]) -> Order:
-    """Of the order; signals stay behind, since no strategy looks at them and copies are large."""
     return Order(
-        workloads=tuple(replace(w, signals={}) for w in workloads),
+        workloads=tuple(workloads),
         rules={w.name: order.rules[w.name] for w in workloads},
         strategies=order.strategies,
         settings=order.settings,
