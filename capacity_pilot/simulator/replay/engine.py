@@ -16,6 +16,7 @@ from capacity_pilot.simulator.physics.refusals import RefusedError
 from capacity_pilot.simulator.physics.tables import KeySchema, TableSpec, Units
 from capacity_pilot.simulator.physics.world import World
 from capacity_pilot.simulator.replay.cast import PILOT, Rule, limits_of, policies_of, table_of
+from capacity_pilot.simulator.replay.cloudwatch import CloudWatch
 from capacity_pilot.simulator.replay.ledger import Account, Ledger
 from capacity_pilot.simulator.replay.onlookers import Onlookers, Seat
 from capacity_pilot.simulator.replay.player import PilotPlayer
@@ -120,6 +121,7 @@ class Replay:
                 self._player.tick(arrived, signals)
             if second % 60 == look_at:
                 self._onlookers.look(now)
+                self._player.read_cloudwatch()
             consumed, throttled = self._serve(second, asked)
             ledger.note(
                 provisioned=self._world.buckets.provisioned[self._active],
@@ -140,18 +142,20 @@ class Replay:
         served, refused = self._world.serve(asked)
         consumed, throttled = served[self._active], refused[self._active]
         own = slice(0, len(self._workloads))  # the pilot's tables come first
-        units, calls = self._demand[second], self._requests[second]
+        units, calls, lost = self._demand[second], self._requests[second], throttled[own]
         if self._retries is not None and due is not None:
             given_up = self._retries.come_back(second, fresh=fresh, due=due, throttled=throttled)
             # A span ends when its call is served or given up.
             calls_per_unit = np.divide(calls, units, out=np.ones_like(units), where=units > 0)
-            units = consumed[own] + given_up[own]
+            lost = given_up[own]
+            units = consumed[own] + lost
             calls = units * calls_per_unit
         self._telemetry.observe(
             second,
             units=units,
             requests=calls,
             refusals=throttled[own],
+            throttled=lost,
             is_recorded=self._is_recorded[second],
         )
         self._signals.observe(second)
@@ -199,9 +203,16 @@ class Replay:
             dimension=self._settings.dimension,
             gateway=WorldGateway(self._world, clock=self._clock, obstruct=self._obstruct),
             clock=self._clock,
+            cloudwatch=self._open_cloudwatch(),
             began_at=self._settings.start_at,
             most_signals=self._signals.signals,
         )
+
+    def _open_cloudwatch(self) -> CloudWatch | None:
+        if not self._settings.reads_cloudwatch:
+            return None
+        began_at = self._settings.start_at
+        return CloudWatch(self._world, scenario=self._scenario, began_at=began_at)
 
     def _seat_rivals(self, strategies: Sequence[Strategy]) -> Onlookers:
         seats = [

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import inf
 
 from capacity_pilot.core.backoff import Backoffs
-from capacity_pilot.core.model import AccountLimits, Dimension, OutcomeKind, Sample, SampleKey, SignalKey
+from capacity_pilot.core.model import (
+    AccountLimits,
+    Dimension,
+    OutcomeKind,
+    Sample,
+    SampleKey,
+    SignalKey,
+)
 from capacity_pilot.core.pilot import Pilot
 from capacity_pilot.core.policy import PolicySet
 from capacity_pilot.core.ports import Clock
+from capacity_pilot.simulator.replay.cloudwatch import CloudWatch
 from capacity_pilot.simulator.replay.telemetry import Told
 from capacity_pilot.simulator.replay.world_gateway import WorldGateway, finish_now
 from capacity_pilot.simulator.result import Change
@@ -31,6 +40,7 @@ class PilotPlayer:
         dimension: Dimension,
         gateway: WorldGateway,
         clock: Clock,
+        cloudwatch: CloudWatch | None,
         began_at: float,
         most_signals: int,
     ) -> None:
@@ -41,6 +51,8 @@ class PilotPlayer:
         self._dimension = dimension
         self._gateway = gateway
         self._clock = clock
+        self._began_at = clock.now()
+        self._cloudwatch = cloudwatch
         self._began_at = began_at
         self._most_signals = most_signals
         self.restart()
@@ -52,10 +64,18 @@ class PilotPlayer:
             limits=self._limits,
             apply_time_s=_EXPECTED_APPLY_S,
             now=self._clock.now(),
+            cloudwatch_usd_per_month=0.0 if self._cloudwatch is None else inf,
             most_signals=self._most_signals,
         )
         self._backoffs = Backoffs()
         self._read_at = -float("inf")
+
+    def read_cloudwatch(self) -> None:
+        """Asks for the minutes that are worth it; once a minute is often enough."""
+        if self._cloudwatch is not None:
+            now = self._clock.now()
+            queries = self._pilot.choose_readings(now)
+            self._pilot.note_consumed(self._cloudwatch.read_minutes(queries, now))
 
     def tick(self, told: Sequence[Told], signals: Mapping[SignalKey, float]) -> None:
         """Takes in what arrived, decides, and carries plans out at once."""
@@ -102,12 +122,13 @@ class PilotPlayer:
                 news.units.tolist(),
                 news.requests.tolist(),
                 news.refusals.tolist(),
+                news.throttled.tolist(),
                 strict=True,
             )
-            for table, is_told, units, requests, refusals in columns:
+            for table, is_told, units, requests, refusals, throttled in columns:
                 if is_told:
                     key = (table, "", int(self._dimension), second)
-                    sample = Sample(units=units, requests=requests, refusals=refusals)
+                    sample = Sample(units, requests, throttled, refusals=refusals)
                     if (earlier := samples.get(key)) is not None:
                         sample.add(earlier)
                     samples[key] = sample

@@ -40,6 +40,16 @@ class Sampling(_Fault):
     ratio: float = Field(gt=0, le=1)
 
 
+class Untraced(_Fault):
+    """This share of calls is made by callers without tracing: no span tells of it, or hints at it.
+
+    A sampler that does not say what share of traces it keeps comes to the same.
+    """
+
+    kind: Literal["untraced"]
+    share: float = Field(gt=0, le=1)
+
+
 class LateSpans(_Fault):
     """This share of calls is told of ``by`` so much later than usual."""
 
@@ -76,7 +86,14 @@ class Restart(_Fault):
 
 
 Fault = Annotated[
-    TelemetryGap | Sampling | LateSpans | CloudWatchGap | RefusedUpdates | SlowApplies | Restart,
+    TelemetryGap
+    | Sampling
+    | Untraced
+    | LateSpans
+    | CloudWatchGap
+    | RefusedUpdates
+    | SlowApplies
+    | Restart,
     Field(discriminator="kind"),
 ]
 

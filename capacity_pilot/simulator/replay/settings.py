@@ -22,13 +22,15 @@ START_UTILIZATION = 0.7
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplaySettings:
     """Times in seconds. ``telemetry_lag_s`` counts from a second's end to the pilot,
-    ``cloudwatch_lag_s`` from a minute's end to the rivals.
+    ``cloudwatch_lag_s`` from a minute's end to the rivals, and to the pilot where it
+    ``reads_cloudwatch``.
     """
 
     dimension: Dimension = Dimension.WRITE
     apply_time_s: float = 30.0
     telemetry_lag_s: float = 6.0
     cloudwatch_lag_s: float = 60.0
+    reads_cloudwatch: bool = True
     burst_availability: float = 1.0
     seed: int = 0
     start_at: float = START_AT

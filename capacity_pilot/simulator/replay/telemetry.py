@@ -14,12 +14,14 @@ from capacity_pilot.simulator.replay.scenario import (
     Sampling,
     Scenario,
     TelemetryGap,
+    Untraced,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """Demand of one second of all workloads (n,), as told: units, calls, refused units.
+    """Demand of one second of all workloads (n,), as told: units, calls, refused units, and the
+    part of ``units`` that was refused in the end.
 
     Where ``is_told`` is false nothing arrived, which is not the same as zero.
     """
@@ -28,6 +30,7 @@ class Told:
     units: Floats
     requests: Floats
     refusals: Floats
+    throttled: Floats
     is_told: Bools
 
 
@@ -45,7 +48,14 @@ class Telemetry:
         self._underway: defaultdict[int, list[Told]] = defaultdict(list)
 
     def observe(
-        self, second: int, *, units: Floats, requests: Floats, refusals: Floats, is_recorded: Bools
+        self,
+        second: int,
+        *,
+        units: Floats,
+        requests: Floats,
+        refusals: Floats,
+        throttled: Floats,
+        is_recorded: Bools,
     ) -> None:
         """The world's ``second`` is over."""
         scenario = self._scenario
@@ -53,9 +63,11 @@ class Telemetry:
         is_told = is_recorded & (requests > 0)
         if is_lost or not is_told.any():
             return
-        told = Told(second, units, requests, refusals, is_told)
+        told = Told(second, units, requests, refusals, throttled, is_told)
+        for untraced in scenario.of(Untraced, second):
+            told = self._keep(told, 1 - untraced.share, stands_for=1.0)
         for sampling in scenario.of(Sampling, second):
-            told = self._sample(told, sampling.ratio)
+            told = self._keep(told, sampling.ratio, stands_for=1 / sampling.ratio)
         due = int(np.ceil(second + 1 + self._lag_s))
         late = next(scenario.of(LateSpans, second), None)
         if late is None:
@@ -70,7 +82,8 @@ class Telemetry:
         """What arrives by the beginning of ``second``; whoever is away then misses it."""
         return self._underway.pop(second, [])
 
-    def _sample(self, told: Told, ratio: float) -> Told:
+    def _keep(self, told: Told, ratio: float, *, stands_for: float) -> Told:
+        """This share of calls, drawn, each standing for so many."""
         kept = np.array(
             [
                 draw.binomial(int(n), ratio)
@@ -78,12 +91,14 @@ class Telemetry:
             ],
             dtype=np.float64,
         )
-        weight = np.divide(kept, told.requests * ratio, where=told.requests > 0, out=kept * 0.0)
+        weight = np.divide(kept, told.requests, where=told.requests > 0, out=kept * 0.0)
+        weight *= stands_for
         return Told(
             told.second,
             told.units * weight,
             told.requests * weight,
             told.refusals * weight,
+            told.throttled * weight,
             told.is_told & (kept > 0),
         )
 
@@ -94,5 +109,6 @@ def _part(told: Told, share: float) -> Told:
         told.units * share,
         told.requests * share,
         told.refusals * share,
+        told.throttled * share,
         told.is_told,
     )

@@ -1,0 +1,55 @@
+"""CloudWatch in a replay: the minutes the pilot asks for, as they are out by then."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from capacity_pilot.core.model import ConsumedMinute, ConsumptionQuery
+from capacity_pilot.simulator.physics.meter import MINUTE_SECONDS, PublishedMinute
+from capacity_pilot.simulator.physics.world import World
+from capacity_pilot.simulator.replay.scenario import CloudWatchGap, Scenario
+
+_MINUTES_BACK = 5
+"""More than the pilot lets pass between two readings of a target; nothing is revised here."""
+
+
+class CloudWatch:
+    """Answers from the world's meter, but for what the scenario keeps from being published."""
+
+    def __init__(self, world: World, *, scenario: Scenario, began_at: float) -> None:
+        self._world = world
+        self._scenario = scenario
+        self._began_at = began_at
+
+    def read_minutes(
+        self, queries: Sequence[ConsumptionQuery], now: float
+    ) -> tuple[ConsumedMinute, ...]:
+        """What is out at ``now``. DynamoDB sends nothing of a minute without requests."""
+        if not queries:
+            return ()
+        slots = [self._world.slot(query.target) for query in queries]
+        told: list[ConsumedMinute] = []
+        for published in self._published(now):
+            consumed = published.consumed[slots].tolist()
+            events = published.throttle_events[slots].tolist()
+            minute = int(published.starts_at) // MINUTE_SECONDS
+            told.extend(
+                ConsumedMinute(
+                    target=query.target,
+                    minute=minute,
+                    units=units,
+                    throttle_events=refused if query.with_throttles else None,
+                )
+                for query, units, refused in zip(queries, consumed, events, strict=True)
+                if units or refused
+            )
+        return tuple(told)
+
+    def _published(self, now: float) -> Iterator[PublishedMinute]:
+        for back in range(_MINUTES_BACK):
+            published = self._world.meter.published(now, minutes_back=back)
+            if published is None or published.starts_at < self._began_at:
+                return
+            ended_at = published.starts_at + MINUTE_SECONDS - self._began_at
+            if not any(self._scenario.of(CloudWatchGap, ended_at)):
+                yield published
