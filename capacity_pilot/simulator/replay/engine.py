@@ -205,7 +205,6 @@ class Replay:
             clock=self._clock,
             cloudwatch=self._open_cloudwatch(),
             began_at=self._settings.start_at,
-            most_signals=self._signals.signals,
         )
 
     def _open_cloudwatch(self) -> CloudWatch | None:

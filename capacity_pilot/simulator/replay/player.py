@@ -27,6 +27,9 @@ _DESCRIBE_S = 30.0
 
 _EXPECTED_APPLY_S = 30.0
 
+_MOST_SIGNALS = 1024
+"""Every further column of as many files as are replayed side by side."""
+
 
 class PilotPlayer:
     """Drives one ``Pilot`` over the tables of all workloads, once a second."""
@@ -42,7 +45,6 @@ class PilotPlayer:
         clock: Clock,
         cloudwatch: CloudWatch | None,
         began_at: float,
-        most_signals: int,
     ) -> None:
         self.changes: dict[str, list[Change]] = {table: [] for table in tables}
         self._tables = tuple(tables)
@@ -54,7 +56,6 @@ class PilotPlayer:
         self._began_at = clock.now()
         self._cloudwatch = cloudwatch
         self._began_at = began_at
-        self._most_signals = most_signals
         self.restart()
 
     def restart(self) -> None:
@@ -65,7 +66,7 @@ class PilotPlayer:
             apply_time_s=_EXPECTED_APPLY_S,
             now=self._clock.now(),
             cloudwatch_usd_per_month=0.0 if self._cloudwatch is None else inf,
-            most_signals=self._most_signals,
+            most_signals=_MOST_SIGNALS,
         )
         self._backoffs = Backoffs()
         self._read_at = -float("inf")
