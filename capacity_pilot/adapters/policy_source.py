@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from capacity_pilot.adapters.calendar import find_faults
 from capacity_pilot.adapters.yaml_document import MAX_BYTES, parse_document, read_text
 from capacity_pilot.core.errors import PolicyError
 from capacity_pilot.core.policy import PolicySet
@@ -25,7 +26,14 @@ def load_policies(path: Path) -> PolicySet:
 
 def parse_policies(text: str, *, source: str) -> PolicySet:
     """Reads one policy file's text; ``source`` names it in errors."""
-    return parse_document(text, PolicySet, source=source, what="policy", error=PolicyError)
+    return parse_document(
+        text,
+        PolicySet,
+        source=source,
+        what="policy",
+        error=PolicyError,
+        find_faults=find_faults,
+    )
 
 
 def _load_file(path: Path) -> PolicySet:

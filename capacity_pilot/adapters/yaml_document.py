@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
@@ -15,6 +16,13 @@ from capacity_pilot.core.errors import InputError
 MAX_BYTES = 1 << 20
 
 _Model = TypeVar("_Model", bound=BaseModel)
+
+
+class Fault(NamedTuple):
+    """What is wrong with a document, and the path of keys and positions to it."""
+
+    path: tuple[int | str, ...]
+    message: str
 
 
 def read_text(path: Path, *, what: str, error: type[InputError]) -> str:
@@ -30,9 +38,18 @@ def read_text(path: Path, *, what: str, error: type[InputError]) -> str:
 
 
 def parse_document(
-    text: str, model: type[_Model], *, source: str, what: str, error: type[InputError]
+    text: str,
+    model: type[_Model],
+    *,
+    source: str,
+    what: str,
+    error: type[InputError],
+    find_faults: Callable[[_Model], Iterable[Fault]] = lambda _: (),
 ) -> _Model:
-    """Reads YAML (1.2, so that ``no`` is a word and keys cannot repeat). Raises ``error``."""
+    """Reads YAML (1.2, so that ``no`` is a word and keys cannot repeat). Raises ``error``.
+
+    ``find_faults`` says what else is wrong with a document that fits the model.
+    """
     try:
         document = YAML(typ="rt", pure=True).load(text)
     except MarkedYAMLError as cause:
@@ -43,22 +60,24 @@ def parse_document(
     except (YAMLError, ValueError, RecursionError, TypeError, LookupError, AttributeError) as cause:
         raise error(f"{source}: not YAML: {cause}") from cause
     try:
-        return model.model_validate(document)
+        parsed = model.model_validate(document)
     except ValidationError as cause:
-        lines = (
-            _describe(document, e["loc"], e["msg"], source=source, what=what)
-            for e in cause.errors()
-        )
-        raise error("\n".join(lines)) from cause
+        wrong = [Fault(e["loc"], e["msg"]) for e in cause.errors()]
+        raise error(_describe(document, wrong, source=source, what=what)) from cause
+    if faults := list(find_faults(parsed)):
+        raise error(_describe(document, faults, source=source, what=what))
+    return parsed
 
 
-def _describe(
-    document: Any, path: tuple[int | str, ...], message: str, *, source: str, what: str
-) -> str:
-    line, value = _locate(document, path)
-    where = ".".join(map(str, path)) or f"{what} file"
-    shown = "" if isinstance(value, dict | list) else f" (got {value!r})"
-    return f"{source}:{line}: {where}: {message.removeprefix('Value error, ')}{shown}"
+def _describe(document: Any, faults: Iterable[Fault], *, source: str, what: str) -> str:
+    """A line for each."""
+    lines = []
+    for path, message in faults:
+        line, value = _locate(document, path)
+        where = ".".join(map(str, path)) or f"{what} file"
+        shown = "" if isinstance(value, dict | list) else f" (got {value!r})"
+        lines.append(f"{source}:{line}: {where}: {message.removeprefix('Value error, ')}{shown}")
+    return "\n".join(lines)
 
 
 def _locate(document: Any, path: tuple[int | str, ...]) -> tuple[int, Any]:

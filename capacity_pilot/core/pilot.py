@@ -16,6 +16,7 @@ from capacity_pilot.core.apply_time import ApplyTimes, learn_apply_time
 from capacity_pilot.core.coverage import CoverageState
 from capacity_pilot.core.coverage.reading import Readings
 from capacity_pilot.core.demand import Arrivals
+from capacity_pilot.core.events.lookout import EMPTY_AGENDA, Lookout
 from capacity_pilot.core.fleet import Fleet, carry_over
 from capacity_pilot.core.model import (
     AccountLimits,
@@ -35,6 +36,7 @@ from capacity_pilot.core.model import (
 )
 from capacity_pilot.core.plan import plan_changes
 from capacity_pilot.core.policy import PolicySet, spread_policies
+from capacity_pilot.core.ports import Agenda
 from capacity_pilot.core.signal_names import MOST_SIGNALS, SignalNames
 from capacity_pilot.core.tick import Capacity, Decisions, Inputs, PilotState, tick
 
@@ -80,7 +82,9 @@ class Pilot:
         now: float,
         cloudwatch_usd_per_month: float = 0.0,
         most_signals: int = MOST_SIGNALS,
+        agenda: Agenda = EMPTY_AGENDA,
     ) -> None:
+        self.lookout = Lookout(agenda, policy_number=policies.number_for, now=now)
         self.signals = SignalNames(most_signals)
         self._policies = policies
         self._limits = limits
@@ -197,8 +201,10 @@ class Pilot:
             table_of=self._table_of,
             consumed=self._readings.take(self._fleet),
             signals=self.signals.address(signals, self._fleet, now),
+            schedule=self.lookout.look(self._state.demand, self._apply_time_s, now),
         )
         self._state, decisions = tick(self._state, inputs, now)
+        self.lookout.learn(self._state.demand, now)
         self._reasons = decisions.reasons
         plans = plan_changes(self._fleet, decisions, now)
         return Step(self._fleet, decisions, plans, unmanaged)
@@ -265,6 +271,7 @@ class Pilot:
         self._policy = spread_policies(self._policies, new, self._limits)
         self._capacity = Capacity.unknown(size)
         self._readings.refit(old=old, new=new, now=now)
+        self.lookout.refit(new)
         self._fleet, self._table_of = new, new.table_of
         self._is_fleet_stale = False
         for description in self._descriptions.values():

@@ -65,10 +65,10 @@ class ConsumptionSource(Protocol):
 class Agenda(Protocol):
     """What is known to come: the policies' events and freezes, and what was announced."""
 
-    def occurrences(self, now: float) -> Sequence[Occurrence]:
+    def occurrences(self, now: float, /) -> Sequence[Occurrence]:
         """Those that are not over and begin within ``LOOKAHEAD_S``."""
         ...
 
-    def freezes(self, now: float) -> Sequence[FreezeWindow]:
+    def freezes(self, now: float, /) -> Sequence[FreezeWindow]:
         """Those in force."""
         ...

@@ -1,0 +1,256 @@
+"""From occurrences to what each slot has to be ready for, and from what came to what is learned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from capacity_pilot.core.demand import WINDOW_S, DemandState, settled_until
+from capacity_pilot.core.events.gains import (
+    SPANS_END_S,
+    Gains,
+    estimate_gains,
+    learn_gains,
+    move_gains,
+)
+from capacity_pilot.core.events.occurrence import FreezeWindow, Occurrence
+from capacity_pilot.core.events.schedule import NOTHING_COMING, Schedule
+from capacity_pilot.core.events.watch import (
+    PolicyNumber,
+    Watch,
+    begin_watch,
+    continue_watch,
+    find_crowded,
+    learn_second,
+    note_usual,
+)
+from capacity_pilot.core.fleet import Bools, Fleet, Floats, Ints
+from capacity_pilot.core.model import Direction
+from capacity_pilot.core.reasons import Reason
+from capacity_pilot.core.sizing import REACTION_S
+
+_KEEP_S = 600.0
+"""A decrease so short before an event saves little, and there are few of them."""
+
+_FIRST_S = 300.0
+_STILL_USUAL_S = 30.0
+_MOST_NAMES = 200
+
+_SPANS_BEGIN_S = np.concatenate(([0.0], SPANS_END_S[:-1]))[:, None]
+
+Lesson = tuple[str, bool]
+"""What gains are learned by: the event's name, and whether its recipients were counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventState:
+    """Everything remembered of events: those being watched, and what earlier ones taught.
+
+    ``settled`` is the newest second they were learned from.
+    """
+
+    settled: int
+    watches: tuple[Watch, ...] = ()
+    gains: Mapping[Lesson, Gains] = field(default_factory=dict)
+
+
+def lesson_of(occurrence: Occurrence) -> Lesson:
+    """What the occurrence is an example of."""
+    return occurrence.expected.name, occurrence.expected.audience is not None
+
+
+def watch_events(
+    state: EventState,
+    occurrences: Sequence[Occurrence],
+    *,
+    fleet: Fleet,
+    policy_number: PolicyNumber,
+    apply_time_s: Floats,
+    now: float,
+) -> EventState:
+    """Begins to watch what comes near, and drops what was called off.
+
+    An announcement under other terms than before takes the place of the earlier one.
+    """
+    if not occurrences and not state.watches:
+        return state
+    most_lead_s = float(_lead_s(apply_time_s).max(initial=0.0))
+    coming = {o.key: o for o in occurrences}
+    kept: dict[tuple[str, float], Watch] = {}
+    for watch in state.watches:
+        occurrence = watch.occurrence
+        if occurrence.ends_at <= now:
+            kept[occurrence.key] = watch  # over, but its last seconds are still to be told
+        elif (found := coming.get(occurrence.key)) is not None:
+            if found == occurrence:
+                kept[occurrence.key] = watch
+            else:
+                fresh = _begin(state, found, fleet, policy_number)
+                kept[occurrence.key] = continue_watch(fresh, watch, old=fleet, new=fleet)
+    for key, occurrence in coming.items():
+        ahead_s = max(occurrence.expected.lead or 0.0, most_lead_s) + _KEEP_S
+        if key not in kept and occurrence.starts_at - ahead_s <= now < occurrence.ends_at:
+            kept[key] = _begin(state, occurrence, fleet, policy_number)
+    return replace(state, watches=tuple(kept.values()))
+
+
+def note_demand_before(
+    state: EventState, demand: DemandState, *, apply_time_s: Floats, now: float
+) -> EventState:
+    """Notes what is usual where an event's lead time begins.
+
+    Whoever comes to know of an event only when it is well under way cannot say what was usual.
+    """
+    if not state.watches:
+        return state
+    watches, settled = [], settled_until(demand, now)
+    for watch in state.watches:
+        starts_in_s = watch.occurrence.starts_at - now
+        due = (starts_in_s > -_STILL_USUAL_S) & (starts_in_s <= _leads_s(watch, apply_time_s))
+        watches.append(note_usual(watch, demand, due, settled=settled))
+    return replace(state, watches=tuple(watches))
+
+
+def foresee(
+    state: EventState,
+    freezes: Sequence[FreezeWindow],
+    *,
+    policy_numbers: Ints,
+    apply_time_s: Floats,
+    now: float,
+) -> Schedule:
+    """What each slot has to be ready for; ``policy_numbers`` (n,) are their policies', -1 for none.
+
+    Capacity is ordered two apply times before an event: a change may be on its way when the time
+    comes, and the first may take longer than the last ones did. It holds what the event is to
+    bring until a change ordered now, and one more after it, would be in force.
+    """
+    if not state.watches and not freezes:
+        return NOTHING_COMING
+    size = len(apply_time_s)
+    stated, usual, more = np.full(size, np.nan), np.full(size, np.nan), np.full(size, np.nan)
+    is_near = np.zeros(size, dtype=np.bool_)
+    reasons = np.zeros(size, dtype=np.int64)
+    for watch in state.watches:
+        slots, occurrence = watch.slots, watch.occurrence
+        if not len(slots) or now >= occurrence.ends_at:
+            continue
+        starts_in_s, leads_s = occurrence.starts_at - now, _leads_s(watch, apply_time_s)
+        near = starts_in_s <= leads_s + apply_time_s[slots] + _KEEP_S
+        is_open = starts_in_s <= leads_s
+        extra = _foresee_rise(watch, _lead_s(apply_time_s[slots]), now=now)
+        load = np.fmax(watch.at_least, watch.multiplier * watch.usual)
+        stated[slots] = np.fmax(stated[slots], np.where(is_open, load, np.nan))
+        usual[slots] = np.fmax(usual[slots], watch.usual)
+        # The rises of two events at once come on top of each other.
+        more[slots] = np.where(
+            is_open & ~np.isnan(extra), np.nan_to_num(more[slots]) + extra, more[slots]
+        )
+        is_near[slots] |= near
+        kind = Reason.ANNOUNCED if occurrence.is_announced else Reason.EVENT
+        is_first = watch.estimate.learned_from == 0
+        reasons[slots] |= near * kind.value | (near & is_first) * Reason.FIRST_TIME.value
+    frozen = _freeze(freezes, policy_numbers)
+    return Schedule(
+        foreseen=np.fmax(stated, np.nan_to_num(usual) + more),
+        is_near=is_near,
+        is_frozen_in=frozen[Direction.IN],
+        is_frozen_out=frozen[Direction.OUT],
+        reasons=reasons,
+    )
+
+
+def learn_events(state: EventState, demand: DemandState, now: float) -> EventState:
+    """Learns from the newly settled seconds, and from occurrences that are over."""
+    settled = max(settled_until(demand, now), state.settled)
+    watches = list(state.watches)
+    if watches:
+        size = demand.units.shape[1]
+        for second in range(max(state.settled, settled - WINDOW_S // 2) + 1, settled + 1):
+            on = [
+                at
+                for at, watch in enumerate(watches)
+                if watch.occurrence.starts_at <= second < watch.occurrence.ends_at
+            ]
+            crowded = find_crowded([watches[at] for at in on], size)
+            for at in on:
+                watches[at] = learn_second(watches[at], demand, second, crowded)
+    learned = replace(state, settled=settled, watches=tuple(watches))
+    for watch in watches:
+        if watch.occurrence.ends_at <= settled + 1:
+            learned = _close(learned, watch)
+    return learned
+
+
+def refit_events(
+    state: EventState, *, old: Fleet, new: Fleet, policy_number: PolicyNumber
+) -> EventState:
+    """The same state for another fleet; events are watched over tables that are new as well."""
+    gains = {lesson: move_gains(known, old, new) for lesson, known in state.gains.items()}
+    moved = replace(state, gains=gains, watches=())
+    watches = tuple(
+        continue_watch(_begin(moved, watch.occurrence, new, policy_number), watch, old=old, new=new)
+        for watch in state.watches
+    )
+    return replace(moved, watches=watches)
+
+
+def _begin(
+    state: EventState, occurrence: Occurrence, fleet: Fleet, policy_number: PolicyNumber
+) -> Watch:
+    gains = state.gains.get(lesson_of(occurrence), Gains.none())
+    return begin_watch(occurrence, gains, fleet=fleet, policy_number=policy_number)
+
+
+def _close(state: EventState, watch: Watch) -> EventState:
+    """Takes the lesson of an occurrence that is over; those of its name being watched know it."""
+    lesson = lesson_of(watch.occurrence)
+    gains = dict(state.gains)
+    known = gains.pop(lesson, Gains.none())
+    gains[lesson] = learned = learn_gains(known, watch.slots, watch.rises / watch.audience)
+    while len(gains) > _MOST_NAMES:
+        gains.pop(next(iter(gains)))
+    watches = tuple(
+        replace(w, estimate=estimate_gains(learned, w.slots))
+        if lesson_of(w.occurrence) == lesson
+        else w
+        for w in state.watches
+        if w is not watch
+    )
+    return replace(state, watches=watches, gains=gains)
+
+
+def _foresee_rise(watch: Watch, reach_s: Floats, *, now: float) -> Floats:
+    """Demand above what is usual within ``reach_s`` (m,) from ``now``, NaN where nothing is known.
+
+    What was learned, else what the operator says of a recipient. The first minutes are met as one,
+    so that one change suffices for them.
+    """
+    since_s = now - watch.occurrence.starts_at
+    until_s = np.maximum(since_s + reach_s, _FIRST_S)
+    within = (until_s > _SPANS_BEGIN_S) & (SPANS_END_S[:, None] > max(since_s, 0.0))
+    highest = np.where(within, watch.estimate.high, -np.inf).max(axis=0)
+    gain = np.where(watch.estimate.learned_from > 0, highest, watch.per_recipient)
+    return gain * watch.audience
+
+
+def _lead_s(apply_time_s: Floats) -> Floats:
+    """How long before an event its capacity is ordered at the latest."""
+    return 2 * apply_time_s + REACTION_S
+
+
+def _leads_s(watch: Watch, apply_time_s: Floats) -> Floats:
+    """The same per slot of a watch; what the policy says may only lengthen it."""
+    stated = watch.occurrence.expected.lead or 0.0
+    leads: Floats = np.maximum(_lead_s(apply_time_s[watch.slots]), stated)
+    return leads
+
+
+def _freeze(freezes: Sequence[FreezeWindow], policy_numbers: Ints) -> dict[Direction, Bools]:
+    frozen = {direction: np.zeros(len(policy_numbers), dtype=np.bool_) for direction in Direction}
+    for window in freezes:
+        for direction in window.directions:
+            frozen[direction] |= policy_numbers == window.policy
+    return frozen

@@ -1,0 +1,81 @@
+"""The events' part of a pilot: holds between ticks what the pure functions need."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from capacity_pilot.core.demand import DemandState
+from capacity_pilot.core.events.foresight import (
+    EventState,
+    foresee,
+    learn_events,
+    note_demand_before,
+    refit_events,
+    watch_events,
+)
+from capacity_pilot.core.events.occurrence import FreezeWindow, Occurrence
+from capacity_pilot.core.events.schedule import Schedule
+from capacity_pilot.core.events.watch import PolicyNumber
+from capacity_pilot.core.fleet import Fleet, Floats
+from capacity_pilot.core.ports import Agenda
+
+
+class _EmptyAgenda:
+    """Nothing is known to come."""
+
+    def occurrences(self, _: float) -> tuple[Occurrence, ...]:
+        return ()
+
+    def freezes(self, _: float) -> tuple[FreezeWindow, ...]:
+        return ()
+
+
+EMPTY_AGENDA: Agenda = _EmptyAgenda()
+
+
+class Lookout:
+    """Asks the agenda what comes, says what to be ready for, and learns from what came."""
+
+    def __init__(self, agenda: Agenda, *, policy_number: PolicyNumber, now: float) -> None:
+        self._agenda = agenda
+        self._policy_number = policy_number
+        self._fleet = Fleet(())
+        self._policy_numbers = np.zeros(0, dtype=np.int64)
+        self._state = EventState(settled=int(now) - 1)
+
+    @property
+    def state(self) -> EventState:
+        return self._state
+
+    def refit(self, fleet: Fleet) -> None:
+        """Tables have come or gone."""
+        self._state = refit_events(
+            self._state, old=self._fleet, new=fleet, policy_number=self._policy_number
+        )
+        numbers = (self._policy_number(resource.table) for resource in fleet.resources)
+        per_resource = [-1 if number is None else number for number in numbers]
+        self._policy_numbers = np.repeat(np.array(per_resource, dtype=np.int64), 2)
+        self._fleet = fleet
+
+    def look(self, demand: DemandState, apply_time_s: Floats, now: float) -> Schedule:
+        """What is known to come, before a tick; ``demand`` is as the last one left it."""
+        watched = watch_events(
+            self._state,
+            self._agenda.occurrences(now),
+            fleet=self._fleet,
+            policy_number=self._policy_number,
+            apply_time_s=apply_time_s,
+            now=now,
+        )
+        self._state = note_demand_before(watched, demand, apply_time_s=apply_time_s, now=now)
+        return foresee(
+            self._state,
+            self._agenda.freezes(now),
+            policy_numbers=self._policy_numbers,
+            apply_time_s=apply_time_s,
+            now=now,
+        )
+
+    def learn(self, demand: DemandState, now: float) -> None:
+        """What came, after a tick."""
+        self._state = learn_events(self._state, demand, now)
