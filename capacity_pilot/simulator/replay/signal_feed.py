@@ -29,10 +29,6 @@ class SignalFeed:
         self._began_at = int(began_at)
         self._underway: dict[int, list[int]] = {}
 
-    @property
-    def signals(self) -> int:
-        return len(self._columns)
-
     def observe(self, second: int) -> None:
         """The world's ``second`` is over."""
         scenario = self._scenario
