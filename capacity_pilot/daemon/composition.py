@@ -19,6 +19,7 @@ from apscheduler.events import (
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from capacity_pilot import __version__
+from capacity_pilot.adapters.agenda import RunningAgenda
 from capacity_pilot.adapters.aws.dynamodb import open_gateway
 from capacity_pilot.adapters.aws.shadow import ShadowGateway
 from capacity_pilot.adapters.clock import SystemClock
@@ -33,10 +34,12 @@ from capacity_pilot.core.errors import GatewayError, InputError
 from capacity_pilot.core.model import AccountLimits
 from capacity_pilot.core.pilot import Pilot
 from capacity_pilot.core.policy import PolicySet
-from capacity_pilot.core.ports import CapacityGateway
+from capacity_pilot.core.ports import Agenda, CapacityGateway
+from capacity_pilot.daemon.announcement_desk import AnnouncementDesk
 from capacity_pilot.daemon.control_loop import ControlLoop
 from capacity_pilot.daemon.status import find_fault, report_status
 from capacity_pilot.settings import DaemonSettings
+from capacity_pilot.web.announcements import announcement_routes
 from capacity_pilot.web.health import serve_health
 
 _IN_FLIGHT_GRACE_S = 8.0
@@ -62,9 +65,15 @@ async def run_daemon(settings: DaemonSettings) -> None:
         calls.add(task)
         task.add_done_callback(calls.discard)
 
+    agenda = RunningAgenda(policies)
     async with AsyncExitStack() as stack:
-        loop, receiver, intake = await _open_loop(settings, policies, stack, spawn)
-        addresses = await _open_listeners(settings, loop, receiver, intake, stack)
+        loop, receiver, intake = await _open_loop(
+            settings, policies, stack, spawn=spawn, agenda=agenda
+        )
+        desk = AnnouncementDesk(agenda, pilot=loop.pilot, clock=SystemClock())
+        addresses = await _open_listeners(
+            settings, loop, stack, receiver=receiver, intake=intake, desk=desk
+        )
         async with tasks:
             with _schedule(loop, settings) as failure:
                 log.info(
@@ -124,7 +133,9 @@ async def _open_loop(
     settings: DaemonSettings,
     policies: PolicySet,
     stack: AsyncExitStack,
+    *,
     spawn: Spawn,
+    agenda: Agenda,
 ) -> tuple[ControlLoop, Receiver, Intake]:
     """The gateway and the pilot over it, tables read once, nothing listening yet."""
     clock = SystemClock()
@@ -134,7 +145,13 @@ async def _open_loop(
     limits = await _ask_limits(gateway)
     if settings.mode == "shadow":
         gateway = ShadowGateway(gateway, apply_time_s=settings.apply_time_s, clock=clock)
-    pilot = Pilot(policies, limits=limits, apply_time_s=settings.apply_time_s, now=clock.now())
+    pilot = Pilot(
+        policies,
+        limits=limits,
+        apply_time_s=settings.apply_time_s,
+        now=clock.now(),
+        agenda=agenda,
+    )
     estimator, intake = Estimator(), Intake()
     loop = ControlLoop(
         pilot,
@@ -162,9 +179,11 @@ async def _ask_limits(gateway: CapacityGateway) -> AccountLimits:
 async def _open_listeners(
     settings: DaemonSettings,
     loop: ControlLoop,
+    stack: AsyncExitStack,
+    *,
     receiver: Receiver,
     intake: Intake,
-    stack: AsyncExitStack,
+    desk: AnnouncementDesk,
 ) -> dict[str, str]:
     """Opens the listeners and says where they are."""
     host, most_bytes = settings.host, settings.max_request_mib << 20
@@ -181,9 +200,11 @@ async def _open_listeners(
                 host=host,
                 port=settings.health_port,
                 find_fault=lambda: find_fault(loop, tick_s=settings.tick_s, now=clock.now()),
-                report_status=lambda: report_status(
-                    loop, intake, receiver, mode=settings.mode, now=clock.now()
+                report_status=lambda: (
+                    report_status(loop, intake, receiver, mode=settings.mode, now=clock.now())
+                    | desk.report()
                 ),
+                routes=announcement_routes(desk),
             )
         )
     except OSError as error:

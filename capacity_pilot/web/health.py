@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 
 from aiohttp import web
+
+_MOST_BYTES = 64 << 10
 
 
 @asynccontextmanager
@@ -15,8 +17,9 @@ async def serve_health(
     port: int,
     find_fault: Callable[[], str | None],
     report_status: Callable[[], Mapping[str, object]],
+    routes: Iterable[web.RouteDef] = (),
 ) -> AsyncIterator[int]:
-    """Serves both while the context lasts; gives the bound port.
+    """Serves both, and further ``routes``, while the context lasts; gives the bound port.
 
     ``find_fault`` says why the process should be restarted, or ``None``. Lost telemetry is no
     such reason: a restart does not bring it back, and forgets what was learned.
@@ -31,8 +34,8 @@ async def serve_health(
     async def status(_: web.Request) -> web.Response:
         return web.json_response(report_status())
 
-    app = web.Application()
-    app.add_routes([web.get("/healthz", healthz), web.get("/status", status)])
+    app = web.Application(client_max_size=_MOST_BYTES)
+    app.add_routes([web.get("/healthz", healthz), web.get("/status", status), *routes])
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
