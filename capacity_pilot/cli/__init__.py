@@ -8,6 +8,7 @@ import sys
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, CliApp, CliSubCommand, SettingsConfigDict, SettingsError
 
+from capacity_pilot.cli.announce import Announce
 from capacity_pilot.cli.demo import Demo
 from capacity_pilot.cli.generate import Generate
 from capacity_pilot.cli.run import Run
@@ -17,7 +18,7 @@ from capacity_pilot.core.errors import PilotError
 _MISUSED = 2
 _FAILED = 1
 _INTERRUPTED = 130  # as shells say of a command that SIGINT ended
-_LIST_FLAGS = frozenset({"--demand"})
+_LIST_FLAGS = frozenset({"--demand", "--table"})
 
 
 class CapacityPilot(BaseSettings):
@@ -31,6 +32,7 @@ class CapacityPilot(BaseSettings):
     demo: CliSubCommand[Demo]
     simulate: CliSubCommand[Simulate]
     generate: CliSubCommand[Generate]
+    announce: CliSubCommand[Announce]
 
     def cli_cmd(self) -> None:
         CliApp.run_subcommand(self)

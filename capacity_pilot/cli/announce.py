@@ -1,0 +1,148 @@
+"""``capacity-pilot announce``: tells a running daemon of load to come."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
+
+import aiohttp
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
+from pydantic_settings import CliImplicitFlag
+
+from capacity_pilot.core.errors import InputError, RetryableError
+from capacity_pilot.core.quantities import parse_duration
+
+_TIMEOUT_S = 10.0
+_MOST_NAMED = 5
+_FIRST_FAILURE = 400
+_FIRST_RETRYABLE = 500
+_LOADS = ("at_least", "multiplier", "per_recipient")
+
+
+class Announce(BaseModel):
+    """Tell a running daemon of load to come, so that capacity is in force before it.
+
+    A push to 200,000 phones, ten minutes from now, for the tables of one policy:
+
+    capacity-pilot announce --name "morning notice" --policy "news feed" --at +10m
+    --audience 200000
+
+    What a recipient brings is learned from earlier announcements and events of the same name. The
+    first one needs --write-at-least or the like. The policy's max still holds. The same name, time
+    and tables again replace what was announced before. Flags only: the environment is not read.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str = Field(default="http://127.0.0.1:8080", description="where the daemon is")
+    name: str | None = Field(default=None, description="of what comes; it is learned by name")
+    at: str | None = Field(
+        default=None, description="when: 2026-01-05T08:00+09:00, now, or +10m from now"
+    )
+    lasts: str | None = Field(default=None, description="how long, 30m if not said")
+    lead: str | None = Field(default=None, description="capacity in force so long before, or more")
+    policy: str | None = Field(default=None, description="for the tables of this policy")
+    tables: list[str] | None = Field(
+        default=None,
+        validation_alias=AliasChoices("table"),
+        description="or for the tables that match these patterns: 'prod-feed-*'",
+    )
+    audience: int | None = Field(default=None, description="recipients")
+    read_at_least: int | None = Field(default=None, description="units/s each table will need")
+    read_multiplier: str | None = Field(default=None, description="or so much of the usual: 8x")
+    read_per_recipient: float | None = Field(
+        default=None, description="or units/s per recipient, until that was learned"
+    )
+    write_at_least: int | None = Field(default=None, description="as for reads")
+    write_multiplier: str | None = Field(default=None, description="as for reads")
+    write_per_recipient: float | None = Field(default=None, description="as for reads")
+    list_all: CliImplicitFlag[bool] = Field(
+        default=False, validation_alias=AliasChoices("list"), description="show what is announced"
+    )
+    cancel: str | None = Field(default=None, description="call off the announcement with this id")
+
+    @model_validator(mode="after")
+    def _asks_for_one_thing(self) -> Self:
+        is_announcing = self.name is not None or self.at is not None
+        if is_announcing + self.list_all + (self.cancel is not None) != 1:
+            raise ValueError("give --name and --at, or --list, or --cancel ID")
+        if is_announcing and (self.name is None or self.at is None):
+            raise ValueError("an announcement needs both --name and --at")
+        return self
+
+    def cli_cmd(self) -> None:
+        answer = asyncio.run(self._ask())
+        verb = "announced" if self.cancel is None else "called off"
+        lines = [f"{verb}: {_say(told)}" for told in answer.get("announcements", [answer])]
+        sys.stdout.write("\n".join(lines or ["nothing is announced"]) + "\n")
+
+    async def _ask(self) -> dict[str, Any]:
+        base = f"{self.url.rstrip('/')}/announcements"
+        if self.list_all:
+            return await _call("GET", base)
+        if self.cancel is not None:
+            return await _call("DELETE", f"{base}/{self.cancel}")
+        return await _call("POST", base, self._announcement())
+
+    def _announcement(self) -> dict[str, object]:
+        told: dict[str, object] = {
+            "name": self.name,
+            "at": _moment(self.at or ""),
+            "lasts": self.lasts,
+            "lead": self.lead,
+            "policy": self.policy,
+            "tables": self.tables,
+            "audience": self.audience,
+        }
+        for dimension in ("read", "write"):
+            load = {key: getattr(self, f"{dimension}_{key}") for key in _LOADS}
+            if any(value is not None for value in load.values()):
+                told[dimension] = load
+        return {key: value for key, value in told.items() if value is not None}
+
+
+async def _call(method: str, url: str, body: Mapping[str, object] | None = None) -> dict[str, Any]:
+    """The daemon's answer. Raises ``InputError`` for what it refuses, ``RetryableError`` else."""
+    timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.request(method, url, json=body) as response,
+        ):
+            answer = await response.json()
+    except (aiohttp.InvalidURL, aiohttp.ContentTypeError) as error:
+        raise InputError(f"{url} is not where a daemon answers: {error}") from error
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise RetryableError(f"{url}: no answer: {error or 'timed out'}") from error
+    if response.status >= _FIRST_FAILURE:
+        problems = answer.get("errors", [str(answer)]) if isinstance(answer, dict) else [answer]
+        kind = RetryableError if response.status >= _FIRST_RETRYABLE else InputError
+        raise kind("\n".join(f"refused: {problem}" for problem in problems))
+    return dict(answer)
+
+
+def _moment(at: str) -> str:
+    """A moment as the API takes it; the daemon says what is wrong with any other."""
+    if at != "now" and not at.startswith("+"):
+        return at
+    try:
+        ahead_s = 0.0 if at == "now" else parse_duration(at[1:])
+    except ValueError as error:
+        raise InputError(f"at: {error}") from error
+    return (datetime.now(UTC) + timedelta(seconds=float(str(ahead_s)))).isoformat()
+
+
+def _say(told: Mapping[str, Any]) -> str:
+    """One line."""
+    parts = [f"{told['id']} {told['name']!r} at {told['at']}, {told['state']}"]
+    if "audience" in told:
+        parts.append(f"{told['audience']:,} recipients")
+    for dimension in ("read", "write"):
+        stated = told.get(dimension, {}).items()
+        parts += [f"{dimension} {key} {value:g}" for key, value in stated if value is not None]
+    tables = told["tables_now"]
+    more = f" and {len(tables) - _MOST_NAMED} more" if len(tables) > _MOST_NAMED else ""
+    return ", ".join([*parts, f"for {', '.join(tables[:_MOST_NAMED])}{more}"])
