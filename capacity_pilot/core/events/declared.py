@@ -124,28 +124,35 @@ class Freeze(Timing):
         return self
 
 
-class Announcement(Expected):
-    """Load told of over the API: for the tables of a policy, or those that match a pattern.
-
-    Unlike a policy's event it has to say something of the load. Whoever announces a moment alone
-    would expect more of it than that nothing is lowered.
+class Told(Expected):
+    """What is announced. Unlike a policy's event it has to say something of the load: whoever
+    announces a moment alone would expect more of it than that nothing is lowered.
     """
 
-    at: AwareDatetime
     lasts: EventLength = 1800.0
-    policy: str | None = Field(default=None, min_length=1, max_length=200)
-    tables: list[Annotated[str, Field(min_length=1, max_length=255)]] | None = Field(
-        default=None, min_length=1, max_length=100
-    )
-
-    @model_validator(mode="after")
-    def _has_one_scope(self) -> Self:
-        if (self.policy is None) == (self.tables is None):
-            raise ValueError("for which tables? name either policy or tables")
-        return self
 
     @model_validator(mode="after")
     def _says_what_comes(self) -> Self:
         if self.audience is None and self.read is None and self.write is None and not self.indexes:
             raise ValueError("what comes? name audience, read, write or indexes")
+        return self
+
+
+Patterns = Annotated[
+    list[Annotated[str, Field(min_length=1, max_length=255)]], Field(min_length=1, max_length=100)
+]
+"""Shell patterns of table names."""
+
+
+class Announcement(Told):
+    """Load told of over the API: for the tables of a policy, or those that match a pattern."""
+
+    at: AwareDatetime
+    policy: str | None = Field(default=None, min_length=1, max_length=200)
+    tables: Patterns | None = None
+
+    @model_validator(mode="after")
+    def _has_one_scope(self) -> Self:
+        if (self.policy is None) == (self.tables is None):
+            raise ValueError("for which tables? name either policy or tables")
         return self

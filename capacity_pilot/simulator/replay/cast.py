@@ -10,7 +10,7 @@ import numpy as np
 
 from capacity_pilot.core.errors import InputError
 from capacity_pilot.core.model import AccountLimits, Dimension, Resource
-from capacity_pilot.core.policy import Bounds, PolicySet, TablePolicy
+from capacity_pilot.core.policy import Bounds, Match, PolicySet, TablePolicy
 from capacity_pilot.simulator.replay.settings import START_UTILIZATION, TABLE_LIMIT
 from capacity_pilot.simulator.workload import Workload
 
@@ -38,9 +38,9 @@ def find_rules(
     """The rule of each workload, by name; its name is its table's.
 
     A table no policy names is replayed by the first policy's risk, burst reliance and scale-in,
-    but between 1 unit and AWS's default maximum: bounds made for other tables would say nothing
-    about this one. Raises ``InputError`` where a policy names the table but not the dimension,
-    and for two workloads of one name.
+    but between 1 unit and AWS's default maximum: bounds and events of other tables would say
+    nothing about this one. Raises ``InputError`` where a policy names the table but not the
+    dimension, and for two workloads of one name.
     """
     rules: dict[str, Rule] = {}
     for workload in workloads:
@@ -59,7 +59,9 @@ def find_rules(
         rules[workload.name] = Rule(
             policy=policy.name,
             is_own=found is not None,
-            own=_narrow(policy, workload.name, dimension=dimension, bounds=bounds),
+            own=_narrow(
+                policy, workload.name, dimension=dimension, bounds=bounds, is_own=found is not None
+            ),
             least=bounds.min,
             most=bounds.max,
             start=_start_units(workload, bounds),
@@ -84,16 +86,18 @@ def table_of(workload: str, strategy: str) -> str:
 
 
 def _narrow(
-    policy: TablePolicy, table: str, *, dimension: Dimension, bounds: Bounds
+    policy: TablePolicy, table: str, *, dimension: Dimension, bounds: Bounds, is_own: bool
 ) -> TablePolicy:
     changes: dict[str, object] = {
-        "match": {"tables": [escape(table)]},
+        "match": Match(tables=[escape(table)]),
         "indexes": {},
         "read": None,
         "write": None,
         dimension.label: bounds,
     }
-    return TablePolicy.model_validate(policy.model_dump() | changes)
+    if not is_own:
+        changes |= {"events": [], "freeze": []}
+    return policy.model_copy(update=changes)
 
 
 def _start_units(workload: Workload, bounds: Bounds) -> int:

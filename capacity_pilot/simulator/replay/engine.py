@@ -15,6 +15,7 @@ from capacity_pilot.simulator.physics.clock import ManualClock
 from capacity_pilot.simulator.physics.refusals import RefusedError
 from capacity_pilot.simulator.physics.tables import KeySchema, TableSpec, Units
 from capacity_pilot.simulator.physics.world import World
+from capacity_pilot.simulator.replay.announcing import plan_announcements
 from capacity_pilot.simulator.replay.cast import PILOT, Rule, limits_of, policies_of, table_of
 from capacity_pilot.simulator.replay.cloudwatch import CloudWatch
 from capacity_pilot.simulator.replay.ledger import Account, Ledger
@@ -93,6 +94,9 @@ class Replay:
         self._signals = SignalFeed(
             workloads, scenario, lag_s=settings.telemetry_lag_s, began_at=settings.start_at
         )
+        self._announcements = plan_announcements(
+            scenario.announcements, [w.name for w in workloads], settings.start_at
+        )
         self._player = self._seat_pilot()
         self._onlookers = self._seat_rivals([s for s in played if s.kind in REACTIVE])
         self._telemetry = Telemetry(
@@ -118,6 +122,8 @@ class Replay:
             arrived = self._telemetry.arrivals(second)
             signals = self._signals.arrivals(second)
             if not any(self._scenario.of(Restart, second)):
+                for announcement in self._announcements.get(second, ()):
+                    self._player.announce(announcement)
                 self._player.tick(arrived, signals)
             if second % 60 == look_at:
                 self._onlookers.look(now)

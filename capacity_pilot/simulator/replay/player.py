@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import inf
 
+from capacity_pilot.adapters.agenda import RunningAgenda
 from capacity_pilot.core.backoff import Backoffs
+from capacity_pilot.core.events.declared import Announcement
 from capacity_pilot.core.model import (
     AccountLimits,
     Dimension,
@@ -60,6 +62,7 @@ class PilotPlayer:
 
     def restart(self) -> None:
         """Forgets everything but what AWS tells."""
+        self._agenda = RunningAgenda(self._policies)
         self._pilot = Pilot(
             self._policies,
             limits=self._limits,
@@ -67,9 +70,14 @@ class PilotPlayer:
             now=self._clock.now(),
             cloudwatch_usd_per_month=0.0 if self._cloudwatch is None else inf,
             most_signals=_MOST_SIGNALS,
+            agenda=self._agenda,
         )
         self._backoffs = Backoffs()
         self._read_at = -float("inf")
+
+    def announce(self, announcement: Announcement) -> None:
+        """Takes in what an operator announces."""
+        self._agenda.announce(announcement, managed=self._tables, now=self._clock.now())
 
     def read_cloudwatch(self) -> None:
         """Asks for the minutes that are worth it; once a minute is often enough."""

@@ -16,6 +16,7 @@ from capacity_pilot.core.errors import InputError, RetryableError
 from capacity_pilot.core.fleet import Floats, Ints
 from capacity_pilot.core.policy import PolicySet
 from capacity_pilot.simulator.clairvoyant import find_clairvoyant
+from capacity_pilot.simulator.replay.announcing import check_announcements
 from capacity_pilot.simulator.replay.cast import Rule, find_rules
 from capacity_pilot.simulator.replay.engine import Progress, Replay
 from capacity_pilot.simulator.replay.ledger import MINUTE_S
@@ -82,10 +83,13 @@ def order_replay(
     settings: ReplaySettings,
     scenario: Scenario,
 ) -> Order:
-    """Raises ``InputError`` where a workload cannot be replayed under the policies."""
+    """Raises ``InputError`` where a workload cannot be replayed under the policies, and for an
+    announcement that concerns none of them.
+    """
     for w in workloads:
         if w.seconds < MINUTE_S:
             raise InputError(f"{w.name} has {w.seconds} s; a replay takes {MINUTE_S} or more")
+    check_announcements(scenario.announcements, [w.name for w in workloads])
     return Order(
         workloads=tuple(workloads),
         rules=find_rules(policies, workloads, settings.dimension),

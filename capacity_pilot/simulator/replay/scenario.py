@@ -1,4 +1,4 @@
-"""What goes wrong in a replay, and when."""
+"""What goes wrong in a replay, and what is announced, and when."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from capacity_pilot.adapters.yaml_document import parse_document, read_text
 from capacity_pilot.core.errors import InputError
-from capacity_pilot.core.quantities import parse_duration
-
-Seconds = Annotated[float, BeforeValidator(parse_duration), Field(ge=0)]
+from capacity_pilot.simulator.replay.announcing import PlannedAnnouncement, Seconds
 
 
 class _Fault(BaseModel):
@@ -108,6 +106,7 @@ class Scenario(BaseModel):
     version: Literal[1] = 1
     retries: Literal["none", "standard", "legacy"] = "none"
     faults: tuple[Fault, ...] = ()
+    announcements: tuple[PlannedAnnouncement, ...] = ()
 
     def of(self, kind: type[_F], since_start_s: float) -> Iterator[_F]:
         """The faults of a kind that hold at a time."""
