@@ -18,6 +18,7 @@ from capacity_pilot.core.coverage.reading import Readings
 from capacity_pilot.core.demand import Arrivals
 from capacity_pilot.core.events.lookout import EMPTY_AGENDA, Lookout
 from capacity_pilot.core.fleet import Fleet, carry_over
+from capacity_pilot.core.forecast.quantiles import QuantileState
 from capacity_pilot.core.model import (
     AccountLimits,
     BillingMode,
@@ -116,6 +117,11 @@ class Pilot:
     def descriptions(self) -> Mapping[str, TableDescription]:
         """The managed tables as last described."""
         return self._descriptions
+
+    @property
+    def quantiles(self) -> QuantileState:
+        """What is forecast of the fleet's demand, and how true that was; arrays by its slots."""
+        return self._state.quantiles
 
     def covers(self, table: str) -> bool:
         """True if a policy applies to a table of this name."""

@@ -19,6 +19,7 @@ from capacity_pilot.core.demand import Arrivals, DemandState, absorb
 from capacity_pilot.core.events.schedule import NOTHING_COMING, Schedule, provide_for
 from capacity_pilot.core.fleet import Bools, Floats, Ints
 from capacity_pilot.core.forecast import ForecastState, forecast
+from capacity_pilot.core.forecast.quantiles import QuantileState, learn_quantiles
 from capacity_pilot.core.forecast.upstream import (
     NO_SIGNALS,
     SignalArrivals,
@@ -97,6 +98,7 @@ class PilotState:
     stabilization: StabilizationState
     coverage: CoverageState
     upstream: UpstreamState
+    quantiles: QuantileState
 
     @classmethod
     def empty(cls, size: int, now: float) -> PilotState:
@@ -107,6 +109,7 @@ class PilotState:
             stabilization=StabilizationState.empty(size),
             coverage=CoverageState.empty(size, now),
             upstream=UpstreamState.empty(size, now),
+            quantiles=QuantileState.empty(size, now),
         )
 
 
@@ -145,6 +148,14 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
     ahead_s = inputs.apply_time_s + REACTION_S
     forecasting, ahead = forecast(
         state.forecast, demand, ahead_s=ahead_s, quantile=policy.quantile, now=now
+    )
+    quantiles = learn_quantiles(
+        state.quantiles,
+        demand,
+        settled=forecasting.settled,
+        apply_time_s=inputs.apply_time_s,
+        is_fresh=ahead.is_fresh,
+        now=now,
     )
     signalled, upstream = foresee(
         state.upstream,
@@ -217,4 +228,5 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         coverage=coverage.coverage,
         upstream=upstream,
     )
-    return PilotState(demand, forecasting, burst, stabilization, coverage, signalled), decisions
+    after = PilotState(demand, forecasting, burst, stabilization, coverage, signalled, quantiles)
+    return after, decisions

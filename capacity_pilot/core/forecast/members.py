@@ -1,0 +1,144 @@
+"""Point forecasts of a window's mean demand, by several simple rules.
+
+Which of them to believe is found out per target and horizon by ``quantiles``. All see nothing but
+means of windows of ``WINDOW_S`` seconds that are over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from capacity_pilot.core.fleet import Bools, Floats, Ints
+
+WINDOW_S = 10
+"""Seconds a forecast is the mean demand of: shorter peaks are the burst bucket's business."""
+
+MEMBERS = ("last", "level", "minutes", "trend", "season")
+"""The last window (naive); means over 30 s and over 5 min; 30 s with the slope between the
+means of 30 and 90 s; 30 s with yesterday's change from this time of day on (seasonal-naive)."""
+
+_LEVEL, _BASE, _MINUTES = 0, 1, 2
+_MEMORIES = np.array([[3.0], [9.0], [30.0]])  # windows
+_LEVEL_AGE = 2.0  # windows: the mean age of what the level averages
+_AGE_BETWEEN = 6.0  # windows: how much older the base's average is
+_LONGEST_SLOPE = 12.0  # windows: no slope is believed to go on for longer
+_BIN = 30  # windows in a season's bin, 5 min
+_BINS_A_DAY = 86_400 // (_BIN * WINDOW_S)
+_BINS_KEPT = _BINS_A_DAY + 4  # today's must not overwrite yesterday's while those are read
+
+Floats32 = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class MembersState:
+    """What the rules remember. ``last`` (n,) is the newest known window's mean, 0 before it.
+
+    ``sums`` and ``weights`` (3, n) are the faded sums of the means over 30, 90 and 300 s and of
+    their weights. ``bins`` (_BINS_KEPT, n) holds means of 5 minutes, by their number since 1970
+    modulo its length, NaN where unknown; ``bin_sum`` and ``bin_count`` (n,) the windows of the
+    running one, number ``bin``. ``has_yesterday`` once any bin is a day old.
+    """
+
+    last: Floats
+    sums: Floats
+    weights: Floats
+    bins: Floats32
+    bin_sum: Floats
+    bin_count: Floats
+    bin: int
+    has_yesterday: bool
+
+    @classmethod
+    def empty(cls, size: int, window: int) -> MembersState:
+        return cls(
+            last=np.zeros(size),
+            sums=np.zeros((len(_MEMORIES), size)),
+            weights=np.zeros((len(_MEMORIES), size)),
+            bins=np.full((_BINS_KEPT, size), np.nan, dtype=np.float32),
+            bin_sum=np.zeros(size),
+            bin_count=np.zeros(size),
+            bin=window // _BIN,
+            has_yesterday=False,
+        )
+
+    @property
+    def is_known(self) -> Bools:
+        """Where any window was known, (n,)."""
+        known: Bools = self.weights[_LEVEL] > 0
+        return known
+
+
+def learn_window(state: MembersState, mean: Floats, window: int) -> MembersState:
+    """Takes the mean demand (n,) of a window, NaN where unknown; windows come in order."""
+    if window // _BIN > state.bin:
+        state = _turn_bins(state, window // _BIN)
+    known = ~np.isnan(mean)
+    units = np.where(known, mean, 0.0)
+    gains = known / _MEMORIES
+    return MembersState(
+        last=np.where(known, mean, state.last),
+        sums=state.sums + gains * (units - state.sums),
+        weights=state.weights + gains * (1.0 - state.weights),
+        bins=state.bins,
+        bin_sum=state.bin_sum + units,
+        bin_count=state.bin_count + known,
+        bin=state.bin,
+        has_yesterday=state.has_yesterday,
+    )
+
+
+def forecast_points(state: MembersState, window: int, steps: Ints) -> Floats:
+    """Every member's forecast for ``steps`` (horizons, n) windows after ``window``.
+
+    Gives (members, horizons, n); 0 where nothing was ever known. Where yesterday is not known the
+    season's forecast is the level.
+    """
+    means = state.sums / np.maximum(state.weights, 1e-9)
+    level = means[_LEVEL]
+    slope = (level - means[_BASE]) / _AGE_BETWEEN
+    points = np.empty((len(MEMBERS), *steps.shape))
+    points[0] = state.last
+    points[1] = level
+    points[2] = means[_MINUTES]
+    points[3] = level + slope * np.minimum(steps + _LEVEL_AGE, _LONGEST_SLOPE)
+    points[4] = level
+    if state.has_yesterday:
+        then = np.concatenate([steps, np.full((1, len(level)), -_LEVEL_AGE)])
+        recalled = _recall(state, window + then)
+        points[4] += np.nan_to_num(recalled[:-1] - recalled[-1])
+    return np.maximum(points, 0.0, out=points)
+
+
+def _turn_bins(state: MembersState, number: int) -> MembersState:
+    """Files the running bin when the one of that ``number`` begins; bins between are unknown."""
+    bins = state.bins.copy()
+    enough = state.bin_count >= _BIN / 2
+    means = np.full(len(enough), np.nan)
+    np.divide(state.bin_sum, state.bin_count, out=means, where=enough)
+    bins[state.bin % _BINS_KEPT] = means
+    for missed in range(max(state.bin + 1, number - _BINS_KEPT), number):
+        bins[missed % _BINS_KEPT] = np.nan
+    nothing = np.zeros(len(enough))
+    oldest = bins[np.arange(number - _BINS_A_DAY - 1, number - _BINS_A_DAY + 3) % _BINS_KEPT]
+    return replace(
+        state,
+        bins=bins,
+        bin_sum=nothing,
+        bin_count=nothing,
+        bin=number,
+        has_yesterday=not np.isnan(oldest).all(),
+    )
+
+
+def _recall(state: MembersState, window: Floats) -> Floats:
+    """Demand a day before ``window`` (.., n), linear between the bins' middles; NaN if unknown."""
+    position = (window + 0.5) / _BIN - 0.5 - _BINS_A_DAY
+    before = np.floor(position)
+    rows = before.astype(np.int64)
+    slots = np.arange(state.bins.shape[1])
+    early = state.bins[rows % _BINS_KEPT, slots]
+    late = state.bins[(rows + 1) % _BINS_KEPT, slots]
+    return np.asarray(early + (position - before) * (late - early), dtype=np.float64)

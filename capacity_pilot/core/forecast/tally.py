@@ -1,0 +1,68 @@
+"""How quantile forecasts did: sums that only grow, so that any two differ by what lay between."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from capacity_pilot.core.fleet import Bools, Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Of the windows scored so far, per horizon and target.
+
+    ``scored`` (horizons, n) counts them and ``demand`` (horizons, n) sums their means, units/s.
+    ``exceeded`` (levels, horizons, n) counts those above the forecast; ``pinball`` (levels,
+    horizons, n) sums their losses, units/s. ``led`` (members, horizons, n) counts whose forecast
+    it was.
+    """
+
+    scored: Floats
+    demand: Floats
+    exceeded: Floats
+    pinball: Floats
+    led: Floats
+
+    @classmethod
+    def empty(cls, size: int, *, levels: int, horizons: int, members: int) -> Tally:
+        return cls(
+            scored=np.zeros((horizons, size)),
+            demand=np.zeros((horizons, size)),
+            exceeded=np.zeros((levels, horizons, size)),
+            pinball=np.zeros((levels, horizons, size)),
+            led=np.zeros((members, horizons, size)),
+        )
+
+
+def pinball(error: Floats, level: Floats) -> Floats:
+    """The loss of a quantile forecast that demand came ``error`` above (Koenker and Bassett 1978).
+
+    Its mean is least for the true quantile, and it is in the forecast's own unit.
+    """
+    loss: Floats = np.maximum(level * error, (level - 1.0) * error)
+    return loss
+
+
+def count(
+    tally: Tally,
+    missed: Floats,
+    scored: Bools,
+    *,
+    levels: Floats,
+    mean: Floats,
+    is_leading: Bools,
+) -> Tally:
+    """Takes a window into account where ``scored`` (horizons, n).
+
+    ``missed`` (levels, horizons, n) is how far its ``mean`` (n,) was above the forecasts, 0 where
+    not scored; ``levels`` is (levels, 1, 1), ``is_leading`` as ``Tally.led``.
+    """
+    return Tally(
+        scored=tally.scored + scored,
+        demand=tally.demand + np.where(scored, mean, 0.0),
+        exceeded=tally.exceeded + (missed > 0),
+        pinball=tally.pinball + pinball(missed, levels),
+        led=tally.led + (is_leading & scored),
+    )
