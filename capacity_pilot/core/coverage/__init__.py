@@ -35,10 +35,10 @@ FRESH_S = 600.0
 NEWS_S = 600.0
 """How long a change of coverage is news: meanwhile there is no scale-in."""
 
-_LEAST_RATIO = 0.02
+_LEAST_RATIO = 0.005
 _MOST_ERROR = 0.2
 _MOST_SPREAD = 0.3
-_LEAST_FACTOR, _MOST_FACTOR = 0.25, 50.0
+_LEAST_FACTOR, _MOST_FACTOR = 0.25, 200.0
 _LEAST_MOVE = 0.03
 _CONSISTENT_MINUTES = 10
 _UNSEEN_MINUTES = 2
@@ -48,13 +48,13 @@ _UNSEEN_MINUTES = 2
 class CoverageState:
     """What coverage remembers. All (n,), NaN for unknown or never, times in Unix seconds.
 
-    ``ratio``, ``error``, ``spread``, ``compared`` and ``since`` as in ``ratio.Comparison``;
-    ``newest_at`` is when the last minute compared ended. ``factor`` is what demand is multiplied
-    by. ``ratio_before`` was the ratio until ``changed_at``, when a change was noticed.
-    ``is_unseen``: CloudWatch goes on counting, but no span tells of it. ``throttles_told_at`` is
-    when CloudWatch last told of throttles that no span had told of. ``doubts`` are the reasons
-    not to lower capacity on what is known of ``coverage``: the share of units spans tell of, 0
-    where they tell of none.
+    ``ratio``, ``error``, ``spread``, ``compared``, ``since`` and ``is_suspect`` as in
+    ``ratio.Comparison``; ``newest_at`` is when the last minute known to both ended. ``factor`` is
+    what demand is multiplied by. ``ratio_before`` was the ratio until ``changed_at``, when a change
+    was noticed. ``is_unseen``: CloudWatch goes on counting, but no span tells of it.
+    ``throttles_told_at`` is when CloudWatch last told of throttles that no span had told of.
+    ``doubts`` are the reasons not to lower capacity on what is known of ``coverage``: the share of
+    units spans tell of, 0 where they tell of none.
     """
 
     minutes: Minutes
@@ -67,6 +67,7 @@ class CoverageState:
     factor: Floats
     ratio_before: Floats
     changed_at: Floats
+    is_suspect: Bools
     is_unseen: Bools
     throttles_told_at: Floats
     doubts: Reasons
@@ -87,6 +88,7 @@ class CoverageState:
             factor=np.ones(size),
             ratio_before=unknown,
             changed_at=unknown,
+            is_suspect=np.zeros(size, dtype=np.bool_),
             is_unseen=np.zeros(size, dtype=np.bool_),
             throttles_told_at=unknown,
             doubts=np.full(size, Reason.COVERAGE_UNKNOWN.value),
@@ -141,30 +143,40 @@ def _compare(
     slots = np.unique(news.slots)
     recent = state.minutes.recent()
     rows = recent % MINUTES
+    told = state.minutes.told[rows][:, slots]
     consumed = state.minutes.consumed[rows][:, slots]
-    found = compare_minutes(
-        state.minutes.told[rows][:, slots], consumed, recent, state.since[slots]
-    )
-    changed = found.has_changed
-    before, changed_at = state.ratio[slots], np.full(len(slots), now)
+    since, has_changed = state.since[slots], np.zeros(len(slots), dtype=np.bool_)
+    for minute in _new_minutes(state, news):
+        found = compare_minutes(told, consumed, recent, since=since, until=minute)
+        since, has_changed = found.since, has_changed | found.has_changed
+    changed, before = slots[has_changed], state.ratio[slots][has_changed]
+    last_seen = demand.last_seen[slots]
     return replace(
         state,
         ratio=_put(state.ratio, slots, found.ratio),
         error=_put(state.error, slots, found.error),
         spread=_put(state.spread, slots, found.spread),
         compared=_put(state.compared, slots, found.compared),
-        since=_put(state.since, slots, found.since),
+        since=_put(state.since, slots, since),
         newest_at=_put(state.newest_at, slots, (found.newest + 1) * MINUTE_S),
         factor=_put(state.factor, slots, _move_factor(state.factor[slots], found)),
-        ratio_before=_put(state.ratio_before, slots[changed], before[changed]),
-        changed_at=_put(state.changed_at, slots[changed], changed_at[changed]),
-        is_unseen=_put(
-            state.is_unseen,
-            slots,
-            _is_unseen(consumed, recent, demand.last_seen[slots], state.since[slots]),
-        ),
+        ratio_before=_put(state.ratio_before, changed, before),
+        changed_at=_put(state.changed_at, changed, now),
+        is_suspect=_put(state.is_suspect, slots, found.is_suspect),
+        is_unseen=_put(state.is_unseen, slots, _is_unseen(consumed, recent, last_seen, since)),
         throttles_told_at=_note_throttles(state.throttles_told_at, demand, news, now),
     )
+
+
+def _new_minutes(state: CoverageState, news: ConsumedMinutes) -> list[int]:
+    """The minutes up to which to compare, one after the other: those not compared before, or the
+    last one again where its sum may have been revised.
+    """
+    last = state.minutes.closed + 1
+    began_at = news.minutes * MINUTE_S
+    is_new = (news.minutes <= last) & ~(began_at < state.newest_at[news.slots])
+    is_new &= news.minutes >= state.since[news.slots]
+    return [*(m for m in np.unique(news.minutes[is_new]).tolist() if m < last), last]
 
 
 def _move_factor(factor: Floats, found: Comparison) -> Floats:
@@ -179,7 +191,7 @@ def _move_factor(factor: Floats, found: Comparison) -> Floats:
     wanted = np.maximum(wanted, _LEAST_FACTOR)
     sure = np.maximum(_LEAST_MOVE, 2 * error / ratio)
     enough = np.where(wanted > factor, found.compared >= 2, found.compared >= LEAST_MINUTES)
-    moves = (np.abs(np.log(wanted / factor)) > sure) & enough & (ratio >= _LEAST_RATIO)
+    moves = (np.abs(np.log(wanted / factor)) > sure) & enough
     return np.where(moves, wanted, factor)
 
 
@@ -200,8 +212,7 @@ def _note_throttles(
     # NaN compares false: no throttle known, and none told of.
     is_told = demand.last_refused[news.slots] >= began
     is_untold = (news.throttle_events > 0) & ~is_told & (now - began <= FRESH_S)
-    untold = news.slots[is_untold]
-    return _put(told_at, untold, np.full(len(untold), now))
+    return _put(told_at, news.slots[is_untold], now)
 
 
 def _doubt(state: CoverageState, now: float) -> Reasons:
@@ -218,7 +229,7 @@ def _doubt(state: CoverageState, now: float) -> Reasons:
     return doubts
 
 
-def _put(values: np.ndarray, slots: Ints, news: np.ndarray) -> np.ndarray:
+def _put(values: np.ndarray, slots: Ints, news: np.ndarray | float) -> np.ndarray:
     values = values.copy()
     values[slots] = news
     return values

@@ -29,8 +29,8 @@ class Comparison:
 
     ``ratio`` is told over consumed units, ``error`` its standard error, ``spread`` by how much of
     itself a single minute's consumption misses what the ratio makes of its spans. ``compared`` is
-    the number of minutes behind them, ``newest`` the last one's number, ``since`` the first
-    minute that may count, moved on where ``has_changed``.
+    the number of minutes behind them, ``newest`` the last minute known to both, ``since`` the
+    first that may count, moved on where ``has_changed``. ``is_suspect``: the newest does not fit.
     """
 
     ratio: Floats
@@ -40,67 +40,67 @@ class Comparison:
     newest: Floats
     since: Ints
     has_changed: Bools
+    is_suspect: Bools
 
 
-def compare_minutes(told: Floats, consumed: Floats, minutes: Ints, since: Ints) -> Comparison:
+def compare_minutes(
+    told: Floats, consumed: Floats, minutes: Ints, *, since: Ints, until: int
+) -> Comparison:
     """Compares units per minute, (k, m), NaN where not known, at ``minutes`` (k,), ascending.
 
-    ``since`` (m,) is the first minute of each column that may count.
+    Of each column only the minutes from ``since`` (m,) to ``until`` count. Told minute by minute,
+    a change is found where it began.
     """
     numbers = minutes[:, None]
-    is_known = (told + consumed > 0) & (numbers >= since)  # NaN compares false
+    is_known = (told + consumed > 0) & (numbers >= since) & (numbers <= until)  # false for NaN
     s, c = np.where(is_known, told, 0.0), np.where(is_known, consumed, 0.0)
-    faded = _MEMORY ** (minutes[-1] - numbers)
+    faded = is_known * _MEMORY ** (until - numbers)
     rank = is_known[::-1].cumsum(axis=0)[::-1]
-    is_base = is_known & (rank > _RISES)
-    has_base = is_base.sum(axis=0) >= LEAST_MINUTES
-    off = _deviations(s, c, is_base * faded, is_known)
-    falls = has_base & _all_newest(is_known & (rank <= _FALLS), off < 0, _FALLS)
-    rises = has_base & _all_newest(is_known & (rank <= _RISES), off > 0, _RISES)
+    base = faded * (rank > _RISES)
+    has_base = np.count_nonzero(base, axis=0) >= LEAST_MINUTES
+    # A minute that did not fit when it was new must not widen what fits now.
+    base *= _deviations(s, c, base) == 0
+    off = np.where(is_known & has_base, _deviations(s, c, base), 0.0)
+    falls = ((rank <= _FALLS) & (off < 0)).sum(axis=0) == _FALLS
+    rises = ((rank <= _RISES) & (off > 0)).sum(axis=0) == _RISES
     has_changed = falls | rises
     anew = is_known & (rank <= np.where(falls, _FALLS, _RISES))
-    kept = np.where(has_changed, anew, is_known & ((off == 0) | ~has_base))
-    since = np.where(has_changed, np.where(anew, numbers, minutes[-1]).min(axis=0), since)
-    ratio, error, spread = _estimate(s, c, kept * faded)
-    compared = kept.sum(axis=0)
-    newest = np.where(kept, numbers, -1).max(axis=0).astype(np.float64)
+    kept = faded * np.where(has_changed, anew, off == 0)
+    ratio, error, spread = _estimate(s, c, kept)
+    newest = np.where(is_known, numbers, -1).max(axis=0)
     return Comparison(
         ratio=ratio,
         error=error,
         spread=spread,
-        compared=compared,
-        newest=np.where(compared > 0, newest, np.nan),
-        since=since,
+        compared=np.count_nonzero(kept, axis=0),
+        newest=np.where(newest >= 0, newest, np.nan),
+        since=np.where(has_changed, np.where(anew, numbers, until).min(axis=0), since),
         has_changed=has_changed,
+        is_suspect=((rank == 1) & (off != 0)).any(axis=0) & ~has_changed,
     )
 
 
-def _deviations(s: Floats, c: Floats, weights: Floats, is_known: Bools) -> Floats:
+def _deviations(s: Floats, c: Floats, weights: Floats) -> Floats:
     """+1 where a minute tells too much to fit the weighted others, -1 too little, else 0, (k, m).
 
     A minute is measured by the others' ratio and variance per unit, never by its own.
     """
     ws, wc = weights * s, weights * c
-    other_s, other_c = ws.sum(axis=0) - ws, np.maximum(wc.sum(axis=0) - wc, 1e-9)
+    other_s, other_c = _others(ws), np.maximum(_others(wc), 1e-9)
     ratio = other_s / other_c
-    squares = (
-        _others(ws * s) - 2 * ratio * _others(ws * c) + ratio**2 * _others(wc * c)
-    )  # the weighted sum of (s - ratio * c)^2 over the others
+    # The weighted sum of (s - ratio * c)^2 over the others.
+    squares = _others(ws * s) - 2 * ratio * _others(ws * c) + ratio**2 * _others(wc * c)
     # Calls of one unit that come at random have at least this variance, however calm it was.
     per_unit = np.maximum(squares / other_c, ratio)
     excess = s - ratio * c
     limit = np.maximum(_DEVIATIONS * np.sqrt(per_unit * c), _LEAST_DEVIATION * ratio * c)
-    return np.where(is_known & (np.abs(excess) > limit), np.sign(excess), 0.0)
+    deviations: Floats = np.sign(excess) * (np.abs(excess) > limit)
+    return deviations
 
 
 def _others(values: Floats) -> Floats:
     total: Floats = values.sum(axis=0) - values
     return total
-
-
-def _all_newest(newest: Bools, fits: Bools, count: int) -> Bools:
-    agreeing: Bools = (newest & fits).sum(axis=0) == count
-    return agreeing
 
 
 def _estimate(s: Floats, c: Floats, weights: Floats) -> tuple[Floats, Floats, Floats]:

@@ -66,7 +66,8 @@ def choose_readings(
     """
     seen = now - demand.last_seen <= _SEEN_S
     is_idle = ~seen & np.isnan(coverage.minutes.consumed).all(axis=0)
-    every_s = np.where(coverage.doubts != 0, _DOUBTFUL_S, _KNOWN_S)
+    is_doubtful = (coverage.doubts != 0) | coverage.is_suspect
+    every_s = np.where(is_doubtful, _DOUBTFUL_S, _KNOWN_S)
     every_s = np.where(is_idle, _IDLE_S, every_s)
     waited_s = np.where(np.isnan(state.asked_at), inf, now - state.asked_at)
     # Before a whole minute was watched there is nothing CloudWatch's could be compared with.
