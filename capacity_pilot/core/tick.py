@@ -154,7 +154,6 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         demand,
         settled=forecasting.settled,
         apply_time_s=inputs.apply_time_s,
-        is_fresh=ahead.is_fresh,
         now=now,
     )
     signalled, upstream = foresee(

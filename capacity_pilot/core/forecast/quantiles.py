@@ -42,7 +42,6 @@ _SOON_S, _LATER_S = 10.0, 300.0
 
 _ROWS = 40
 _SETTLING = 3  # windows
-_OFTEN_SILENT = 1.25  # mean seconds from one with spans to the next
 _RATE = 0.3
 _MOST_STEPS = _ROWS - _SETTLING - 1
 _MEMORIES = np.array([720.0, 30.0])[:, None, None, None]  # windows
@@ -145,7 +144,6 @@ def learn_quantiles(
     *,
     settled: int,
     apply_time_s: Floats,
-    is_fresh: Bools,
     now: float,
 ) -> QuantileState:
     """Scores what was forecast for windows that are over by now, and forecasts anew.
@@ -158,13 +156,14 @@ def learn_quantiles(
     if newest <= state.window:
         return state
     members, calibration, filed = state.members, state.calibration, state.filed.copy()
-    silent = is_fresh & (demand.mean_gap > _OFTEN_SILENT)
+    if newest - state.window > _ROWS:
+        filed[:] = np.nan  # rows would be taken for those of later windows
     for window in range(max(state.window + 1, newest - _ROWS), newest + 1):
         over = window - _SETTLING
         row = filed[over % _ROWS]
         calibration = _score(calibration, _mean_of(demand, over), row, state)
         row[:] = np.nan  # for the window that comes round to it
-        members = learn_window(members, _mean_of(demand, window, silent), window)
+        members = learn_window(members, _mean_of(demand, window), window)
     ahead_s = np.empty((len(HORIZONS), len(apply_time_s)))
     ahead_s[SOON] = _SOON_S
     ahead_s[APPLY] = apply_time_s.clip(_SOON_S, _LATER_S)
@@ -188,18 +187,13 @@ def learn_quantiles(
     )
 
 
-def _mean_of(demand: DemandState, window: int, silent: Bools | None = None) -> Floats:
-    """The window's mean demand, units/s, (n,), NaN where less than half of it is known.
-
-    Where ``silent``, seconds nobody told of yet are as good as known to be empty.
-    """
+def _mean_of(demand: DemandState, window: int) -> Floats:
+    """The window's mean demand, units/s, (n,), NaN where less than half of it is known."""
     first = window * WINDOW_S
     if first <= demand.head - KEPT_S:
         return np.full(demand.known.shape[1], np.nan)
     rows = np.arange(first, first + WINDOW_S) % KEPT_S
     known = demand.known[rows].sum(axis=0)
-    if silent is not None:
-        known[silent] = WINDOW_S
     mean = np.full(len(known), np.nan)
     np.divide(demand.units[rows].sum(axis=0), known, out=mean, where=known >= WINDOW_S / 2)
     return mean
