@@ -16,10 +16,12 @@ import numpy as np
 
 from capacity_pilot.core.burst import BurstState
 from capacity_pilot.core.demand import Arrivals
+from capacity_pilot.core.events.lookout import EMPTY_AGENDA, Lookout
 from capacity_pilot.core.fleet import Bools, Fleet, Floats
 from capacity_pilot.core.model import AccountLimits, Dimension, Plan, Resource
 from capacity_pilot.core.plan import plan_changes
 from capacity_pilot.core.policy import PolicyArrays, PolicySet, spread_policies
+from capacity_pilot.core.ports import Agenda
 from capacity_pilot.core.reasons import Reason, explain_reasons
 from capacity_pilot.core.tick import Capacity, Decisions, Inputs, PilotState, tick
 
@@ -157,6 +159,7 @@ class Story:
         refusals: float = 0.0,
         reserve: int = 1,
         stabilization: str = "10m",
+        agenda: Agenda = EMPTY_AGENDA,
     ) -> None:
         self.fleet = Fleet.of(resources)
         size = len(self.fleet)
@@ -182,6 +185,8 @@ class Story:
         filled = np.full(size, bucket)
         self.state = replace(empty, burst=BurstState.empty(size, self.start))
         self.state = replace(empty, burst=replace(self.state.burst, units=filled))
+        self.lookout = Lookout(agenda, policy_number=lambda _: 0, now=self.start)
+        self.lookout.refit(self.fleet)
         self.told: list[tuple[float, Decisions]] = []
         self.plans: list[Plan] = []
         self._since = 0
@@ -300,16 +305,19 @@ class Story:
         self._underway = [item for item in self._underway if item[0] > self.now]
         told = arrivals(*(entry for entry, _ in due))
         size = len(self.fleet)
+        apply_time_s = np.full(size, max(self.tables.apply_s, 1.0))
         inputs = Inputs(
             arrivals=replace(told, refusals=np.array([refused for _, refused in due])),
             capacity=self.tables.describe(self.now)
             if self.is_described
             else Capacity.unknown(size),
             policy=self.policy,
-            apply_time_s=np.full(size, max(self.tables.apply_s, 1.0)),
+            apply_time_s=apply_time_s,
             table_of=self.fleet.table_of,
+            schedule=self.lookout.look(self.state.demand, apply_time_s, self.now),
         )
         self.state, decisions = tick(self.state, inputs, self.now)
+        self.lookout.learn(self.state.demand, self.now)
         self.told.append((self.now, decisions))
         for plan in plan_changes(self.fleet, decisions, self.now):
             self.plans.append(plan)
