@@ -56,7 +56,25 @@ class DaemonSettings(BaseSettings):
     apply_time_s: float = Field(
         default=30.0, ge=0.5, le=900, description="assumed apply time until some were seen"
     )
+    cloudwatch_usd_per_month: float = Field(
+        default=10.0,
+        ge=0,
+        le=100_000,
+        description="what reading CloudWatch's consumed units may cost; 0 reads nothing, corrects "
+        "nothing and holds nothing back for it",
+    )
+    cloudwatch_endpoint_url: str | None = Field(
+        default=None,
+        description="CloudWatch endpoint, if not the Region's own; with --endpoint-url and without "
+        "this CloudWatch is not read",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @property
+    def cloudwatch_budget_usd(self) -> float:
+        """A month's; 0 where the tables are a stand-in's that the Region's CloudWatch never saw."""
+        is_stand_in = self.endpoint_url is not None and self.cloudwatch_endpoint_url is None
+        return 0.0 if is_stand_in else self.cloudwatch_usd_per_month
 
     @model_validator(mode="after")
     def _has_one_policy(self) -> Self:

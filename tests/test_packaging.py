@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from capacity_pilot.adapters.aws import OPERATIONS
+from capacity_pilot.adapters.aws import PERMISSIONS
 from capacity_pilot.settings import DaemonSettings
 
 ROOT = Path(__file__).parent.parent
@@ -97,7 +97,7 @@ def test_what_the_dockerfile_copies_is_in_the_build_context() -> None:
 
 def test_the_role_allows_exactly_the_calls_the_code_makes() -> None:
     actions = task_actions((TERRAFORM / "iam.tf").read_text())
-    assert sorted(actions) == sorted(f"dynamodb:{operation}" for operation in OPERATIONS)
+    assert sorted(actions) == sorted(PERMISSIONS)
 
 
 def test_two_daemons_never_overlap() -> None:

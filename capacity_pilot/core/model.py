@@ -75,12 +75,12 @@ class ConsumptionQuery:
 class ConsumedMinute:
     """What CloudWatch counted of a target in a Unix minute: the whole minute's units.
 
-    ``throttle_events`` are refused requests, ``None`` where not asked for or not known.
+    ``throttle_events`` are refused requests. ``None`` is not known, or not asked for.
     """
 
     target: ScalableTarget
     minute: int
-    units: float
+    units: float | None
     throttle_events: float | None = None
 
 

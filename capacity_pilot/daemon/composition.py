@@ -20,6 +20,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from capacity_pilot import __version__
 from capacity_pilot.adapters.agenda import RunningAgenda
+from capacity_pilot.adapters.aws.cloudwatch import open_cloudwatch
 from capacity_pilot.adapters.aws.dynamodb import open_gateway
 from capacity_pilot.adapters.aws.shadow import ShadowGateway
 from capacity_pilot.adapters.clock import SystemClock
@@ -37,12 +38,16 @@ from capacity_pilot.core.policy import PolicySet
 from capacity_pilot.core.ports import Agenda, CapacityGateway
 from capacity_pilot.daemon.announcement_desk import AnnouncementDesk
 from capacity_pilot.daemon.control_loop import ControlLoop
+from capacity_pilot.daemon.coverage_watch import CoverageWatch
 from capacity_pilot.daemon.status import find_fault, report_status
 from capacity_pilot.settings import DaemonSettings
 from capacity_pilot.web.announcements import announcement_routes
 from capacity_pilot.web.health import serve_health
 
 _IN_FLIGHT_GRACE_S = 8.0
+
+_CLOUDWATCH_S = 20.0
+"""Between looks whether minutes are due to be read, which is once a minute at most."""
 
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
 
@@ -71,11 +76,12 @@ async def run_daemon(settings: DaemonSettings) -> None:
             settings, policies, stack, spawn=spawn, agenda=agenda
         )
         desk = AnnouncementDesk(agenda, pilot=loop.pilot, clock=SystemClock())
+        watch = await _watch_coverage(settings, loop, stack)
         addresses = await _open_listeners(
-            settings, loop, stack, receiver=receiver, intake=intake, desk=desk
+            settings, loop, stack, receiver=receiver, intake=intake, desk=desk, watch=watch
         )
         async with tasks:
-            with _schedule(loop, settings) as failure:
+            with _schedule(loop, settings, watch) as failure:
                 log.info(
                     "ready",
                     version=__version__,
@@ -151,6 +157,7 @@ async def _open_loop(
         apply_time_s=settings.apply_time_s,
         now=clock.now(),
         agenda=agenda,
+        cloudwatch_usd_per_month=settings.cloudwatch_budget_usd,
     )
     estimator, intake = Estimator(), Intake()
     loop = ControlLoop(
@@ -165,6 +172,22 @@ async def _open_loop(
     await loop.discover()
     decoder = Decoder(estimator, sampling_ratios=settings.sampling_ratio)
     return loop, Receiver(decoder, intake, clock), intake
+
+
+async def _watch_coverage(
+    settings: DaemonSettings, loop: ControlLoop, stack: AsyncExitStack
+) -> CoverageWatch | None:
+    if not settings.cloudwatch_budget_usd:
+        return None
+    clock = SystemClock()
+    reader = await stack.enter_async_context(
+        open_cloudwatch(
+            region=settings.region or "",
+            endpoint_url=settings.cloudwatch_endpoint_url,
+            clock=clock,
+        )
+    )
+    return CoverageWatch(loop.pilot, source=reader, clock=clock, counts=loop.counts)
 
 
 async def _ask_limits(gateway: CapacityGateway) -> AccountLimits:
@@ -184,6 +207,7 @@ async def _open_listeners(
     receiver: Receiver,
     intake: Intake,
     desk: AnnouncementDesk,
+    watch: CoverageWatch | None,
 ) -> dict[str, str]:
     """Opens the listeners and says where they are."""
     host, most_bytes = settings.host, settings.max_request_mib << 20
@@ -203,6 +227,7 @@ async def _open_listeners(
                 report_status=lambda: (
                     report_status(loop, intake, receiver, mode=settings.mode, now=clock.now())
                     | desk.report()
+                    | ({} if watch is None else watch.report())
                 ),
                 routes=announcement_routes(desk),
             )
@@ -217,7 +242,9 @@ async def _open_listeners(
 
 
 @contextmanager
-def _schedule(loop: ControlLoop, settings: DaemonSettings) -> Iterator[asyncio.Future[None]]:
+def _schedule(
+    loop: ControlLoop, settings: DaemonSettings, watch: CoverageWatch | None
+) -> Iterator[asyncio.Future[None]]:
     """Runs the periodic jobs meanwhile; the future fails with whatever one of them raised.
 
     Jobs run at fixed slots. A slot that comes while the last one still runs, or that is noticed
@@ -233,11 +260,13 @@ def _schedule(loop: ControlLoop, settings: DaemonSettings) -> Iterator[asyncio.F
 
     scheduler = AsyncIOScheduler(timezone=UTC)
     scheduler.add_listener(note, EVENT_JOB_ERROR | EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
-    jobs = (
+    jobs: list[tuple[Callable[[], Coroutine[Any, Any, None]], float]] = [
         (loop.tick, settings.tick_s),
         (loop.describe_due, 1.0),
         (loop.discover, settings.discover_s),
-    )
+    ]
+    if watch is not None:
+        jobs.append((watch.read_cloudwatch, _CLOUDWATCH_S))
     for job, seconds in jobs:
         scheduler.add_job(
             job,

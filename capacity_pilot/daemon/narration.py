@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from capacity_pilot.core.coverage import CoverageState
+from capacity_pilot.core.fleet import Fleet
 from capacity_pilot.core.model import CapacityChange, Dimension, Plan
 from capacity_pilot.core.pilot import Step
 from capacity_pilot.core.reasons import explain_reasons, name_reasons
@@ -33,6 +35,7 @@ def render_target(step: Step, slot: int) -> dict[str, object]:
         "dimension": target.dimension.label,
         "provisioned": _number(decisions.provisioned[slot]),
         "demand": _number(decisions.demand[slot]),
+        "coverage": _number(decisions.coverage[slot], digits=4),
         "expected": _number(decisions.expected[slot]),
         "high": _number(decisions.high[slot]),
         "foreseen": _number(decisions.foreseen[slot]),
@@ -45,6 +48,23 @@ def render_target(step: Step, slot: int) -> dict[str, object]:
     }
 
 
-def _number(value: float) -> float | None:
+def render_coverage(fleet: Fleet, coverage: CoverageState, slot: int) -> dict[str, object]:
+    """What is known of how much spans tell of one target; times in Unix seconds."""
+    doubts = int(coverage.doubts[slot])
+    return {
+        "target": str(fleet.target(slot)),
+        "coverage": _number(coverage.coverage[slot], digits=4),
+        "error": _number(coverage.error[slot], digits=4),
+        "spread": _number(coverage.spread[slot], digits=4),
+        "compared_minutes": int(coverage.compared[slot]),
+        "compared_until": _number(coverage.newest_at[slot]),
+        "demand_multiplied_by": _number(coverage.factor[slot], digits=4),
+        "changed_at": _number(coverage.changed_at[slot]),
+        "before": _number(coverage.ratio_before[slot], digits=4),
+        "doubts": [] if not doubts else name_reasons(doubts),
+    }
+
+
+def _number(value: float, digits: int = 2) -> float | None:
     """JSON has neither NaN nor infinity; both mean "no such number" here."""
-    return round(float(value), 2) if math.isfinite(value) else None
+    return round(float(value), digits) if math.isfinite(value) else None

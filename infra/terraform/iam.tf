@@ -29,10 +29,11 @@ data "aws_iam_policy_document" "task" {
     resources = concat(var.table_arns, [for arn in var.table_arns : "${arn}/index/*"])
   }
 
-  # These two know no resource.
+  # These know no resource.
   statement {
     sid = "Account"
     actions = [
+      "cloudwatch:GetMetricData",
       "dynamodb:DescribeLimits",
       "dynamodb:ListTables",
     ]

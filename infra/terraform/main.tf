@@ -11,6 +11,8 @@ locals {
     CAPACITY_PILOT_HTTP_PORT   = tostring(local.http_port)
     CAPACITY_PILOT_HEALTH_PORT = tostring(local.health_port)
     CAPACITY_PILOT_LOG_LEVEL   = var.log_level
+
+    CAPACITY_PILOT_CLOUDWATCH_USD_PER_MONTH = tostring(var.cloudwatch_usd_per_month)
   }
 }
 

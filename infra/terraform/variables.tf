@@ -121,6 +121,17 @@ variable "mode" {
   }
 }
 
+variable "cloudwatch_usd_per_month" {
+  description = "What reading CloudWatch's consumed units may cost a month in USD; 0 reads nothing, and demand is not corrected for what spans do not tell of."
+  type        = number
+  default     = 10
+
+  validation {
+    condition     = var.cloudwatch_usd_per_month >= 0 && var.cloudwatch_usd_per_month <= 100000
+    error_message = "cloudwatch_usd_per_month must be 0 to 100000."
+  }
+}
+
 variable "log_level" {
   description = "Least severe events to log."
   type        = string

@@ -1,10 +1,22 @@
 """AWS clients behind the core's ports."""
 
+from capacity_pilot.adapters.aws.cloudwatch import OPERATION, CloudWatchReader, open_cloudwatch
 from capacity_pilot.adapters.aws.dynamodb import DynamoDbGateway, open_gateway
 from capacity_pilot.adapters.aws.request import SENDABLE_PARAMETERS
 from capacity_pilot.adapters.aws.shadow import ShadowGateway
 
 OPERATIONS = frozenset(SENDABLE_PARAMETERS)
-"""Every AWS operation the process calls; its IAM role needs these and no other."""
+"""Every operation of DynamoDB the process calls."""
 
-__all__ = ["OPERATIONS", "DynamoDbGateway", "ShadowGateway", "open_gateway"]
+PERMISSIONS = frozenset(f"dynamodb:{name}" for name in OPERATIONS) | {f"cloudwatch:{OPERATION}"}
+"""What the process's IAM role needs, and no more."""
+
+__all__ = [
+    "OPERATIONS",
+    "PERMISSIONS",
+    "CloudWatchReader",
+    "DynamoDbGateway",
+    "ShadowGateway",
+    "open_cloudwatch",
+    "open_gateway",
+]

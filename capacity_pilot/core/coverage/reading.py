@@ -145,7 +145,7 @@ class Readings:
             return NO_NEWS
         answers, self._answers = self._answers, []
         placed = [
-            (slot, a.minute, a.units, np.nan if a.throttle_events is None else a.throttle_events)
+            (slot, a.minute, _or_nan(a.units), _or_nan(a.throttle_events))
             for a in answers
             if (slot := fleet.slot(a.target.resource, a.target.dimension)) is not None
         ]
@@ -153,6 +153,10 @@ class Readings:
         return ConsumedMinutes(
             slots.astype(np.int64), minutes.astype(np.int64), consumed, throttle_events
         )
+
+
+def _or_nan(value: float | None) -> float:
+    return np.nan if value is None else value
 
 
 def _save_up(state: ReadingState, usd_per_month: float, now: float) -> float:

@@ -14,7 +14,10 @@ _MINUTES_BACK = 5
 
 
 class CloudWatch:
-    """Answers from the world's meter, but for what the scenario keeps from being published."""
+    """Answers from the world's meter, but for what the scenario keeps from being published.
+
+    DynamoDB publishes no zeros: nothing is known of a minute without requests.
+    """
 
     def __init__(self, world: World, *, scenario: Scenario, began_at: float) -> None:
         self._world = world
@@ -24,7 +27,7 @@ class CloudWatch:
     def read_minutes(
         self, queries: Sequence[ConsumptionQuery], now: float
     ) -> tuple[ConsumedMinute, ...]:
-        """What is out at ``now``. DynamoDB sends nothing of a minute without requests."""
+        """What is out at ``now``."""
         if not queries:
             return ()
         slots = [self._world.slot(query.target) for query in queries]
@@ -37,8 +40,8 @@ class CloudWatch:
                 ConsumedMinute(
                     target=query.target,
                     minute=minute,
-                    units=units,
-                    throttle_events=refused if query.with_throttles else None,
+                    units=units or None,
+                    throttle_events=(refused or None) if query.with_throttles else None,
                 )
                 for query, units, refused in zip(queries, consumed, events, strict=True)
                 if units or refused

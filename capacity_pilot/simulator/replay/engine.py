@@ -210,7 +210,6 @@ class Replay:
             gateway=WorldGateway(self._world, clock=self._clock, obstruct=self._obstruct),
             clock=self._clock,
             cloudwatch=self._open_cloudwatch(),
-            began_at=self._settings.start_at,
         )
 
     def _open_cloudwatch(self) -> CloudWatch | None:

@@ -46,7 +46,6 @@ class PilotPlayer:
         gateway: WorldGateway,
         clock: Clock,
         cloudwatch: CloudWatch | None,
-        began_at: float,
     ) -> None:
         self.changes: dict[str, list[Change]] = {table: [] for table in tables}
         self._tables = tuple(tables)
@@ -57,7 +56,6 @@ class PilotPlayer:
         self._clock = clock
         self._began_at = clock.now()
         self._cloudwatch = cloudwatch
-        self._began_at = began_at
         self.restart()
 
     def restart(self) -> None:

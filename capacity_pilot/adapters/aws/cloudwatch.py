@@ -1,0 +1,187 @@
+"""What CloudWatch counted of tables and indexes, minute by minute, through GetMetricData."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from aiobotocore.config import AioConfig
+from aiobotocore.session import AioSession, get_session
+
+from capacity_pilot import __version__
+from capacity_pilot.adapters.aws.refusals import CALL_ERRORS, translate_read
+from capacity_pilot.core.errors import GatewayError
+from capacity_pilot.core.model import (
+    ConsumedMinute,
+    ConsumptionQuery,
+    Dimension,
+    Resource,
+    ScalableTarget,
+)
+from capacity_pilot.core.ports import Clock
+
+QUERIES_PER_CALL: Final = 500
+"""GetMetricData takes no more, and answers at most 100,800 points (API reference)."""
+
+OPERATION: Final = "GetMetricData"
+
+_MINUTE_S: Final = 60
+_ATTEMPTS: Final = 3
+_CONNECT_TIMEOUT_S: Final = 2.0
+_READ_TIMEOUT_S: Final = 10.0
+_UNITS: Final = {
+    Dimension.READ: "ConsumedReadCapacityUnits",
+    Dimension.WRITE: "ConsumedWriteCapacityUnits",
+}
+_THROTTLES: Final = {
+    Dimension.READ: "ReadThrottleEvents",
+    Dimension.WRITE: "WriteThrottleEvents",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Metric:
+    """One metric of one target; CloudWatch is paid by how many of these are asked for."""
+
+    target: ScalableTarget
+    name: str
+
+    def query(self, identifier: str) -> dict[str, object]:
+        return {
+            "Id": identifier,
+            "MetricStat": {
+                "Metric": {
+                    "Namespace": "AWS/DynamoDB",
+                    "MetricName": self.name,
+                    "Dimensions": _dimensions(self.target.resource),
+                },
+                "Period": _MINUTE_S,
+                "Stat": "Sum",
+            },
+        }
+
+
+Sums = dict[_Metric, dict[int, float]]
+"""By metric and Unix minute."""
+
+
+class CloudWatchReader:
+    """Consumed minutes through one CloudWatch client; see ``ConsumptionSource`` for the port.
+
+    ``metrics_asked`` counts what AWS charges for.
+    """
+
+    def __init__(self, client: Any, *, clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
+        self.metrics_asked = 0
+
+    async def read_minutes(
+        self, queries: Sequence[ConsumptionQuery], *, since: int, until: int
+    ) -> tuple[ConsumedMinute, ...]:
+        """Ask for all queries, 500 metrics to a call; what a call left out stays unknown.
+
+        Raises ``GatewayError`` when CloudWatch cannot be asked, refuses, or answers nothing.
+        """
+        metrics = list(_metrics_of(queries))
+        sums: Sums = {}
+        for first in range(0, len(metrics), QUERIES_PER_CALL):
+            part = metrics[first : first + QUERIES_PER_CALL]
+            self.metrics_asked += len(part)
+            sums |= await self._call(part, since=since, until=until)
+        return tuple(_minutes_of(queries, sums))
+
+    async def _call(self, metrics: Sequence[_Metric], *, since: int, until: int) -> Sums:
+        by_identifier = {f"m{number}": metric for number, metric in enumerate(metrics)}
+        pages = self._client.get_paginator("get_metric_data").paginate(
+            MetricDataQueries=[metric.query(i) for i, metric in by_identifier.items()],
+            StartTime=datetime.fromtimestamp(since * _MINUTE_S, UTC),
+            EndTime=datetime.fromtimestamp(until * _MINUTE_S, UTC),
+            ScanBy="TimestampAscending",
+        )
+        sums: Sums = {}
+        failures: list[str] = []
+        try:
+            async for page in pages:
+                for result in page.get("MetricDataResults", ()):
+                    metric = by_identifier.get(result.get("Id", ""))
+                    if metric is None:
+                        continue
+                    # PartialData is true as far as it goes; the rest comes with the next page.
+                    if result.get("StatusCode") in ("InternalError", "Forbidden"):
+                        failures.append(f"{metric.name} of {metric.target}: {_text(result)}")
+                    else:
+                        sums.setdefault(metric, {}).update(_points(result))
+        except CALL_ERRORS as error:
+            raise translate_read(error, now=self._clock.now()) from error
+        if failures and not sums:
+            raise GatewayError(f"GetMetricData answered {len(failures)} errors: {failures[0]}")
+        return sums
+
+
+@asynccontextmanager
+async def open_cloudwatch(
+    *,
+    region: str,
+    clock: Clock,
+    endpoint_url: str | None = None,
+    session: AioSession | None = None,
+) -> AsyncIterator[CloudWatchReader]:
+    """Open a reader of the Region's CloudWatch, or of ``endpoint_url``.
+
+    botocore tries again a call that was throttled or not answered, with growing pauses; nothing
+    it asks changes anything. Who still fails is asked again in some minutes.
+    """
+    session = session or get_session()
+    config = AioConfig(
+        connect_timeout=_CONNECT_TIMEOUT_S,
+        read_timeout=_READ_TIMEOUT_S,
+        retries={"total_max_attempts": _ATTEMPTS, "mode": "standard"},
+        user_agent_extra=f"capacity-pilot/{__version__}",
+    )
+    async with session.create_client(
+        "cloudwatch", region_name=region, endpoint_url=endpoint_url, config=config
+    ) as client:
+        yield CloudWatchReader(client, clock=clock)
+
+
+def _metrics_of(queries: Iterable[ConsumptionQuery]) -> Iterator[_Metric]:
+    for query in queries:
+        yield _Metric(query.target, _UNITS[query.target.dimension])
+        if query.with_throttles:
+            yield _Metric(query.target, _THROTTLES[query.target.dimension])
+
+
+def _minutes_of(queries: Iterable[ConsumptionQuery], sums: Sums) -> Iterator[ConsumedMinute]:
+    for query in queries:
+        target = query.target
+        units = sums.get(_Metric(target, _UNITS[target.dimension]), {})
+        throttles = sums.get(_Metric(target, _THROTTLES[target.dimension]), {})
+        for minute in sorted(units.keys() | throttles.keys()):
+            yield ConsumedMinute(
+                target=target,
+                minute=minute,
+                units=units.get(minute),
+                throttle_events=throttles.get(minute),
+            )
+
+
+def _points(result: Mapping[str, Any]) -> Iterator[tuple[int, float]]:
+    for at, value in zip(result.get("Timestamps", ()), result.get("Values", ()), strict=True):
+        yield int(at.timestamp()) // _MINUTE_S, float(value)
+
+
+def _dimensions(resource: Resource) -> list[dict[str, str]]:
+    """A table's own metrics leave its indexes out: each is a resource with both dimensions."""
+    named = [{"Name": "TableName", "Value": resource.table}]
+    if resource.index:
+        named.append({"Name": "GlobalSecondaryIndexName", "Value": resource.index})
+    return named
+
+
+def _text(result: Mapping[str, Any]) -> str:
+    messages = [m.get("Value", "") for m in result.get("Messages", ())]
+    return "; ".join([str(result.get("StatusCode")), *filter(None, messages)])
