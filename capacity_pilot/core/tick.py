@@ -199,7 +199,7 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         is_surging=ahead.is_surging,
         is_aftermath=ahead.is_aftermath,
         is_changeable=capacity.is_changeable,
-        last_refused=np.fmax(demand.last_refused, coverage.throttles_told_at),
+        last_refused=demand.last_refused,
         decreases_today=capacity.decreases_today,
         last_decrease_at=capacity.last_decrease_at,
         described_at=capacity.described_at,

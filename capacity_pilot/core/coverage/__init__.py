@@ -35,6 +35,7 @@ FRESH_S = 600.0
 NEWS_S = 600.0
 """How long a change of coverage is news: meanwhile there is no scale-in."""
 
+_THROTTLES_S = 300.0
 _LEAST_RATIO = 0.005
 _MOST_ERROR = 0.2
 _MOST_SPREAD = 0.3
@@ -188,8 +189,8 @@ def _move_factor(factor: Floats, found: Comparison) -> Floats:
     ratio, error = np.maximum(found.ratio, 1e-9), found.error
     is_excess = (found.compared >= _CONSISTENT_MINUTES) & (ratio - 2 * error > 1)
     wanted = np.where(is_excess, 1 / ratio, 1 / np.clip(ratio - error, 1 / _MOST_FACTOR, 1.0))
-    wanted = np.maximum(wanted, _LEAST_FACTOR)
     sure = np.maximum(_LEAST_MOVE, 2 * error / ratio)
+    wanted = np.where(np.abs(np.log(ratio)) <= sure, 1.0, np.maximum(wanted, _LEAST_FACTOR))
     enough = np.where(wanted > factor, found.compared >= 2, found.compared >= LEAST_MINUTES)
     moves = (np.abs(np.log(wanted / factor)) > sure) & enough
     return np.where(moves, wanted, factor)
@@ -221,10 +222,12 @@ def _doubt(state: CoverageState, now: float) -> Reasons:
     is_known &= state.error <= _MOST_ERROR * state.ratio
     is_low = state.is_unseen | (state.ratio < _LEAST_RATIO) | (state.spread > _MOST_SPREAD)
     has_changed = now - state.changed_at < NEWS_S
+    is_throttled = now - state.throttles_told_at < _THROTTLES_S
     doubts: Reasons = (
         ~is_known * Reason.COVERAGE_UNKNOWN.value
         | is_low * Reason.LOW_COVERAGE.value
         | has_changed * Reason.COVERAGE_CHANGED.value
+        | is_throttled * Reason.THROTTLING.value
     )
     return doubts
 
