@@ -16,6 +16,7 @@ from typing import Any
 
 from aiobotocore.session import AioSession
 
+from capacity_pilot.adapters.agenda import RunningAgenda
 from capacity_pilot.adapters.aws import ShadowGateway, open_gateway
 from capacity_pilot.adapters.otlp.estimate import Estimator
 from capacity_pilot.adapters.otlp.harvest import Harvest
@@ -34,6 +35,7 @@ from capacity_pilot.core.model import (
 from capacity_pilot.core.pilot import Pilot
 from capacity_pilot.core.policy import PolicySet
 from capacity_pilot.core.ports import CapacityGateway
+from capacity_pilot.daemon.announcement_desk import AnnouncementDesk
 from capacity_pilot.daemon.control_loop import ControlLoop
 from capacity_pilot.simulator.physics.apply_times import ApplyTimes
 from capacity_pilot.simulator.physics.clock import ManualClock
@@ -135,6 +137,7 @@ class Stage:
     intake: Intake
     item_sizes: Estimator
     spawned: set[asyncio.Task[None]]
+    desk: AnnouncementDesk
     demand: Demand = field(default_factory=dict)
     is_telling: bool = True
 
@@ -216,12 +219,14 @@ async def set_stage(
             spawned.add(task)
             task.add_done_callback(spawned.discard)
 
+        agenda = RunningAgenda(policy_set or policies())
         loop = ControlLoop(
             Pilot(
                 policy_set or policies(),
                 limits=AccountLimits(),
                 apply_time_s=APPLY_TIME_S,
                 now=clock.now(),
+                agenda=agenda,
             ),
             gateway=witness,
             intake=intake,
@@ -239,4 +244,5 @@ async def set_stage(
             intake=intake,
             item_sizes=item_sizes,
             spawned=spawned,
+            desk=AnnouncementDesk(agenda, pilot=loop.pilot, clock=clock),
         )

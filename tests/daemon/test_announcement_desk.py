@@ -1,0 +1,251 @@
+"""Announcements over the daemon's API: from the POST to capacity in force, in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import aiohttp
+import pytest
+from aiobotocore.session import AioSession
+from structlog.testing import capture_logs
+
+from capacity_pilot.cli import main
+from capacity_pilot.core.model import Dimension
+from capacity_pilot.web.announcements import announcement_routes
+from capacity_pilot.web.health import serve_health
+from tests.daemon.stage import BY_DAY, FEED, Stage, set_stage, table
+
+WRITE = Dimension.WRITE
+PUSH = {"name": "push", "policy": "feeds", "lasts": "2m", "audience": 1000}
+
+
+@pytest.fixture
+async def stage(aws_session: AioSession) -> AsyncIterator[Stage]:
+    """The table ``feed`` with an index, 100 units each way."""
+    async with set_stage(aws_session, table("feed", "by-day")) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def serve(stage: Stage) -> AsyncIterator[str]:
+    async with serve_health(
+        host="127.0.0.1",
+        port=0,
+        find_fault=lambda: None,
+        report_status=stage.desk.report,
+        routes=announcement_routes(stage.desk),
+    ) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+def moment(stage: Stage, in_s: float) -> str:
+    return (datetime.fromtimestamp(stage.now, UTC) + timedelta(seconds=in_s)).isoformat()
+
+
+async def ask(
+    method: str, url: str, body: object = None, **options: Any
+) -> tuple[int, Mapping[str, Any]]:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.request(method, url, json=body, **options) as response,
+    ):
+        return response.status, await response.json()
+
+
+async def test_what_is_announced_is_in_force_in_time_and_goes_again(stage: Stage) -> None:
+    stage.demand = {(FEED, WRITE): 50.0}
+    with capture_logs() as events:
+        async with serve(stage) as url:
+            await stage.pass_seconds(60)
+            body = PUSH | {"at": moment(stage, 120), "write": {"at_least": 900}}
+            status, told = await ask("POST", f"{url}/announcements", body)
+            assert (status, told["state"], told["tables_now"]) == (201, "coming", ["feed"])
+            await stage.pass_seconds(60)
+            assert stage.provisioned(FEED) == stage.provisioned(BY_DAY) == (100, 100)
+            await stage.pass_seconds(60)
+            assert stage.provisioned(FEED) == stage.provisioned(BY_DAY) == (100, 900)
+
+            _, report = await ask("GET", f"{url}/status")
+            assert [a["state"] for a in report["announcements"]] == ["on"]
+            await stage.pass_seconds(130)
+            _, report = await ask("GET", f"{url}/status")
+            assert report["announcements"] == []
+            gains = {gain["target"]: gain for gain in report["gains"]}
+            assert gains["feed:write"]["learned_from"] == 1
+            assert gains["feed:write"]["per"] == "recipient"
+    await stage.until(lambda: stage.provisioned(FEED)[1] < 100, within=1200)
+    named = [event["event"] for event in events if event["event"] in ("announced", "decision")]
+    assert named[:2] == ["announced", "decision"]
+    (decision, *_) = [event for event in events if event["event"] == "decision"]
+    assert {"rising_demand", "announced", "first_time"} <= set(decision["reasons"])
+    assert decision["targets"][1]["foreseen"] == 900
+
+
+async def test_a_second_announcement_takes_the_firsts_place_and_can_be_called_off(
+    stage: Stage,
+) -> None:
+    async with serve(stage) as url:
+        place = f"{url}/announcements"
+        body = PUSH | {"at": moment(stage, 120)}
+        status, first = await ask("POST", place, body)
+        again, second = await ask("POST", place, body | {"audience": 5000})
+        assert (status, again) == (201, 200)
+        assert first["id"] == second["id"]
+        _, listed = await ask("GET", place)
+        assert [a["audience"] for a in listed["announcements"]] == [5000]
+
+        status, cancelled = await ask("DELETE", f"{place}/{first['id']}")
+        assert (status, cancelled["audience"]) == (200, 5000)
+        assert (await ask("GET", place))[1] == {"announcements": []}
+        status, told = await ask("DELETE", f"{place}/{first['id']}")
+        assert status == 404
+        assert told["errors"] == [f"no announcement has the id '{first['id']}'"]
+
+
+BAD = {
+    "no tables": ({"policy": None}, "for which tables? name either policy or tables"),
+    "no policy": ({"policy": "fed"}, "policy: none is named 'fed'; there is feeds"),
+    "nothing comes": ({"audience": None}, "what comes? name audience, read, write or indexes"),
+    "no zone": (
+        {"at": "2026-10-09T13:00"},
+        "at: Input should have timezone info (got '2026-10-09T13:00')",
+    ),
+    "over": ({"at": "2026-10-09T11:00Z"}, "at: 2026-10-09T11:00:00+00:00 is over by now"),
+    "nobody": (
+        {"audience": 0},
+        "audience: Input should be greater than or equal to 1 (got '0')",
+    ),
+    "no length": (
+        {"lasts": "2 days"},
+        "lasts: '2 days' is not a duration such as 90s, 10m or 2h (got '2 days')",
+    ),
+    "no load": (
+        {"write": {}},
+        "write: says no load: name at_least, multiplier or per_recipient",
+    ),
+    "misspelt": (
+        {"write": {"atleast": 3}},
+        "write.atleast: Extra inputs are not permitted (got '3')",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), BAD.values(), ids=BAD.keys())
+async def test_what_cannot_be_announced_is_told_why(
+    stage: Stage, change: dict[str, object], message: str
+) -> None:
+    async with serve(stage) as url:
+        body = PUSH | {"at": "2026-10-09T13:00Z"} | change
+        status, told = await ask("POST", f"{url}/announcements", body)
+        assert (status, told["errors"][0]) == (400, message)
+        assert (await ask("GET", f"{url}/announcements"))[1] == {"announcements": []}
+
+
+async def test_what_is_no_announcement_at_all_is_refused(stage: Stage) -> None:
+    async with serve(stage) as url:
+        place = f"{url}/announcements"
+        json = {"Content-Type": "application/json"}
+        status, told = await ask("POST", place, data=b'{"name": ', headers=json)
+        assert status == 400
+        assert told["errors"][0].startswith("Invalid JSON")
+        status, told = await ask("POST", place, data=b" " * 70_000, headers=json)
+        assert status == 413
+        status, told = await ask("POST", place, data=b"name=push")
+        assert status == 415
+        assert told["errors"] == [
+            "Content-Type is 'application/octet-stream'; send application/json"
+        ]
+
+
+async def command(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *arguments: str,
+) -> tuple[int, str]:
+    """The command line's exit code and what it says; the daemon's log is not its own."""
+    monkeypatch.setattr(sys, "argv", ["capacity-pilot", "announce", *arguments])
+    code = 0
+    try:
+        with capture_logs():
+            await asyncio.to_thread(main)
+    except SystemExit as ended:
+        code = int(str(ended.code))
+    told = capsys.readouterr()
+    return code, told.out + told.err
+
+
+async def test_the_command_announces_lists_and_calls_off(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at = moment(stage, 3600)
+    async with serve(stage) as url:
+
+        async def run(*arguments: str) -> tuple[int, str]:
+            return await command(monkeypatch, capsys, "--url", url, *arguments)
+
+        assert await run("--list") == (0, "nothing is announced\n")
+        code, said = await run(
+            *("--name", "push", "--at", at, "--table", "feed*", "or[d]ers", "--audience", "200000"),
+            *("--write-at-least", "900", "--write-multiplier", "8x"),
+        )
+        assert code == 0
+        number = said.split()[1]
+        line = (
+            f"announced: {number} 'push' at 2026-10-09T13:00:00Z, coming, 200,000 recipients, "
+            "write at_least 900, write multiplier 8, for feed\n"
+        )
+        assert said == line
+        assert await run("--list") == (0, line)
+        assert await run("--cancel", number) == (0, line.replace("announced", "called off"))
+        assert await run("--cancel", number) == (
+            1,
+            f"capacity-pilot: refused: no announcement has the id '{number}'\n",
+        )
+        code, said = await run("--name", "push", "--at", at, "--policy", "fed", "--audience", "1")
+        assert (code, said) == (
+            1,
+            "capacity-pilot: refused: policy: none is named 'fed'; there is feeds\n",
+        )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ((), 2, "give --name and --at, or --list, or --cancel ID"),
+        (("--list", "--cancel", "1"), 2, "give --name and --at, or --list, or --cancel ID"),
+        (("--name", "push"), 2, "an announcement needs both --name and --at"),
+        (
+            ("--name", "push", "--at", "+10"),
+            1,
+            "at: '10' is not a duration such as 90s, 10m or 2h",
+        ),
+        (("--list", "--url", "nowhere"), 1, "nowhere/announcements is not where a daemon answers"),
+    ],
+)
+async def test_a_command_that_makes_no_sense_is_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    arguments: tuple[str, ...],
+    code: int,
+    message: str,
+) -> None:
+    ended, said = await command(monkeypatch, capsys, *arguments)
+    assert ended == code
+    assert said.startswith(f"capacity-pilot: {message}")
+    assert said.count("\n") == 1
+
+
+async def test_a_daemon_that_is_not_there_is_told(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with serve(stage) as url:
+        pass
+    code, said = await command(monkeypatch, capsys, "--list", "--url", url)
+    assert code == 1
+    assert said.startswith(f"capacity-pilot: {url}/announcements: no answer")
