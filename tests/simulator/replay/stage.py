@@ -87,12 +87,20 @@ def play(
     *workloads: Workload,
     rivals: str = "static-peak",
     faults: Sequence[Mapping[str, object]] = (),
+    announcements: Sequence[Mapping[str, object]] = (),
     retries: str = "none",
     settings: ReplaySettings | None = None,
     under: PolicySet | None = None,
 ) -> Played:
     settings = settings or ReplaySettings()
-    scenario = Scenario.model_validate({"version": 1, "retries": retries, "faults": list(faults)})
+    scenario = Scenario.model_validate(
+        {
+            "version": 1,
+            "retries": retries,
+            "faults": list(faults),
+            "announcements": list(announcements),
+        }
+    )
     return Played(
         Replay(
             workloads,
