@@ -48,6 +48,10 @@ class Simulate(BaseModel):
     refused_updates  UpdateTable is answered with code and message, for every strategy
     slow_applies     changes asked for then take factor times as long
     restart          the daemon is away, and remembers nothing afterwards
+
+    It may also have announcements, a list of {name: push, at: 2h, lasts: 20m, audience: 200000},
+    or with write: {at_least: 900}, tables: [feed], ahead: 10m (how long before they are made).
+    Time starts on Monday, 2026-01-05 00:00 UTC, for the policy's events as well.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
