@@ -24,8 +24,8 @@ from capacity_pilot.core.forecast.upstream import (
     NO_SIGNALS,
     SignalArrivals,
     UpstreamState,
-    buy_at_once,
     foresee,
+    size_announced,
 )
 from capacity_pilot.core.guards import Situation, guard, recommend
 from capacity_pilot.core.policy import PolicyArrays
@@ -156,7 +156,7 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         apply_time_s=inputs.apply_time_s,
         now=now,
     )
-    signalled, upstream = foresee(
+    signalled, announced = foresee(
         state.upstream,
         inputs.signals,
         demand,
@@ -164,8 +164,15 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         ahead_s=ahead_s,
         now=now,
     )
-    ahead = replace(ahead, high=np.fmax(ahead.high, upstream))
     burst = reckon_burst(state.burst, demand, capacity.provisioned, settled=forecasting.settled)
+    upstream = size_announced(
+        announced,
+        provisioned=capacity.provisioned,
+        trusted_units=burst.units * policy.burst_reliance,
+        in_force_s=ahead_s,
+        now=now,
+    )
+    ahead = replace(ahead, high=np.fmax(ahead.high, upstream))
     sizing = size_capacity(
         ahead,
         provisioned=capacity.provisioned,
@@ -174,8 +181,7 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         apply_time_s=inputs.apply_time_s,
         unsettled_s=max(now - forecasting.settled, 0.0),
     )
-    at_once = buy_at_once(upstream, capacity.provisioned)
-    sizing = replace(sizing, least=np.fmax(sizing.least, at_once))
+    sizing = replace(sizing, least=np.fmax(sizing.least, upstream))
     sizing = size_together(
         sizing, ahead, provisioned=capacity.provisioned, table_of=inputs.table_of
     )
@@ -214,7 +220,7 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         action=np.subtract(
             draft.units > capacity.provisioned, draft.units < capacity.provisioned, dtype=np.int8
         ),
-        reasons=draft.reasons | (upstream >= ahead.high) * Reason.UPSTREAM.value,
+        reasons=draft.reasons | (upstream > capacity.provisioned) * Reason.UPSTREAM.value,
         provisioned=capacity.provisioned,
         demand=ahead.level,
         expected=ahead.expected,
@@ -225,7 +231,7 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         seconds_to_throttle=sizing.seconds_to_throttle,
         foreseen=np.broadcast_to(inputs.schedule.foreseen, draft.units.shape),
         coverage=coverage.coverage,
-        upstream=upstream,
+        upstream=announced.peak,
     )
     after = PilotState(demand, forecasting, burst, stabilization, coverage, signalled, quantiles)
     return after, decisions

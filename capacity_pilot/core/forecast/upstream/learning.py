@@ -8,7 +8,7 @@ import numpy as np
 
 from capacity_pilot.core.demand import DemandState
 from capacity_pilot.core.fleet import Floats, Ints
-from capacity_pilot.core.forecast.upstream.ladder import climb
+from capacity_pilot.core.forecast.upstream.bursts import note_burst
 from capacity_pilot.core.forecast.upstream.pairs import (
     Pairs,
     begin_episode,
@@ -41,7 +41,7 @@ _CALM_ROWS = 60
 _LEAST_ROWS = 10
 _SMOOTH_ROWS = 5
 _LOOKBACK_S = 5
-_LEAST_LEAD_S = 3
+_LEAST_LEAD_S = 5
 _RISE_SIGMAS = 4.0
 _LEAST_RISE = 0.15
 _LEAST_NOISE = 0.02
@@ -82,11 +82,11 @@ def learn_second(
 def _watch(state: UpstreamState, second: int, *, is_alive: bool) -> UpstreamState:
     before = state.signals
     signals = watch_signals(before, second, is_alive=is_alive)
-    ladder = state.ladder
+    bursts = state.bursts
     for signal in np.flatnonzero(~np.isnan(before.onset) & np.isnan(signals.onset)).tolist():
         onset, moved = int(before.onset[signal, 0]), int(before.moved[signal, 0])
-        ladder = climb(ladder, signal, before.excess(np.array([signal]), onset, moved)[:, 0])
-    return replace(state, signals=signals, ladder=ladder)
+        bursts = note_burst(bursts, signal, before.excess(np.array([signal]), onset, moved)[:, 0])
+    return replace(state, signals=signals, bursts=bursts)
 
 
 def _score(state: UpstreamState, active: Ints, demand: DemandState, second: int) -> UpstreamState:

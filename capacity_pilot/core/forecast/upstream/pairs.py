@@ -24,7 +24,7 @@ _CONFIRMS = 0.5
 _ENOUGH_SIGMAS = 20.0
 _FIRST_DOUBT = 0.3
 _DOUBT_RATE = 0.3
-_DOUBT_BOUNDS = (0.1, 1.0)
+_DOUBT_BOUNDS = (0.05, 1.0)
 
 
 class Pairs(NamedTuple):
@@ -45,7 +45,7 @@ class PairState:
     in units: ``missed`` is what came without being usual, ``erred`` what of it the response had
     got wrong; ``missed_now`` and ``erred_now`` are this episode's. ``said`` and ``came`` are the
     most that was foreseen in this episode and the most that came, units/s above calm; ``doubt`` is
-    the usual relative error between the two.
+    by what part of what was said more usually comes.
     """
 
     weights: Floats
@@ -152,8 +152,9 @@ def end_episode(state: PairState, pairs: Pairs, weights: Floats) -> PairState:
     erred = np.where(had_said, _MEMORY * state.erred[pairs] + state.erred_now[pairs], 0.0)
     lessons = state.lessons[pairs] + known
     said, came, doubt = state.said[pairs], state.came[pairs], state.doubt[pairs]
-    ratio = np.divide(came, said, out=np.ones_like(said), where=said > 0)
-    learned = np.sqrt(doubt**2 + _DOUBT_RATE * ((ratio - 1) ** 2 - doubt**2)).clip(*_DOUBT_BOUNDS)
+    # More than was said is what hurts; less is no reason to say more the next time.
+    short = np.maximum(np.divide(came, said, out=np.ones_like(said), where=said > 0) - 1.0, 0.0)
+    learned = np.sqrt(doubt**2 + _DOUBT_RATE * (short**2 - doubt**2)).clip(*_DOUBT_BOUNDS)
     useless = known & ((gain_of(weights) <= 0) | ((lessons > 3) & (erred > missed)))
     return state.having(
         pairs,

@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 import numpy as np
 
 from capacity_pilot.core.fleet import Ints
-from capacity_pilot.core.forecast.upstream.ladder import LadderState
+from capacity_pilot.core.forecast.upstream.bursts import BurstsState
 from capacity_pilot.core.forecast.upstream.pairs import PairState, release_places
 from capacity_pilot.core.forecast.upstream.response import MomentState
 from capacity_pilot.core.forecast.upstream.signals import SignalArrivals, SignalState
 
-State = TypeVar("State", SignalState, LadderState, MomentState)
+State = TypeVar("State", SignalState, BurstsState, MomentState)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class UpstreamState:
     """
 
     signals: SignalState
-    ladder: LadderState
+    bursts: BurstsState
     moments: MomentState
     pairs: PairState
 
@@ -32,7 +32,7 @@ class UpstreamState:
     def empty(cls, size: int, now: float) -> UpstreamState:
         return cls(
             signals=SignalState.empty(now),
-            ladder=LadderState.empty(),
+            bursts=BurstsState.empty(),
             moments=MomentState.empty(),
             pairs=PairState.empty(size),
         )
@@ -46,7 +46,7 @@ def make_room(state: UpstreamState, arrivals: SignalArrivals) -> UpstreamState:
         return state
     return UpstreamState(
         signals=_renew(state.signals, SignalState.empty(0.0, max(grown, 1)), grown, renewed),
-        ladder=_renew(state.ladder, LadderState.empty(max(grown, 1)), grown, renewed),
+        bursts=_renew(state.bursts, BurstsState.empty(max(grown, 1)), grown, renewed),
         moments=_renew(state.moments, MomentState.empty(max(grown, 1)), grown, renewed),
         pairs=release_places(state.pairs, renewed),
     )
