@@ -51,7 +51,7 @@ variable "vpc_id" {
 }
 
 variable "subnet_ids" {
-  description = "Subnets the task may run in; they must reach the DynamoDB and CloudWatch Logs endpoints."
+  description = "Subnets the task may run in; they must reach the endpoints of DynamoDB, CloudWatch and CloudWatch Logs."
   type        = list(string)
 
   validation {

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
 from functools import cache
-from typing import Any
 
 import pytest
 from aiobotocore.session import AioSession, get_session
 from aiohttp import web
-from aiohttp.test_utils import BaseTestServer, TestServer, unused_port
+from aiohttp.test_utils import unused_port
 
 from capacity_pilot.adapters.aws import OPERATIONS, DynamoDbGateway, open_gateway
 from capacity_pilot.adapters.aws.refusals import RefusedError
@@ -26,68 +22,16 @@ from capacity_pilot.core.model import (
     Plan,
     Resource,
 )
-
-NOW = 1_791_505_800.0
-Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-@dataclass
-class HandClock:
-    """A clock that moves when told to."""
-
-    at: float = NOW
-
-    def now(self) -> float:
-        return self.at
-
-
-@dataclass
-class ScriptedAws:
-    """Answers each operation with the next thing in its queue, the last one for ever after."""
-
-    answers: dict[str, deque[Answer]] = field(default_factory=dict)
-    calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    user_agents: set[str] = field(default_factory=set)
-    url: str = ""
-    server: BaseTestServer | None = None
-
-    async def stop_listening(self) -> None:
-        assert self.server is not None
-        assert self.server.runner is not None
-        for site in list(self.server.runner.sites):
-            await site.stop()
-
-    def script(self, operation: str, *answers: Answer) -> None:
-        self.answers[operation] = deque(answers)
-
-    def sent(self, operation: str) -> list[dict[str, Any]]:
-        return [parameters for name, parameters in self.calls if name == operation]
-
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        operation = request.headers["X-Amz-Target"].rpartition(".")[2]
-        self.calls.append((operation, json.loads(await request.read())))
-        self.user_agents.add(request.headers["User-Agent"])
-        queue = self.answers[operation]
-        answer = queue.popleft() if len(queue) > 1 else queue[0]
-        return await answer(request)
-
-
-def reply(body: Mapping[str, object], *, status: int = 200) -> Answer:
-    async def answer(_: web.Request) -> web.StreamResponse:
-        return web.json_response(body, status=status, content_type="application/x-amz-json-1.0")
-
-    return answer
-
-
-def refuse(code: str, text: str, *, status: int = 400) -> Answer:
-    namespace = "com.amazonaws.dynamodb.v20120810#"
-    return reply({"__type": namespace + code, "message": text}, status=status)
-
-
-def hang_up(request: web.Request) -> Awaitable[web.StreamResponse]:
-    assert request.transport is not None
-    request.transport.abort()
-    return asyncio.sleep(0, web.Response())
+from tests.adapters.aws.scripted_aws import (
+    NOW,
+    Answer,
+    HandClock,
+    ScriptedAws,
+    hang_up,
+    refuse,
+    reply,
+    serve_scripted,
+)
 
 
 def table(**members: object) -> Answer:
@@ -144,11 +88,7 @@ async def aws() -> AsyncIterator[ScriptedAws]:
     scripted = ScriptedAws()
     scripted.script("DescribeTable", table())
     scripted.script("UpdateTable", ACCEPTED)
-    app = web.Application()
-    app.router.add_post("/", scripted.handle)
-    async with TestServer(app) as server:
-        scripted.server = server
-        scripted.url = str(server.make_url("/"))
+    async with serve_scripted(scripted):
         yield scripted
 
 
