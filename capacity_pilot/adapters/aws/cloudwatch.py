@@ -29,7 +29,7 @@ QUERIES_PER_CALL: Final = 500
 OPERATION: Final = "GetMetricData"
 
 _MINUTE_S: Final = 60
-_ATTEMPTS: Final = 3
+_ATTEMPTS: Final = 2
 _CONNECT_TIMEOUT_S: Final = 2.0
 _READ_TIMEOUT_S: Final = 10.0
 _UNITS: Final = {
