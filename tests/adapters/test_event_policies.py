@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from capacity_pilot.adapters.policy_source import load_policies, parse_policies
 from capacity_pilot.core.errors import PolicyError
 from capacity_pilot.core.events.declared import Load
-from capacity_pilot.core.model import Direction, Resource
+from capacity_pilot.core.model import Direction
 
 EXAMPLES = Path(__file__).parents[2] / "policies"
 
@@ -51,8 +51,8 @@ def test_a_good_file_means_what_it_says() -> None:
     notice, launch = policy.events
     assert (notice.lead, notice.lasts, notice.holidays) == (180.0, 1200.0, "skip")
     assert notice.write == Load(at_least=3000, multiplier=8.0)
-    assert notice.of(Resource("prod-feed-1", "by-day")).write == Load(at_least=900)
-    assert notice.of(Resource("prod-feed-1", "other")).write == notice.write
+    assert notice.of("by-day").write == Load(at_least=900)
+    assert notice.of("other").write == notice.write
     assert launch.at == datetime(2026, 1, 5, 8, tzinfo=timezone(timedelta(hours=9)))
     assert (launch.lead, launch.lasts, launch.audience) == (None, 1800.0, 200_000)
     yearly, dated = policy.freeze

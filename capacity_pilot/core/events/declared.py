@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, BeforeValidator, Field, model_validator
 
-from capacity_pilot.core.model import Direction, Resource
+from capacity_pilot.core.model import Direction
 from capacity_pilot.core.quantities import Duration, Moment, Multiplier, Strict, parse_duration
 
 _DAY_S = 86_400
@@ -60,11 +60,13 @@ class Expected(Loads):
     audience: Audience | None = None
     indexes: dict[str, Loads] = Field(default_factory=dict)
 
-    def of(self, resource: Resource) -> Loads:
-        """An index takes the first pattern that fits, dimension by dimension, else the table's."""
-        if resource.index:
+    def of(self, index: str) -> Loads:
+        """The loads of a table (``""``) or an index, which takes those of the first pattern that
+        fits, dimension by dimension, else the table's.
+        """
+        if index:
             for pattern, named in self.indexes.items():
-                if fnmatchcase(resource.index, pattern):
+                if fnmatchcase(index, pattern):
                     return Loads(read=named.read or self.read, write=named.write or self.write)
         return self
 

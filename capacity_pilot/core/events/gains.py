@@ -56,6 +56,11 @@ class Estimate:
     high: Floats
     learned_from: Ints
 
+    @classmethod
+    def unknown(cls, size: int) -> Estimate:
+        nothing = np.full((SPANS, size), np.nan)
+        return cls(nothing, nothing.copy(), np.zeros(size, dtype=np.int64))
+
 
 def learn_gains(gains: Gains, slots: Ints, observed: Floats) -> Gains:
     """Adds one occurrence's gains, (SPANS, k) of the ``slots`` (k,), where any were seen."""
@@ -80,20 +85,19 @@ def estimate_gains(gains: Gains, slots: Ints) -> Estimate:
     and as long as samples are few, mostly a guess of a fifth. A span nobody saw is taken to be as
     high as the highest.
     """
-    samples = np.full((_KEPT, SPANS, len(slots)), np.nan)
     _, here, there = np.intersect1d(slots, gains.slots, assume_unique=True, return_indices=True)
-    samples[:, :, here] = gains.samples[:, :, there]
+    samples = gains.samples[:, :, there]
     count = (~np.isnan(samples)).sum(axis=0)
     middle = _middle(samples, count)
     deviation = _NORMAL_MAD * _middle(np.abs(samples - middle), count)
     more = np.maximum(count - 1, 0)
     guess = _GUESS_WEIGHT * _GUESSED_SPREAD * np.abs(middle)
     spread = (guess + more * deviation) / (_GUESS_WEIGHT + more)
-    return Estimate(
-        expected=_fill(np.maximum(middle, 0.0)),
-        high=_fill(np.maximum(middle + _SIGMAS * spread, 0.0)),
-        learned_from=count.max(axis=0),
-    )
+    estimate = Estimate.unknown(len(slots))
+    estimate.expected[:, here] = _fill(np.maximum(middle, 0.0))
+    estimate.high[:, here] = _fill(np.maximum(middle + _SIGMAS * spread, 0.0))
+    estimate.learned_from[here] = count.max(axis=0)
+    return estimate
 
 
 def move_gains(gains: Gains, old: Fleet, new: Fleet) -> Gains:

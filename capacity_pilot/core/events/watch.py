@@ -20,6 +20,8 @@ from capacity_pilot.core.fleet import Bools, Fleet, Floats, Ints
 PolicyNumber = Callable[[str], int | None]
 """Which policy, by its position in the set, a table is under."""
 
+_Stated = tuple[float, float, float]
+
 
 @dataclass(frozen=True, slots=True)
 class Watch:
@@ -53,15 +55,9 @@ def begin_watch(
     occurrence: Occurrence, gains: Gains, *, fleet: Fleet, policy_number: PolicyNumber
 ) -> Watch:
     """A watch of the occurrence over the slots it concerns in this fleet."""
-    slots: list[int] = []
-    stated: list[tuple[float, float, float]] = []
-    for number, resource in enumerate(fleet.resources):
-        if occurrence.concerns(resource.table, policy_number(resource.table)):
-            loads = occurrence.expected.of(resource)
-            slots += (2 * number, 2 * number + 1)
-            stated += (_stated(loads.read), _stated(loads.write))
-    at_least, multiplier, per_recipient = np.array(stated).reshape(-1, 3).T
-    where = np.array(slots, dtype=np.int64)
+    resources, kinds, stated = _find_concerned(occurrence, fleet, policy_number)
+    where: Ints = (2 * resources[:, None] + np.arange(2)).ravel()
+    at_least, multiplier, per_recipient = stated[kinds].reshape(-1, 3).T
     unknown = np.full(len(where), np.nan)
     return Watch(
         occurrence=occurrence,
@@ -74,6 +70,36 @@ def begin_watch(
         base=unknown,
         rises=np.full((SPANS, len(where)), np.nan),
         is_alone=np.ones(len(where), dtype=np.bool_),
+    )
+
+
+def _find_concerned(
+    occurrence: Occurrence, fleet: Fleet, policy_number: PolicyNumber
+) -> tuple[Ints, Ints, Floats]:
+    """Numbers of the resources concerned, (r,), and which of the loads stated is whose, (r,).
+
+    The loads (k, 2, 3) are of reads and writes: at least, multiplier and per recipient.
+    """
+    is_concerned: dict[str, bool] = {}
+    kind_of: dict[str, int] = {}
+    stated: list[tuple[_Stated, _Stated]] = []
+    resources: list[int] = []
+    kinds: list[int] = []
+    for number, resource in enumerate(fleet.resources):
+        table, index = resource.table, resource.index
+        if table not in is_concerned:
+            is_concerned[table] = occurrence.concerns(table, policy_number(table))
+        if is_concerned[table]:
+            if index not in kind_of:
+                loads = occurrence.expected.of(index)
+                kind_of[index] = len(stated)
+                stated.append((_stated(loads.read), _stated(loads.write)))
+            resources.append(number)
+            kinds.append(kind_of[index])
+    return (
+        np.array(resources, dtype=np.int64),
+        np.array(kinds, dtype=np.int64),
+        np.array(stated).reshape(-1, 2, 3),
     )
 
 
@@ -135,13 +161,13 @@ def find_crowded(watches: Sequence[Watch], size: int) -> Bools:
 def _mean_before(demand: DemandState, second: int, slots: Ints) -> Floats:
     """Mean demand over what is kept of the seconds before ``second``, NaN where none is known."""
     rows = np.arange(max(demand.head - WINDOW_S + 1, 0), min(second, demand.head + 1)) % WINDOW_S
-    known = demand.known[rows][:, slots].sum(axis=0)
-    units = demand.units[rows][:, slots].sum(axis=0)
+    known = demand.known[rows].sum(axis=0)[slots]
+    units = demand.units[rows].sum(axis=0)[slots]
     means: Floats = np.divide(units, known, out=np.full(len(slots), np.nan), where=known > 0)
     return means
 
 
-def _stated(load: Load | None) -> tuple[float, float, float]:
+def _stated(load: Load | None) -> _Stated:
     """At least, multiplier and per recipient; NaN for what was not stated."""
     if load is None:
         return (np.nan, np.nan, np.nan)
