@@ -61,7 +61,7 @@ def render_coverage(fleet: Fleet, coverage: CoverageState, slot: int) -> dict[st
         "demand_multiplied_by": _number(coverage.factor[slot], digits=4),
         "changed_at": _number(coverage.changed_at[slot]),
         "before": _number(coverage.ratio_before[slot], digits=4),
-        "doubts": [] if not doubts else name_reasons(doubts),
+        "doubts": name_reasons(doubts) if doubts else (),
     }
 
 

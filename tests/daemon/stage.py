@@ -189,6 +189,7 @@ async def set_stage(
     policy_set: PolicySet | None = None,
     is_shadow: bool = False,
     initial_burst_seconds: float = 0.0,
+    cloudwatch_usd_per_month: float = 0.0,
 ) -> AsyncIterator[Stage]:
     """A loop that has discovered ``tables``; every change takes ``APPLY_TIME_S``."""
     clock = ManualClock(NOON)
@@ -227,6 +228,7 @@ async def set_stage(
                 apply_time_s=APPLY_TIME_S,
                 now=clock.now(),
                 agenda=agenda,
+                cloudwatch_usd_per_month=cloudwatch_usd_per_month,
             ),
             gateway=witness,
             intake=intake,
