@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from capacity_pilot.core.fleet import Floats
+from capacity_pilot.core.forecast.scores import HorizonScore
 
 LEAST_DAYS = 23 / 24
 
@@ -56,11 +57,12 @@ class Score:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
-    """What one strategy did on one workload."""
+    """What one strategy did on one workload. Only the pilot forecasts."""
 
     score: Score
     minutes: Minutes | None
     changes: tuple[Change, ...]
+    forecast: tuple[HorizonScore, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

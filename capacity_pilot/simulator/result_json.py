@@ -9,11 +9,21 @@
                  "strategies": {NAME: {throttled_units, throttled_ppm, unit_hours, usd,
                                        usd_by_hourly_maximum, utilization, increases, decreases,
                                        cost_vs_clairvoyant, seconds_throttled,
-                                       longest_throttle_s}}}],
+                                       longest_throttle_s, forecast}}}],
      "fleet": {"traces": N, "strategies": {NAME: {throttled_units, throttled_ppm,
                  worst_throttled_ppm, unit_hours, usd, usd_by_hourly_maximum,
                  cost_vs_clairvoyant, cost_vs_aws_auto_scaling_70}}},
      "fleet_of_days": {… the same over traces of a day or more …}}
+
+``forecast`` is the pilot's alone, ``null`` elsewhere: how its quantile forecasts did at three
+horizons, 10 s ("soon"), the table's apply time ("apply") and 5 min ("later") ahead::
+
+    {HORIZON: {ahead_s, windows, mean_demand, exceeded: {LEVEL: share}, pinball: {LEVEL: units},
+               led: {MEMBER: share}}}
+
+A window is 10 s of mean demand as telemetry told of it; ``exceeded`` is the share of windows above
+the forecast (about 0.01 for the level 0.99), ``pinball`` the mean loss in units/s, ``led`` how
+often each member's forecast it was.
 
 ``null`` is a figure that has no meaning there: on-demand's unit-hours, or a cost against a
 strategy that was not asked for. Keys are only ever added within a version.
@@ -22,12 +32,13 @@ strategy that was not asked for. Keys are only ever added within a version.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from capacity_pilot.core.errors import InputError
+from capacity_pilot.core.forecast.scores import HorizonScore
 from capacity_pilot.simulator.result import LEAST_DAYS, FleetScore, ReplayResult, TraceResult
 
 VERSION = 1
@@ -68,8 +79,25 @@ def _render_trace(trace: TraceResult) -> dict[str, Any]:
         "least": trace.least,
         "most": trace.most,
         "clairvoyant_bound_unit_hours": trace.clairvoyant_bound,
-        "strategies": {name: asdict(course.score) for name, course in trace.courses.items()},
+        "strategies": {
+            name: asdict(course.score) | {"forecast": _render_forecast(course.forecast)}
+            for name, course in trace.courses.items()
+        },
     }
+
+
+def _render_forecast(scores: Sequence[HorizonScore]) -> dict[str, Any] | None:
+    return {
+        score.horizon: {
+            "ahead_s": score.ahead_s,
+            "windows": score.windows,
+            "mean_demand": score.demand,
+            "exceeded": {str(level): share for level, share in score.exceeded.items()},
+            "pinball": {str(level): loss for level, loss in score.pinball.items()},
+            "led": dict(score.led),
+        }
+        for score in scores
+    } or None
 
 
 def _render_fleet(fleet: Mapping[str, FleetScore], traces: int) -> dict[str, Any]:

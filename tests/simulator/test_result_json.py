@@ -45,7 +45,9 @@ STRATEGY = {
     "cost_vs_clairvoyant",
     "seconds_throttled",
     "longest_throttle_s",
+    "forecast",
 }
+HORIZON = {"ahead_s", "windows", "mean_demand", "exceeded", "pinball", "led"}
 FLEET_STRATEGY = {
     "throttled_units",
     "throttled_ppm",
@@ -84,7 +86,11 @@ def test_exactly_the_documented_keys_are_there(tmp_path: Path) -> None:
 def test_the_docstring_names_every_key() -> None:
     assert result_json.__doc__ is not None
     words = set(re.findall(r"\w+", result_json.__doc__))
-    assert words >= TRACE | STRATEGY | FLEET_STRATEGY | {"version", "settings", "fleet_of_days"}
+    assert words >= TRACE | STRATEGY | HORIZON | FLEET_STRATEGY | {
+        "version",
+        "settings",
+        "fleet_of_days",
+    }
 
 
 def test_strategies_are_called_as_they_were_asked_for(tmp_path: Path) -> None:
@@ -111,6 +117,7 @@ def test_null_is_what_has_no_meaning(tmp_path: Path) -> None:
         "unit_hours",
         "utilization",
         "cost_vs_clairvoyant",
+        "forecast",
     }
     assert {name for name, value in trace["strategies"]["pilot"].items() if value is None} == {
         "cost_vs_clairvoyant"
@@ -134,6 +141,16 @@ def test_figures_and_settings_are_given_as_they_are(tmp_path: Path) -> None:
         assert rendered["strategies"]["pilot"]["usd"] == score.usd
         assert rendered["strategies"]["pilot"]["increases"] == score.increases
     assert told["fleet"]["strategies"]["pilot"]["usd"] == result.fleet["pilot"].usd
+
+
+def test_forecasts_are_scored_by_horizon_and_level_for_the_pilot_alone(tmp_path: Path) -> None:
+    strategies = read(make_result(), tmp_path)["traces"][0]["strategies"]
+    assert {name for name, score in strategies.items() if score["forecast"]} == {"pilot"}
+    forecast = strategies["pilot"]["forecast"]
+    assert list(forecast) == ["soon", "apply", "later"]
+    assert all(score.keys() == HORIZON for score in forecast.values())
+    assert forecast["apply"]["exceeded"] == {"0.5": 0.5, "0.9": 0.1, "0.99": 0.0123, "0.999": 0.0}
+    assert forecast["apply"]["led"]["last"] == 0.75
 
 
 def test_a_fleet_says_of_how_many_traces_it_is(tmp_path: Path) -> None:

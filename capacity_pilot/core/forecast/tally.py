@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -33,6 +33,16 @@ class Tally:
             exceeded=np.zeros((levels, horizons, size)),
             pinball=np.zeros((levels, horizons, size)),
             led=np.zeros((members, horizons, size)),
+        )
+
+    def of(self, slot: int) -> Tally:
+        """One target's alone."""
+        return Tally(*(getattr(self, item.name)[..., slot : slot + 1] for item in fields(self)))
+
+    def __add__(self, other: Tally) -> Tally:
+        """Two stretches of time of the same targets."""
+        return Tally(
+            *(getattr(self, item.name) + getattr(other, item.name) for item in fields(self))
         )
 
 

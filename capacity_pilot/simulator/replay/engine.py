@@ -10,6 +10,7 @@ import numpy as np
 
 from capacity_pilot.core.errors import InputError
 from capacity_pilot.core.fleet import Floats
+from capacity_pilot.core.forecast.scores import HorizonScore
 from capacity_pilot.core.model import Dimension, Resource, ScalableTarget
 from capacity_pilot.simulator.physics.clock import ManualClock
 from capacity_pilot.simulator.physics.refusals import RefusedError
@@ -52,13 +53,15 @@ _TELL_EVERY_S = 3600
 @dataclass(frozen=True, slots=True)
 class Passage:
     """What a pass came to. Columns of the ledger's arrays and of ``account`` are in order of
-    ``columns``: (workload's name, strategy's name).
+    ``columns``: (workload's name, strategy's name). ``forecasts`` are the pilot's scores by
+    workload.
     """
 
     columns: tuple[tuple[str, str], ...]
     ledger: Ledger
     account: Account
     changes: Mapping[tuple[str, str], Sequence[Change]]
+    forecasts: Mapping[str, tuple[HorizonScore, ...]]
 
 
 class Replay:
@@ -139,7 +142,13 @@ class Replay:
             if (second + 1) % _TELL_EVERY_S == 0:
                 on_progress(_TELL_EVERY_S * len(self._workloads))
         on_progress(self._seconds % _TELL_EVERY_S * len(self._workloads))
-        return Passage(self._columns, ledger, ledger.close(), self._collect_changes())
+        return Passage(
+            self._columns,
+            ledger,
+            ledger.close(),
+            self._collect_changes(),
+            self._player.score_forecasts(),
+        )
 
     def _serve(self, second: int, asked: Floats) -> tuple[Floats, Floats]:
         fresh = self._demand[second][self._workload_of]

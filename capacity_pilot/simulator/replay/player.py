@@ -8,10 +8,13 @@ from math import inf
 from capacity_pilot.adapters.agenda import RunningAgenda
 from capacity_pilot.core.backoff import Backoffs
 from capacity_pilot.core.events.declared import Announcement
+from capacity_pilot.core.forecast.scores import HorizonScore, score_target
+from capacity_pilot.core.forecast.tally import Tally
 from capacity_pilot.core.model import (
     AccountLimits,
     Dimension,
     OutcomeKind,
+    Resource,
     Sample,
     SampleKey,
     SignalKey,
@@ -56,10 +59,15 @@ class PilotPlayer:
         self._clock = clock
         self._began_at = clock.now()
         self._cloudwatch = cloudwatch
-        self.restart()
+        self._tallies: dict[str, Tally] = {}
+        self._wake()
 
     def restart(self) -> None:
         """Forgets everything but what AWS tells."""
+        self._tallies = self._sum_tallies()
+        self._wake()
+
+    def _wake(self) -> None:
         self._agenda = RunningAgenda(self._policies)
         self._pilot = Pilot(
             self._policies,
@@ -107,6 +115,26 @@ class PilotPlayer:
                         reasons=plan.reasons,
                     )
                 )
+
+    def score_forecasts(self) -> dict[str, tuple[HorizonScore, ...]]:
+        """How the forecasts of each table's demand did, those from before restarts included."""
+        ahead_s = self._pilot.quantiles.current.ahead_s
+        scores: dict[str, tuple[HorizonScore, ...]] = dict.fromkeys(self._tables, ())
+        for table, tally in self._sum_tallies().items():
+            if (slot := self._slot(table)) is not None:
+                scores[table] = score_target(tally, ahead_s[:, slot])
+        return scores
+
+    def _sum_tallies(self) -> dict[str, Tally]:
+        sums = dict(self._tallies)
+        for table in self._tables:
+            if (slot := self._slot(table)) is not None:
+                since = self._pilot.quantiles.calibration.tally.of(slot)
+                sums[table] = sums[table] + since if table in sums else since
+        return sums
+
+    def _slot(self, table: str) -> int | None:
+        return self._pilot.fleet.slot(Resource(table), self._dimension)
 
     def _describe(self, now: float) -> None:
         is_due = now - self._read_at >= _DESCRIBE_S

@@ -16,6 +16,7 @@ from capacity_pilot.simulator.prices import (
     provisioned_usd,
     unit_hours_by_hourly_maximum,
 )
+from capacity_pilot.simulator.replay.cast import PILOT
 from capacity_pilot.simulator.replay.engine import Passage
 from capacity_pilot.simulator.replay.ledger import MINUTE_S
 from capacity_pilot.simulator.result import Change, Course, FleetScore, Minutes, Score, TraceResult
@@ -31,7 +32,8 @@ def score_passage(passage: Passage, column: int, *, dimension: Dimension) -> Cou
     """The course of one column of a replay; its cost against the clairvoyant is not known yet."""
     ledger, account = passage.ledger, passage.account
     consumed, throttled = float(account.consumed[column]), float(account.throttled[column])
-    changes = tuple(passage.changes[passage.columns[column]])
+    workload, strategy = passage.columns[column]
+    changes = tuple(passage.changes[workload, strategy])
     hours = float(ledger.unit_seconds[column]) / _HOUR_S
     peaks = ledger.provisioned_peak[:, column].astype(np.float64)
     by_maximum = unit_hours_by_hourly_maximum(peaks, step_s=MINUTE_S)
@@ -53,7 +55,8 @@ def score_passage(passage: Passage, column: int, *, dimension: Dimension) -> Cou
         throttled=ledger.throttled[:, column].astype(np.float64),
         burst=ledger.burst[:, column].astype(np.float64),
     )
-    return Course(score=score, minutes=minutes, changes=changes)
+    forecast = passage.forecasts[workload] if strategy == PILOT else ()
+    return Course(score=score, minutes=minutes, changes=changes, forecast=forecast)
 
 
 def score_plan(demand: Floats, units: Floats, *, dimension: Dimension) -> Course:

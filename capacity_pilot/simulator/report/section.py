@@ -12,6 +12,7 @@ from capacity_pilot.simulator.report.course_figure import (
     list_signals,
 )
 from capacity_pilot.simulator.report.figure import Figure
+from capacity_pilot.simulator.report.forecast_table import draw_forecast
 from capacity_pilot.simulator.report.frontier_figure import draw_frontier
 from capacity_pilot.simulator.report.markup import draw_line, draw_swatch, escape
 from capacity_pilot.simulator.report.strategies import (
@@ -28,7 +29,8 @@ from capacity_pilot.simulator.result import TraceResult
 
 def draw_section(trace: TraceResult, index: int) -> str:
     """The ``index``-th trace, at the anchor ``trace-INDEX``."""
-    decisions = trace.courses[PILOT].changes if PILOT in trace.courses else ()
+    pilot = trace.courses.get(PILOT)
+    decisions = pilot.changes if pilot else ()
     scores = {name: course.score for name, course in trace.courses.items()}
     frontier = draw_frontier(scores, of=trace.name)
     heading = f"trace-{index}"
@@ -43,6 +45,7 @@ def draw_section(trace: TraceResult, index: int) -> str:
         f"{draw_decisions_table(decisions)}"
         "<h3>Cost and throttling</h3>"
         f"{draw_chart(f'{heading}-frontier', frontier)}"
+        f"{draw_forecast(pilot.forecast if pilot else (), of=trace.name)}"
         '<p class="top"><a href="#top">Back to the top</a></p></section>'
     )
 

@@ -62,6 +62,16 @@ def say_share(value: float | None) -> str:
     return f"{100 * value:.0f} %"
 
 
+def say_percent(value: float | None) -> str:
+    """A fraction from 0 to 1, in percent to two digits where it is small."""
+    if value is None or not math.isfinite(value):
+        return ABSENT
+    percent = 100 * value
+    if percent == 0 or percent >= 10:
+        return f"{percent:.0f} %"
+    return "<0.01 %" if percent < 0.01 else f"{percent:.2g} %"
+
+
 def say_duration(seconds: float) -> str:
     """``12 s``, ``3 min 20 s``, ``5 h 10 min``."""
     whole = round(seconds)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from capacity_pilot.core.fleet import Floats
+from capacity_pilot.core.forecast.members import MEMBERS
+from capacity_pilot.core.forecast.quantiles import HORIZONS, LEVELS
+from capacity_pilot.core.forecast.scores import HorizonScore
 from capacity_pilot.simulator.result import (
     Change,
     Course,
@@ -133,6 +137,19 @@ def _make_course(name: str, demand: Floats, reasons: Sequence[str]) -> Course:
         # Neither is replayed, so neither has minutes.
         minutes=None if name in {"on-demand", "clairvoyant"} else minutes,
         changes=changes,
+        forecast=tuple(_score_forecast(h) for h in HORIZONS) if name == "pilot" else (),
+    )
+
+
+def _score_forecast(horizon: str) -> HorizonScore:
+    return HorizonScore(
+        horizon=horizon,
+        ahead_s={"soon": 10.0, "apply": 53.2, "later": 300.0}[horizon],
+        windows=8601,
+        demand=500.0,
+        exceeded=dict(zip(LEVELS, (0.5, 0.1, 0.0123, 0.0), strict=True)),
+        pinball=dict(zip(LEVELS, (20.0, 10.0, 2.5, 0.4), strict=True)),
+        led=dict(zip(MEMBERS, (0.75, 0.2, 0.05, 0.0, 0.0), strict=True)),
     )
 
 
@@ -191,7 +208,7 @@ def _relate(course: Course, floor: float | None) -> Course:
         return course
     figures = {name: getattr(score, name) for name in Score.__slots__}
     figures["cost_vs_clairvoyant"] = score.unit_hours / floor
-    return Course(score=Score(**figures), minutes=course.minutes, changes=course.changes)
+    return replace(course, score=Score(**figures))
 
 
 def _sum_up(traces: Sequence[TraceResult], name: str) -> FleetScore:

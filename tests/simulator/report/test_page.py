@@ -94,6 +94,19 @@ def test_the_browser_is_told_to_run_these_scripts_and_no_others(tmp_path: Path) 
     assert "unsafe" not in policy.split("script-src")[1].split(";")[0]
 
 
+def test_a_trace_tells_how_true_its_forecasts_were(tmp_path: Path) -> None:
+    words = " ".join(write(make_result(names=["feed"]), tmp_path).text)
+    for told in (
+        "The pilot's forecasts of feed",
+        "apply time, 53 s",
+        "1.2 %",
+        "last 75 %, level 20 %",
+    ):
+        assert told in words
+    without = make_result(names=["feed"], strategies=("aws-auto-scaling-70", "clairvoyant"))
+    assert "Forecast" not in " ".join(write(without, tmp_path).text)
+
+
 def test_names_are_text_wherever_they_come_from(tmp_path: Path) -> None:
     strategies = ("pilot", "aws-auto-scaling-70", HOSTILE + "-60", "clairvoyant")
     plain = make_result(

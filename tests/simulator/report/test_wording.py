@@ -13,6 +13,7 @@ from capacity_pilot.simulator.report.wording import (
     say_days,
     say_duration,
     say_moment,
+    say_percent,
     say_ppm,
     say_ratio,
     say_share,
@@ -20,7 +21,7 @@ from capacity_pilot.simulator.report.wording import (
 )
 
 
-@pytest.mark.parametrize("say", [say_count, say_ppm, say_usd, say_ratio, say_share])
+@pytest.mark.parametrize("say", [say_count, say_ppm, say_usd, say_ratio, say_share, say_percent])
 @pytest.mark.parametrize("value", [None, math.nan, math.inf])
 def test_what_is_absent_is_a_dash_and_never_zero(say, value) -> None:  # type: ignore[no-untyped-def]
     assert say(value) == ABSENT
@@ -70,3 +71,8 @@ def test_strategies_are_called_what_they_are() -> None:
     assert short_label_of("aws-auto-scaling-72.5") == "AWS at 72.5 %"
     assert label_of("static-percentile-99.9") == "static percentile 99.9"
     assert label_of("somebody-elses") == short_label_of("somebody-elses") == "somebody-elses"
+
+
+def test_small_shares_keep_two_digits() -> None:
+    told = [say_percent(share) for share in (0.5, 0.0996, 0.0102, 0.0009, 0.00001, 0.0)]
+    assert told == ["50 %", "10 %", "1 %", "0.09 %", "<0.01 %", "0 %"]
