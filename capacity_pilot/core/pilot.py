@@ -100,6 +100,8 @@ class Pilot:
         self._apply_time_s = self._apply_times.high_s()
         self._policy = spread_policies(policies, self._fleet, limits)
         self._capacity = Capacity.unknown(0)
+        self._is_capacity_given = False  # a tick keeps what it was given: written to as a copy
+        self._covered: dict[str, bool] = {}
         self._is_fleet_stale = False
         self._readings = Readings(cloudwatch_usd_per_month, now)
         self._reasons = np.zeros(0, dtype=np.int64)
@@ -125,11 +127,19 @@ class Pilot:
 
     def covers(self, table: str) -> bool:
         """True if a policy applies to a table of this name."""
-        return self._policies.policy_for(table) is not None
+        covered = self._covered.get(table)
+        if covered is None:
+            covered = self._covered[table] = self._policies.policy_for(table) is not None
+        return covered
 
     def is_changing(self, table: str) -> bool:
         """True while a change of ours is requested and not yet seen in force."""
         return table in self._requested
+
+    @property
+    def changing(self) -> tuple[str, ...]:
+        """The tables of which ``is_changing`` is true."""
+        return tuple(self._requested)
 
     def observe(self, description: TableDescription) -> Applied | None:
         """Takes a table as it is now; says so if a change of ours came into force.
@@ -196,12 +206,29 @@ class Pilot:
         signals: Mapping[SignalKey, float] = _NO_SIGNALS,
     ) -> Step:
         """One tick over the whole fleet; ``signals`` are counts of upstream signals."""
+        self.fit(now)
+        arrivals, unmanaged = self._address(samples)
+        return self.decide(arrivals, now, signals=signals, unmanaged=unmanaged)
+
+    def fit(self, now: float) -> Fleet:
+        """The fleet as last described: whose slots ``decide`` is to be told by."""
         if self._is_fleet_stale:
             self._refit(now)
-        arrivals, unmanaged = self._address(samples)
+        return self._fleet
+
+    def decide(
+        self,
+        arrivals: Arrivals,
+        now: float,
+        *,
+        signals: Mapping[SignalKey, float] = _NO_SIGNALS,
+        unmanaged: int = 0,
+    ) -> Step:
+        """One tick by slots of the fleet that ``fit`` returned, without any names."""
+        self._is_capacity_given = True
         inputs = Inputs(
             arrivals=arrivals,
-            capacity=self._capacity.copy(),
+            capacity=self._capacity,
             policy=self._policy,
             apply_time_s=self._apply_time_s,
             table_of=self._table_of,
@@ -275,7 +302,7 @@ class Pilot:
         self._apply_times = carry_over(self._apply_times, fresh=expecting, old=old, new=new)
         self._apply_time_s = self._apply_times.high_s()
         self._policy = spread_policies(self._policies, new, self._limits)
-        self._capacity = Capacity.unknown(size)
+        self._capacity, self._is_capacity_given = Capacity.unknown(size), False
         self._readings.refit(old=old, new=new, now=now)
         self.lookout.refit(new)
         self._fleet, self._table_of = new, new.table_of
@@ -296,6 +323,8 @@ class Pilot:
             and table not in self._in_flight
             and table not in self._requested
         )
+        if self._is_capacity_given:
+            self._capacity, self._is_capacity_given = self._capacity.copy(), False
         capacity = self._capacity
         for r in description.resources:
             slot = self._fleet.slot(r.resource, Dimension.READ)

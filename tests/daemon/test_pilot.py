@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import pytest
 
+from capacity_pilot.core.demand import Arrivals
 from capacity_pilot.core.model import (
     AccountLimits,
     BillingMode,
@@ -235,3 +237,26 @@ def test_what_a_local_index_serves_is_the_tables_and_writes_to_one_unknown_are_n
     demand = pilot._state.demand.units.sum(axis=0)
     slots = [pilot.fleet.slot(r, Dimension.READ) for r in (FEED, BY_DAY)]
     assert [demand[slot] for slot in slots if slot is not None] == [30.0, 5.0]
+
+
+def test_told_by_slot_or_by_name_a_pilot_decides_the_same() -> None:
+    by_name, by_slot = make_pilot(describe(FEED)), make_pilot(describe(FEED))
+    slot = by_slot.fit(NOON).slot(FEED, Dimension.WRITE)
+    assert slot is not None
+    for now in range(int(NOON) + 1, int(NOON) + 60):
+        units = 3.0 * (now - NOON)
+        named = by_name.step(told(now, {FEED: units}), now)
+        arrivals = Arrivals(
+            np.array([slot]), np.array([now - 1]), np.array([units]), np.array([0.0])
+        )
+        slotted = by_slot.decide(arrivals, now)
+        np.testing.assert_array_equal(named.decisions.units, slotted.decisions.units)
+        assert named.plans == slotted.plans
+
+
+def test_what_a_tick_was_told_of_capacity_stays_as_it_was() -> None:
+    pilot = make_pilot(describe(FEED))
+    before = pilot.step({}, NOON + 1).decisions
+    pilot.observe(describe(FEED, at=NOON + 2, write=700))
+    after = pilot.step({}, NOON + 3).decisions
+    assert (before.provisioned[1], after.provisioned[1]) == (100, 700)

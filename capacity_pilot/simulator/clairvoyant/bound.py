@@ -25,7 +25,6 @@ from capacity_pilot.simulator.clairvoyant.bucket_steps import (
     into_next_octave,
     take_cheaper,
 )
-from capacity_pilot.simulator.clairvoyant.compiled import compiled
 from capacity_pilot.simulator.clairvoyant.grid import Grid
 from capacity_pilot.simulator.clairvoyant.ledger import (
     LABEL_BITS,
@@ -34,6 +33,7 @@ from capacity_pilot.simulator.clairvoyant.ledger import (
     new_ledger,
     relabel,
 )
+from capacity_pilot.simulator.compiled import compiled
 
 MOST_COST: Final = 1 << 36  # beyond, values could not be told from UNREACHABLE
 

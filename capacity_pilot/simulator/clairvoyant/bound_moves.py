@@ -12,10 +12,10 @@ from capacity_pilot.simulator.clairvoyant.bucket_steps import (
     pass_minute_or_keep,
     take_cheaper,
 )
-from capacity_pilot.simulator.clairvoyant.compiled import compiled
 from capacity_pilot.simulator.clairvoyant.grid import Grid
 from capacity_pilot.simulator.clairvoyant.ledger import LABEL_BITS
 from capacity_pilot.simulator.clairvoyant.minute_table import MinuteTable
+from capacity_pilot.simulator.compiled import compiled
 
 
 class Problem(NamedTuple):

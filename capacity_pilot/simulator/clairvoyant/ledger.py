@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from capacity_pilot.core.fleet import Ints
 from capacity_pilot.simulator.clairvoyant.bucket_steps import UNREACHABLE
-from capacity_pilot.simulator.clairvoyant.compiled import compiled
+from capacity_pilot.simulator.compiled import compiled
 
 LABEL_BITS: Final = 24
 

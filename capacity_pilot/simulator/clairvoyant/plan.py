@@ -18,9 +18,9 @@ from capacity_pilot.simulator.clairvoyant.bucket_steps import (
     into_next_octave,
     pass_minute,
 )
-from capacity_pilot.simulator.clairvoyant.compiled import compiled
 from capacity_pilot.simulator.clairvoyant.grid import Grid
 from capacity_pilot.simulator.clairvoyant.minute_table import MinuteTable
+from capacity_pilot.simulator.compiled import compiled
 
 
 class Task(NamedTuple):

@@ -21,6 +21,7 @@ from capacity_pilot.core.errors import InputError
 FloatArray = NDArray[np.float64]
 
 BURST_SECONDS: Final = 300.0
+PROVISIONED, ALLOWANCE, BURST, BURST_CAP = range(4)
 
 
 class BurstBuckets:
@@ -28,7 +29,8 @@ class BurstBuckets:
 
     Bulk: ``advance_to(second)`` then ``serve(demand)`` once per second, whose requests are
     taken as small enough to be split anywhere. Single: ``advance_to(second)`` then
-    ``admit(slot, units)`` per request, which is served whole or not at all.
+    ``admit(slot, units)`` per request, which is served whole or not at all. ``second`` is the
+    Unix second that has begun.
     """
 
     __slots__ = (
@@ -37,8 +39,9 @@ class BurstBuckets:
         "_burst",
         "_burst_cap",
         "_initial_burst_seconds",
+        "_levels",
         "_provisioned",
-        "_second",
+        "second",
     )
 
     def __init__(
@@ -57,17 +60,19 @@ class BurstBuckets:
             )
         self._availability = availability
         self._initial_burst_seconds = initial_burst_seconds
-        self._provisioned = np.zeros(0)
-        self._allowance = np.zeros(0)
-        self._burst = np.zeros(0)
-        self._burst_cap = np.zeros(0)
-        self._second: int | None = None
+        self._hold(np.zeros((4, 0)))
+        self.second: int | None = None
         for units in np.zeros(0) if provisioned is None else provisioned:
             self.add(float(units))
 
     @property
     def size(self) -> int:
         return self._provisioned.size
+
+    @property
+    def levels(self) -> FloatArray:
+        """Shape (4, n), rows as numbered in this module; not a copy, for ``bulk``."""
+        return self._levels
 
     @property
     def provisioned(self) -> FloatArray:
@@ -94,10 +99,9 @@ class BurstBuckets:
         slot = self.size
         _require_units(provisioned, f"provisioned units of slot {slot}")
         cap = self._availability * BURST_SECONDS * provisioned
-        self._provisioned = np.append(self._provisioned, provisioned)
-        self._allowance = np.append(self._allowance, provisioned)
-        self._burst_cap = np.append(self._burst_cap, cap)
-        self._burst = np.append(self._burst, min(self._initial_burst_seconds * provisioned, cap))
+        burst = min(self._initial_burst_seconds * provisioned, cap)
+        column = np.array([[provisioned], [provisioned], [burst], [cap]])
+        self._hold(np.append(self._levels, column, axis=1))
         return slot
 
     def restart(self, slot: int, provisioned: float) -> None:
@@ -117,10 +121,10 @@ class BurstBuckets:
 
     def advance_to(self, second: int) -> None:
         """Lets Unix ``second`` begin; a clock that stands or runs backwards changes nothing."""
-        if self._second is None:
-            self._second = second
+        if self.second is None:
+            self.second = second
             return
-        elapsed = second - self._second
+        elapsed = second - self.second
         if elapsed <= 0:
             return
         self._burst += self._allowance
@@ -128,7 +132,7 @@ class BurstBuckets:
             self._burst += self._provisioned * (elapsed - 1)
         np.minimum(self._burst, self._burst_cap, out=self._burst)
         self._allowance[:] = self._provisioned
-        self._second = second
+        self.second = second
 
     def serve(self, demand: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Spends this second's demand, units of shape (n,); returns (consumed, throttled)."""
@@ -161,6 +165,13 @@ class BurstBuckets:
         self._allowance[slot] = 0.0
         self._burst[slot] -= from_burst
         return True
+
+    def _hold(self, levels: FloatArray) -> None:
+        self._levels = levels
+        self._provisioned: FloatArray = levels[PROVISIONED]
+        self._allowance: FloatArray = levels[ALLOWANCE]
+        self._burst: FloatArray = levels[BURST]
+        self._burst_cap: FloatArray = levels[BURST_CAP]
 
 
 def _require_units(units: float, what: str) -> None:

@@ -92,8 +92,9 @@ class Meter:
             self._last_second_counts[:] = 0.0
         self._second_counts[:] = 0.0
         before, minute = self._second // MINUTE_SECONDS, second // MINUTE_SECONDS
-        for begun in range(max(before + 1, minute - _MINUTES_KEPT + 1), minute + 1):
-            self._minutes[begun % _MINUTES_KEPT] = 0.0
+        if minute > before:
+            for begun in range(max(before + 1, minute - _MINUTES_KEPT + 1), minute + 1):
+                self._minutes[begun % _MINUTES_KEPT] = 0.0
         self._second = second
 
     def record(

@@ -7,11 +7,11 @@ takes or refuses a call whole.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 
 from capacity_pilot.core.model import AccountLimits, Dimension, ResourceStatus
 from capacity_pilot.simulator.physics import refusals
-from capacity_pilot.simulator.physics.tables import ResourceState, TableState, Units
+from capacity_pilot.simulator.physics.tables import TableState, Units
 
 Changes = Mapping[str, Units]
 """Requested units by index name; the table itself is ``""``. Both dimensions, always."""
@@ -95,9 +95,9 @@ def check_account_maximum(
     *,
     limits: AccountLimits,
     region: str,
-    resources: Callable[[], Iterable[ResourceState]],
+    reserved: Units,
 ) -> None:
-    """Raises when an increase would take the account's sum over all resources past its limit."""
+    """Raises when an increase would take what the account's resources reserve past its limit."""
     for dimension, maximum in zip(
         Dimension, (limits.account_read, limits.account_write), strict=True
     ):
@@ -107,11 +107,10 @@ def check_account_maximum(
         )
         if added == 0:
             continue
-        reserved = sum(resource.reserved[dimension] for resource in resources())
-        if reserved + added > maximum:
+        if reserved[dimension] + added > maximum:
             raise refusals.above_account_maximum(
                 dimension,
-                reserved=reserved,
+                reserved=reserved[dimension],
                 maximum=maximum,
                 requested=sum(units[dimension] for units in changes.values()),
                 region=region,

@@ -1,18 +1,20 @@
 """The model of DynamoDB: tables, their capacity in time, and what is served of their demand.
 
-Clock-free: every method takes ``now``, Unix seconds, or follows an ``advance``. A replay drives
-it a second at a time::
+Clock-free: every method takes ``now``, Unix seconds, or follows an ``advance``. Whole seconds are
+served in bulk::
 
     world.advance(now)                        # what was requested earlier comes into force
     consumed, throttled = world.serve(demand)  # units per slot in this second
 
-and a server request by request, with ``advance`` before and ``admit`` for each.
+by a replay through ``bulk``, which does the same for many seconds between two changes. A server
+goes request by request, with ``advance`` before and ``admit`` for each.
 """
 
 from __future__ import annotations
 
 import heapq
 import itertools
+import math
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -73,8 +75,14 @@ class World:
         self._by_id: dict[str, TableState] = {}
         self._serial = itertools.count(1)
         self._free_slots: list[int] = []
+        self._reserved = Units(0, 0)  # of all resources
 
     # Time
+
+    @property
+    def next_change_at(self) -> float:
+        """When the next change takes force; infinite while none was requested."""
+        return self._due[0][0] if self._due else math.inf
 
     def advance(self, now: float) -> None:
         """Brings the world to ``now``: every change due until then takes force at its own time."""
@@ -95,9 +103,10 @@ class World:
         resource.status = ResourceStatus.ACTIVE
         if resource.pending is None:
             return
-        units = resource.pending.units
+        units, reserved = resource.pending.units, resource.reserved
         resource.pending = None
         resource.units = units
+        self._count_reserved(reserved, resource.reserved)
         resource.warm = Units(*map(max, resource.warm, units))
         for dimension in Dimension:
             self.buckets.provision(resource.slot(dimension), units[dimension])
@@ -149,6 +158,7 @@ class World:
                 warm=_ON_DEMAND_WARM if on_demand else units,
                 first_slot=self._take_slots(units),
             )
+            self._count_reserved(Units(0, 0), units)
             self._schedule(state, index, now + self.settings.apply_times.creation_seconds)
         self._tables[spec.name] = self._by_id[state.table_id] = state
         return state
@@ -159,6 +169,7 @@ class World:
         updates.check_settled(state, {})
         del self._tables[name], self._by_id[state.table_id]
         for resource in state.resources.values():
+            self._count_reserved(resource.reserved, Units(0, 0))
             resource.status = ResourceStatus.DELETING
             for dimension in Dimension:
                 self.buckets.provision(resource.slot(dimension), 0.0)
@@ -177,7 +188,7 @@ class World:
             changes,
             limits=self.settings.limits,
             region=self.settings.region,
-            resources=self._resources,
+            reserved=self._reserved,
         )
         updates.check_decreases(state, changes, now)
         self._check_flux()
@@ -199,8 +210,10 @@ class World:
             is_warm=units.read <= resource.warm.read and units.write <= resource.warm.write,
         )
         takes *= self._slowdown
+        reserved = resource.reserved
         resource.status = ResourceStatus.UPDATING
         resource.pending = PendingChange(units, now + takes)
+        self._count_reserved(reserved, resource.reserved)
         self._schedule(state, index, now + takes)
 
     def _schedule(self, state: TableState, index: str, at: float) -> None:
@@ -208,15 +221,18 @@ class World:
 
     def _check_flux(self) -> None:
         limit = self.settings.tables_in_flux
-        if sum(table.is_in_flux for table in self._tables.values()) >= limit:
+        # whatever is in flux is due at some time; what is due may belong to a table deleted since
+        if len({table_id for _, _, table_id, _ in self._due if table_id in self._by_id}) >= limit:
             raise refusals.limit_exceeded(
                 f"Subscriber limit exceeded: Only {limit} tables can be created, updated, or "
                 "deleted simultaneously"
             )
 
-    def _resources(self) -> Iterator[ResourceState]:
-        for table in self._tables.values():
-            yield from table.resources.values()
+    def _count_reserved(self, before: Units, after: Units) -> None:
+        self._reserved = Units(
+            self._reserved.read + after.read - before.read,
+            self._reserved.write + after.write - before.write,
+        )
 
     def _take_slots(self, units: Units) -> int:
         if self._free_slots:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from capacity_pilot.core.errors import InputError
-from capacity_pilot.core.fleet import Floats
+from capacity_pilot.core.fleet import Ints
 from capacity_pilot.core.forecast.scores import HorizonScore
 from capacity_pilot.core.model import Dimension, Resource, ScalableTarget
 from capacity_pilot.simulator.physics.clock import ManualClock
@@ -29,6 +29,7 @@ from capacity_pilot.simulator.replay.scenario import (
     Scenario,
     SlowApplies,
 )
+from capacity_pilot.simulator.replay.service import Service
 from capacity_pilot.simulator.replay.settings import ReplaySettings
 from capacity_pilot.simulator.replay.signal_feed import SignalFeed
 from capacity_pilot.simulator.replay.telemetry import Telemetry
@@ -83,17 +84,21 @@ class Replay:
         self._settings = settings
         self._scenario = scenario
         self._seconds = workloads[0].seconds
-        self._demand = np.stack([w.demand for w in workloads], axis=1)
-        self._requests = np.stack([w.requests for w in workloads], axis=1)
-        self._is_recorded = np.stack([w.is_recorded for w in workloads], axis=1)
         self._world = World(settings.world())
         self._clock = ManualClock(settings.start_at)
         played = [s for s in strategies if s.kind in REACTIVE | FIXED]
         self._strategies = (PILOT, *(s.name for s in played))
         self._columns = tuple((w.name, s) for s in self._strategies for w in workloads)
         self._create_tables({s.name: s for s in played})
-        self._active = self._find_slots()
-        self._workload_of = np.tile(np.arange(len(workloads)), len(self._strategies))
+        self._ledger = Ledger(seconds=self._seconds, slots=len(self._columns))
+        self._service = Service(
+            workloads,
+            world=self._world,
+            ledger=self._ledger,
+            slots=self._find_slots(),
+            retries=_make_retries(scenario, len(self._columns)),
+            began_at=settings.start_at,
+        )
         self._signals = SignalFeed(
             workloads, scenario, lag_s=settings.telemetry_lag_s, began_at=settings.start_at
         )
@@ -110,81 +115,60 @@ class Replay:
                 for w in workloads
             ],
         )
-        retries = scenario.retries
-        self._retries = None if retries == "none" else Retries(retries, len(self._columns))
 
     def run(self, on_progress: Progress = lambda _: None) -> Passage:
         """Second by second: changes take force, whoever decides decides, demand is served."""
-        ledger = Ledger(seconds=self._seconds, slots=len(self._columns))
         look_at = int(np.ceil(self._settings.cloudwatch_lag_s)) % 60
-        asked = np.zeros(self._world.buckets.size)
         for second in range(self._seconds):
             now = self._settings.start_at + second
-            self._meet_faults(second)
-            self._world.advance(now)
+            is_away = self._meet_faults(second)
+            is_changing, looks = self._world.next_change_at <= now, second % 60 == look_at
+            if is_changing or looks or second >= self._service.served + self._telemetry.usual_s:
+                self._serve_until(second)
+            if is_changing:
+                self._world.advance(now)
             arrived = self._telemetry.arrivals(second)
             signals = self._signals.arrivals(second)
-            if not any(self._scenario.of(Restart, second)):
+            if not is_away:
                 for announcement in self._announcements.get(second, ()):
                     self._player.announce(announcement)
                 self._player.tick(arrived, signals)
-            if second % 60 == look_at:
+            if looks:
                 self._onlookers.look(now)
                 self._player.read_cloudwatch()
-            consumed, throttled = self._serve(second, asked)
-            ledger.note(
-                provisioned=self._world.buckets.provisioned[self._active],
-                burst=self._world.buckets.burst[self._active],
-                consumed=consumed,
-                throttled=throttled,
-            )
+            self._signals.observe(second)
             self._clock.pass_seconds(1.0)
             if (second + 1) % _TELL_EVERY_S == 0:
                 on_progress(_TELL_EVERY_S * len(self._workloads))
+        self._serve_until(self._seconds)
         on_progress(self._seconds % _TELL_EVERY_S * len(self._workloads))
         return Passage(
             self._columns,
-            ledger,
-            ledger.close(),
+            self._ledger,
+            self._ledger.close(),
             self._collect_changes(),
             self._player.score_forecasts(),
         )
 
-    def _serve(self, second: int, asked: Floats) -> tuple[Floats, Floats]:
-        fresh = self._demand[second][self._workload_of]
-        due = None if self._retries is None else self._retries.take_due(second)
-        asked[self._active] = fresh if due is None else fresh + due.sum(axis=0)
-        served, refused = self._world.serve(asked)
-        consumed, throttled = served[self._active], refused[self._active]
-        own = slice(0, len(self._workloads))  # the pilot's tables come first
-        units, calls, lost = self._demand[second], self._requests[second], throttled[own]
-        if self._retries is not None and due is not None:
-            given_up = self._retries.come_back(second, fresh=fresh, due=due, throttled=throttled)
-            # A span ends when its call is served or given up.
-            calls_per_unit = np.divide(calls, units, out=np.ones_like(units), where=units > 0)
-            lost = given_up[own]
-            units = consumed[own] + lost
-            calls = units * calls_per_unit
-        self._telemetry.observe(
-            second,
-            units=units,
-            requests=calls,
-            refusals=throttled[own],
-            throttled=lost,
-            is_recorded=self._is_recorded[second],
-        )
-        self._signals.observe(second)
-        return consumed, throttled
+    def _serve_until(self, second: int) -> None:
+        """Serves what was not served yet of the seconds before: together, which costs least.
 
-    def _meet_faults(self, second: int) -> None:
+        That is soon enough before capacity changes, and before anybody hears of them.
+        """
+        for told in self._service.serve_until(second):
+            self._telemetry.observe(told)
+
+    def _meet_faults(self, second: int) -> bool:
+        """Returns whether the pilot is away."""
         if not self._scenario.faults:
-            return
+            return False
         factor = 1.0
         for slow in self._scenario.of(SlowApplies, second):
             factor *= slow.factor
         self._world.slow_down(factor)
         if any(f.at <= second < f.at + 1 for f in self._scenario.of(Restart, second)):
             self._player.restart()
+        return any(self._scenario.of(Restart, second))
 
     def _obstruct(self, _table: str, now: float) -> RefusedError | None:
         since_start_s = now - self._settings.start_at
@@ -203,7 +187,7 @@ class Replay:
             self._world.create_table(spec, self._settings.start_at)
         self._world.advance(self._settings.start_at)
 
-    def _find_slots(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    def _find_slots(self) -> Ints:
         targets = (
             ScalableTarget(Resource(table_of(*column)), self._settings.dimension)
             for column in self._columns
@@ -247,6 +231,11 @@ class Replay:
         rivals = {(s.workload, s.strategy): s.changes for s in self._onlookers.seats}
         nothing: dict[tuple[str, str], Sequence[Change]] = dict.fromkeys(self._columns, ())
         return nothing | own | rivals
+
+
+def _make_retries(scenario: Scenario, columns: int) -> Retries | None:
+    mode = scenario.retries
+    return None if mode == "none" else Retries(mode, columns)
 
 
 def _bounds(rule: Rule) -> Bounds:

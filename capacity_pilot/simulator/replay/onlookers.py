@@ -44,6 +44,8 @@ class Onlookers:
         began_at: float,
     ) -> None:
         self.seats = tuple(seats)
+        self._tables = [world.table(seat.table) for seat in seats]
+        self._slots = [state.table.slot(dimension) for state in self._tables]
         self._world = world
         self._dimension = dimension
         self._scenario = scenario
@@ -59,16 +61,13 @@ class Onlookers:
         self._shown_until = published.starts_at + 60
         ended = published.starts_at + 60 - self._began_at
         is_missing = any(self._scenario.of(CloudWatchGap, ended))
-        for seat in self.seats:
-            state = self._world.table(seat.table)
-            slot = state.table.slot(self._dimension)
-            minute = Minute(
-                starts_at=published.starts_at,
-                consumed=float(published.consumed[slot]),
-                throttle_events=float(published.throttle_events[slot]),
-            )
+        consumed = published.consumed[self._slots].tolist()
+        throttled = published.throttle_events[self._slots].tolist()
+        seats = zip(self.seats, self._tables, consumed, throttled, strict=True)
+        for seat, state, units, events in seats:
+            minute = Minute(starts_at=published.starts_at, consumed=units, throttle_events=events)
             # DynamoDB sends CloudWatch nothing of a minute without requests, not a zero.
-            is_silent = not minute.consumed and not minute.throttle_events
+            is_silent = not units and not events
             self._ask(seat, state, () if is_missing or is_silent else (minute,), now)
 
     def _ask(self, seat: Seat, state: TableState, news: Sequence[Minute], now: float) -> None:

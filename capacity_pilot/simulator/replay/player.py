@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import inf
 
+import numpy as np
+
 from capacity_pilot.adapters.agenda import RunningAgenda
 from capacity_pilot.core.backoff import Backoffs
+from capacity_pilot.core.demand import Arrivals
+from capacity_pilot.core.errors import InvariantError
 from capacity_pilot.core.events.declared import Announcement
+from capacity_pilot.core.fleet import Fleet, Floats, Ints
 from capacity_pilot.core.forecast.scores import HorizonScore, score_target
 from capacity_pilot.core.forecast.tally import Tally
 from capacity_pilot.core.model import (
@@ -15,8 +20,6 @@ from capacity_pilot.core.model import (
     Dimension,
     OutcomeKind,
     Resource,
-    Sample,
-    SampleKey,
     SignalKey,
 )
 from capacity_pilot.core.pilot import Pilot
@@ -34,6 +37,10 @@ _EXPECTED_APPLY_S = 30.0
 
 _MOST_SIGNALS = 1024
 """Every further column of as many files as are replayed side by side."""
+
+
+_Located = tuple[Ints, Ints, Floats, Floats, Floats]
+"""The arrays of ``Arrivals``."""
 
 
 class PilotPlayer:
@@ -57,8 +64,10 @@ class PilotPlayer:
         self._dimension = dimension
         self._gateway = gateway
         self._clock = clock
-        self._began_at = clock.now()
         self._cloudwatch = cloudwatch
+        self._began_at = clock.now()
+        self._fleet: Fleet | None = None
+        self._slots: Ints = np.zeros(0, dtype=np.int64)
         self._tallies: dict[str, Tally] = {}
         self._wake()
 
@@ -96,7 +105,8 @@ class PilotPlayer:
         """Takes in what arrived, decides, and carries plans out at once."""
         now = self._clock.now()
         self._describe(now)
-        step = self._pilot.step(self._name_samples(told), now, signals=signals)
+        arrivals = self._address(told, self._pilot.fit(now))
+        step = self._pilot.decide(arrivals, now, signals=signals)
         for plan in step.plans:
             if not self._backoffs.is_due(plan.table, plan.direction, now):
                 continue
@@ -140,31 +150,35 @@ class PilotPlayer:
         is_due = now - self._read_at >= _DESCRIBE_S
         if is_due:
             self._read_at = now
-        for table in self._tables:
-            if is_due or self._pilot.is_changing(table):
-                description = finish_now(self._gateway.describe(table))
-                if description is not None:
-                    self._pilot.observe(description)
+        for table in self._tables if is_due else self._pilot.changing:
+            description = finish_now(self._gateway.describe(table))
+            if description is not None:
+                self._pilot.observe(description)
 
-    def _name_samples(self, told: Sequence[Told]) -> dict[SampleKey, Sample]:
-        samples: dict[SampleKey, Sample] = {}
-        began_at = int(self._began_at)
-        for news in told:
-            second = began_at + news.second
-            columns = zip(
-                self._tables,
-                news.is_told.tolist(),
-                news.units.tolist(),
-                news.requests.tolist(),
-                news.refusals.tolist(),
-                news.throttled.tolist(),
-                strict=True,
-            )
-            for table, is_told, units, requests, refusals, throttled in columns:
-                if is_told:
-                    key = (table, "", int(self._dimension), second)
-                    sample = Sample(units, requests, throttled, refusals=refusals)
-                    if (earlier := samples.get(key)) is not None:
-                        sample.add(earlier)
-                    samples[key] = sample
-        return samples
+    def _address(self, told: Sequence[Told], fleet: Fleet) -> Arrivals:
+        """What was told by workload as arrivals by slot."""
+        if fleet is not self._fleet:
+            self._fleet, self._slots = fleet, self._find_slots(fleet)
+        if not told:
+            return Arrivals.none()
+        parts = [self._locate(news) for news in told]
+        if len(parts) == 1:
+            return Arrivals(*parts[0])
+        slots, seconds, units, refusals, throttled = map(np.concatenate, zip(*parts, strict=True))
+        return Arrivals(slots, seconds, units, refusals, throttled)
+
+    def _locate(self, news: Told) -> _Located:
+        _, units, _, refusals, throttled, is_told = news
+        slots = self._slots
+        if np.count_nonzero(is_told) < len(slots):
+            slots, units = slots[is_told], units[is_told]
+            refusals, throttled = refusals[is_told], throttled[is_told]
+        seconds = np.full(len(slots), int(self._began_at) + news.second, dtype=np.int64)
+        return slots, seconds, units, refusals, throttled
+
+    def _find_slots(self, fleet: Fleet) -> Ints:
+        found = [fleet.slot(Resource(table), self._dimension) for table in self._tables]
+        if None in found:
+            missing = self._tables[found.index(None)]
+            raise InvariantError(f"the pilot has no slot for {missing}, which it was made for")
+        return np.array(found, dtype=np.int64)

@@ -31,9 +31,10 @@ class SignalFeed:
 
     def observe(self, second: int) -> None:
         """The world's ``second`` is over."""
+        if not self._columns:
+            return
         scenario = self._scenario
-        is_lost = any(scenario.of(TelemetryGap, second)) or any(scenario.of(Restart, second))
-        if self._columns and not is_lost:
+        if not any(scenario.of(TelemetryGap, second)) and not any(scenario.of(Restart, second)):
             late = next(scenario.of(LateSpans, second), None)
             due = second + 1 + self._lag_s + (0.0 if late is None else late.by)
             self._underway.setdefault(int(np.ceil(due)), []).append(second)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,8 +18,7 @@ from capacity_pilot.simulator.replay.scenario import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(NamedTuple):
     """Demand of one second of all workloads (n,), as told: units, calls, refused units, and the
     part of ``units`` that was refused in the end.
 
@@ -37,6 +36,7 @@ class Told:
 class Telemetry:
     """Takes each second's truth and gives what of it arrives, late by the usual lag or more.
 
+    ``usual_s`` is whole seconds from a second's beginning until it may be told of.
     Seconds are counted from the replay's beginning. A workload's draws are its own: they do not
     hang on which others are replayed beside it.
     """
@@ -44,36 +44,33 @@ class Telemetry:
     def __init__(self, scenario: Scenario, *, lag_s: float, draws: list[np.random.Generator]):
         self._scenario = scenario
         self._lag_s = lag_s
+        self.usual_s = int(np.ceil(1 + lag_s))
         self._draws = draws
         self._underway: defaultdict[int, list[Told]] = defaultdict(list)
 
-    def observe(
-        self,
-        second: int,
-        *,
-        units: Floats,
-        requests: Floats,
-        refusals: Floats,
-        throttled: Floats,
-        is_recorded: Bools,
-    ) -> None:
-        """The world's ``second`` is over."""
-        scenario = self._scenario
-        is_lost = any(scenario.of(TelemetryGap, second)) or any(scenario.of(Restart, second))
-        is_told = is_recorded & (requests > 0)
-        if is_lost or not is_told.any():
+    def observe(self, told: Told) -> None:
+        """``told.second`` is over, and ``told`` is all there would be to tell of it."""
+        if not np.count_nonzero(told.is_told):
             return
-        told = Told(second, units, requests, refusals, throttled, is_told)
+        due = told.second + self.usual_s
+        if not self._scenario.faults:
+            self._underway[due].append(told)
+        else:
+            self._pass_on(told, due)
+
+    def _pass_on(self, told: Told, due: int) -> None:
+        scenario, second = self._scenario, told.second
+        if any(scenario.of(TelemetryGap, second)) or any(scenario.of(Restart, second)):
+            return
         for untraced in scenario.of(Untraced, second):
             told = self._keep(told, 1 - untraced.share, stands_for=1.0)
         for sampling in scenario.of(Sampling, second):
             told = self._keep(told, sampling.ratio, stands_for=1 / sampling.ratio)
-        due = int(np.ceil(second + 1 + self._lag_s))
         late = next(scenario.of(LateSpans, second), None)
-        if late is None:
+        slow = due if late is None else int(np.ceil(second + 1 + self._lag_s + late.by))
+        if late is None or slow == due:
             self._underway[due].append(told)
             return
-        slow = int(np.ceil(second + 1 + self._lag_s + late.by))
         self._underway[slow].append(_part(told, late.share))
         if late.share < 1:
             self._underway[due].append(_part(told, 1 - late.share))

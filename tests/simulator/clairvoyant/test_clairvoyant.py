@@ -68,7 +68,7 @@ def test_without_burst_a_spike_takes_one_minute_and_one_decrease() -> None:
 def test_a_missing_numba_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """As an import in a process that cannot find it."""
     monkeypatch.setitem(sys.modules, "numba", None)
-    specification = importlib.util.find_spec("capacity_pilot.simulator.clairvoyant.compiled")
+    specification = importlib.util.find_spec("capacity_pilot.simulator.compiled")
     assert specification is not None
     assert specification.loader is not None
     fresh = importlib.util.module_from_spec(specification)

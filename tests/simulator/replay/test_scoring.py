@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from capacity_pilot.core.model import Dimension
-from capacity_pilot.simulator.replay.ledger import Ledger
+from capacity_pilot.simulator.replay.ledger import Ledger, note_second
 from capacity_pilot.simulator.replay.scoring import (
     compare_costs,
     score_on_demand,
@@ -18,12 +18,8 @@ from tests.simulator.replay.stage import HOUR, constant, play, workload
 
 
 def note(ledger: Ledger, *, provisioned: float, consumed: float, throttled: float) -> None:
-    ledger.note(
-        provisioned=np.array([provisioned]),
-        burst=np.array([provisioned * 30]),
-        consumed=np.array([consumed]),
-        throttled=np.array([throttled]),
-    )
+    note_second(ledger.tally, 0, provisioned, provisioned * 30, consumed, throttled)
+    ledger.pass_seconds(1)
 
 
 def test_a_ledger_sums_minutes_and_finds_the_longest_throttle_across_them() -> None:

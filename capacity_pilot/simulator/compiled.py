@@ -28,8 +28,7 @@ def compiled(function: Callable[Parameters, Result]) -> Callable[Parameters, Res
     @wraps(function)
     def refuse(*_: Parameters.args, **__: Parameters.kwargs) -> Result:
         raise InputError(
-            "the clairvoyant needs numba, which is not installed: "
-            "pip install 'capacity-pilot[simulation]'"
+            "a replay needs numba, which is not installed: pip install 'capacity-pilot[simulation]'"
         )
 
     return refuse
