@@ -168,7 +168,7 @@ def await_trough(draft: Draft, at: Situation) -> Draft:
     would be saved meanwhile; not to wait costs the rest of the way down for the hour until there
     is another decrease.
     """
-    with np.errstate(invalid="ignore"):  # inf - inf, where nothing is known
+    with np.errstate(invalid="ignore", over="ignore"):  # inf - inf, where nothing is known
         wait_s = np.maximum(at.stabilization_s, _RELEARNING_S)
         forgone = (at.provisioned - draft.units) * wait_s
         is_early = (draft.units - np.maximum(at.resting, at.floor)) * HOURLY_S > forgone
