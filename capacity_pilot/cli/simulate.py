@@ -43,6 +43,7 @@ class Simulate(BaseModel):
 
     telemetry_gap    spans of that time never arrive
     sampling         only the share ratio of calls is traced
+    untraced         the share of calls is made by callers without tracing
     late_spans       the share of calls (default: all) is told of as much later as by says
     cloudwatch_gap   minutes ending then are never published
     refused_updates  UpdateTable is answered with code and message, for every strategy
