@@ -36,7 +36,7 @@ class DaemonSettings(BaseSettings):
     grpc_port: int = Field(default=4317, ge=0, le=65535, description="OTLP/gRPC; 0 picks one")
     http_port: int = Field(default=4318, ge=0, le=65535, description="OTLP/HTTP; 0 picks one")
     health_port: int = Field(
-        default=8080, ge=0, le=65535, description="/healthz and /status; 0 picks one"
+        default=8080, ge=0, le=65535, description="/healthz, /status and /metrics; 0 picks one"
     )
     max_request_mib: int = Field(
         default=16, ge=1, le=256, description="largest OTLP request, decompressed"

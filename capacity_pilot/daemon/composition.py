@@ -39,10 +39,12 @@ from capacity_pilot.core.ports import Agenda, CapacityGateway
 from capacity_pilot.daemon.announcement_desk import AnnouncementDesk
 from capacity_pilot.daemon.control_loop import ControlLoop
 from capacity_pilot.daemon.coverage_watch import CoverageWatch
+from capacity_pilot.daemon.forecast_report import measure_forecasts, report_forecasts
 from capacity_pilot.daemon.status import find_fault, report_status
 from capacity_pilot.settings import DaemonSettings
 from capacity_pilot.web.announcements import announcement_routes
 from capacity_pilot.web.health import serve_health
+from capacity_pilot.web.metrics import metrics_route
 
 _IN_FLIGHT_GRACE_S = 8.0
 
@@ -226,10 +228,14 @@ async def _open_listeners(
                 find_fault=lambda: find_fault(loop, tick_s=settings.tick_s, now=clock.now()),
                 report_status=lambda: (
                     report_status(loop, intake, receiver, mode=settings.mode, now=clock.now())
+                    | report_forecasts(loop.pilot)
                     | desk.report()
                     | ({} if watch is None else watch.report())
                 ),
-                routes=announcement_routes(desk),
+                routes=(
+                    *announcement_routes(desk),
+                    metrics_route(lambda: measure_forecasts(loop.pilot)),
+                ),
             )
         )
     except OSError as error:

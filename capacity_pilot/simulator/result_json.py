@@ -32,13 +32,13 @@ strategy that was not asked for. Keys are only ever added within a version.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from capacity_pilot.core.errors import InputError
-from capacity_pilot.core.forecast.scores import HorizonScore
+from capacity_pilot.core.forecast.scores import render_scores
 from capacity_pilot.simulator.result import LEAST_DAYS, FleetScore, ReplayResult, TraceResult
 
 VERSION = 1
@@ -80,24 +80,10 @@ def _render_trace(trace: TraceResult) -> dict[str, Any]:
         "most": trace.most,
         "clairvoyant_bound_unit_hours": trace.clairvoyant_bound,
         "strategies": {
-            name: asdict(course.score) | {"forecast": _render_forecast(course.forecast)}
+            name: asdict(course.score) | {"forecast": render_scores(course.forecast) or None}
             for name, course in trace.courses.items()
         },
     }
-
-
-def _render_forecast(scores: Sequence[HorizonScore]) -> dict[str, Any] | None:
-    return {
-        score.horizon: {
-            "ahead_s": score.ahead_s,
-            "windows": score.windows,
-            "mean_demand": score.demand,
-            "exceeded": {str(level): share for level, share in score.exceeded.items()},
-            "pinball": {str(level): loss for level, loss in score.pinball.items()},
-            "led": dict(score.led),
-        }
-        for score in scores
-    } or None
 
 
 def _render_fleet(fleet: Mapping[str, FleetScore], traces: int) -> dict[str, Any]:

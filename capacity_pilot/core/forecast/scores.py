@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -51,6 +51,21 @@ def score_target(tally: Tally, ahead_s: Floats) -> tuple[HorizonScore, ...]:
         for h, name in enumerate(HORIZONS)
         if (windows := tally.scored[h, 0]) > 0
     )
+
+
+def render_scores(scores: Iterable[HorizonScore]) -> dict[str, dict[str, object]]:
+    """By horizon, in JSON's own types."""
+    return {
+        score.horizon: {
+            "ahead_s": score.ahead_s,
+            "windows": score.windows,
+            "mean_demand": score.demand,
+            "exceeded": {str(level): share for level, share in score.exceeded.items()},
+            "pinball": {str(level): loss for level, loss in score.pinball.items()},
+            "led": dict(score.led),
+        }
+        for score in scores
+    }
 
 
 def _by_name(names: tuple[_Name, ...], values: Floats) -> dict[_Name, float]:
