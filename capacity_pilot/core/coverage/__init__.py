@@ -24,7 +24,7 @@ from capacity_pilot.core.coverage.minutes import (
     note_consumed,
     note_throttled,
 )
-from capacity_pilot.core.coverage.ratio import LEAST_MINUTES, Comparison, compare_minutes
+from capacity_pilot.core.coverage.ratio import AT_ONCE, LEAST_MINUTES, Comparison, compare_minutes
 from capacity_pilot.core.demand import Arrivals, DemandState
 from capacity_pilot.core.fleet import Bools, Floats, Ints
 from capacity_pilot.core.reasons import Reason, Reasons
@@ -121,7 +121,8 @@ def correct(state: CoverageState, arrivals: Arrivals) -> Arrivals:
     """What spans told, as all of demand: multiplied by each target's factor."""
     if not state.is_correcting:
         return arrivals
-    return replace(arrivals, units=arrivals.units * state.factor[arrivals.slots])
+    units = arrivals.units * state.factor[arrivals.slots]
+    return Arrivals(arrivals.slots, arrivals.seconds, units, arrivals.refusals, arrivals.throttled)
 
 
 def keep_minutes(
@@ -147,7 +148,7 @@ def _compare(
     told = state.minutes.told[rows][:, slots]
     consumed = state.minutes.consumed[rows][:, slots]
     since, has_changed = state.since[slots], np.zeros(len(slots), dtype=np.bool_)
-    for minute in _new_minutes(state, news):
+    for minute in _minutes_to_compare(state, news):
         found = compare_minutes(told, consumed, recent, since=since, until=minute)
         since, has_changed = found.since, has_changed | found.has_changed
     changed, before = slots[has_changed], state.ratio[slots][has_changed]
@@ -169,15 +170,17 @@ def _compare(
     )
 
 
-def _new_minutes(state: CoverageState, news: ConsumedMinutes) -> list[int]:
-    """The minutes up to which to compare, one after the other: those not compared before, or the
-    last one again where its sum may have been revised.
+def _minutes_to_compare(state: CoverageState, news: ConsumedMinutes) -> list[int]:
+    """Up to which minutes to compare, one after the other.
+
+    A few new ones are told apart from the rest at once. Of many, those in which coverage had
+    changed would pass for the rest.
     """
     last = state.minutes.closed + 1
-    began_at = news.minutes * MINUTE_S
-    is_new = (news.minutes <= last) & ~(began_at < state.newest_at[news.slots])
+    is_new = (news.minutes <= last) & ~(news.minutes * MINUTE_S < state.newest_at[news.slots])
     is_new &= news.minutes >= state.since[news.slots]
-    return [*(m for m in np.unique(news.minutes[is_new]).tolist() if m < last), last]
+    new = np.unique(news.minutes[is_new]).tolist()
+    return [*new[:-1], last] if len(new) > AT_ONCE else [last]
 
 
 def _move_factor(factor: Floats, found: Comparison) -> Floats:

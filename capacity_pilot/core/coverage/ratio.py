@@ -22,6 +22,9 @@ _DEVIATIONS = 4.0
 _LEAST_DEVIATION = 0.1
 _FALLS, _RISES = 2, 3  # a minute may still be growing: that looks as if coverage rose
 
+AT_ONCE = _RISES
+"""So many new minutes can be told apart from those before them at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -48,25 +51,25 @@ def compare_minutes(
 ) -> Comparison:
     """Compares units per minute, (k, m), NaN where not known, at ``minutes`` (k,), ascending.
 
-    Of each column only the minutes from ``since`` (m,) to ``until`` count. Told minute by minute,
-    a change is found where it began.
+    Of each column only the minutes from ``since`` (m,) to ``until`` count.
     """
     numbers = minutes[:, None]
     is_known = (told + consumed > 0) & (numbers >= since) & (numbers <= until)  # false for NaN
     s, c = np.where(is_known, told, 0.0), np.where(is_known, consumed, 0.0)
+    moments = np.stack((s, c, s * s, s * c, c * c))
     faded = is_known * _MEMORY ** (until - numbers)
     rank = is_known[::-1].cumsum(axis=0)[::-1]
     base = faded * (rank > _RISES)
     has_base = np.count_nonzero(base, axis=0) >= LEAST_MINUTES
     # A minute that did not fit when it was new must not widen what fits now.
-    base *= _deviations(s, c, base) == 0
-    off = np.where(is_known & has_base, _deviations(s, c, base), 0.0)
-    falls = ((rank <= _FALLS) & (off < 0)).sum(axis=0) == _FALLS
-    rises = ((rank <= _RISES) & (off > 0)).sum(axis=0) == _RISES
+    base *= _deviations(moments, base) == 0
+    off = np.where(is_known & has_base, _deviations(moments, base), 0.0)
+    falls = np.count_nonzero((rank <= _FALLS) & (off < 0), axis=0) == _FALLS
+    rises = np.count_nonzero((rank <= _RISES) & (off > 0), axis=0) == _RISES
     has_changed = falls | rises
     anew = is_known & (rank <= np.where(falls, _FALLS, _RISES))
     kept = faded * np.where(has_changed, anew, off == 0)
-    ratio, error, spread = _estimate(s, c, kept)
+    ratio, error, spread = _estimate(moments, kept)
     newest = np.where(is_known, numbers, -1).max(axis=0)
     return Comparison(
         ratio=ratio,
@@ -80,16 +83,17 @@ def compare_minutes(
     )
 
 
-def _deviations(s: Floats, c: Floats, weights: Floats) -> Floats:
+def _deviations(moments: Floats, weights: Floats) -> Floats:
     """+1 where a minute tells too much to fit the weighted others, -1 too little, else 0, (k, m).
 
     A minute is measured by the others' ratio and variance per unit, never by its own.
     """
-    ws, wc = weights * s, weights * c
-    other_s, other_c = _others(ws), np.maximum(_others(wc), 1e-9)
+    s, c = moments[0], moments[1]
+    weighted = weights * moments
+    other_s, other_c, ss, sc, cc = weighted.sum(axis=1, keepdims=True) - weighted
+    other_c = np.maximum(other_c, 1e-9)
     ratio = other_s / other_c
-    # The weighted sum of (s - ratio * c)^2 over the others.
-    squares = _others(ws * s) - 2 * ratio * _others(ws * c) + ratio**2 * _others(wc * c)
+    squares = ss - ratio * (2 * sc - ratio * cc)  # of s - ratio * c, summed over the others
     # Calls of one unit that come at random have at least this variance, however calm it was.
     per_unit = np.maximum(squares / other_c, ratio)
     excess = s - ratio * c
@@ -98,22 +102,16 @@ def _deviations(s: Floats, c: Floats, weights: Floats) -> Floats:
     return deviations
 
 
-def _others(values: Floats) -> Floats:
-    total: Floats = values.sum(axis=0) - values
-    return total
-
-
-def _estimate(s: Floats, c: Floats, weights: Floats) -> tuple[Floats, Floats, Floats]:
+def _estimate(moments: Floats, weights: Floats) -> tuple[Floats, Floats, Floats]:
     """Ratio, its standard error and the spread of single minutes around it, (m,)."""
-    ws, wc = weights * s, weights * c
-    count = np.count_nonzero(weights, axis=0)
-    total = wc.sum(axis=0)
+    s, c = moments[0], moments[1]
+    told, total, *_, foretold = (weights * moments).sum(axis=1)
     total = np.where(total > 0, total, np.nan)
-    ratio = ws.sum(axis=0) / total
-    squares = (s - ratio * c) ** 2
+    ratio = told / total
+    squares = weights * (s - ratio * c) ** 2
+    count = np.count_nonzero(weights, axis=0)
     few = count / np.maximum(count - 1, 1)
-    by_chance = ratio * (weights * wc).sum(axis=0)
-    variance = np.maximum((weights**2 * squares).sum(axis=0) * few, by_chance) / total**2
-    foretold = (weights * (ratio * c) ** 2).sum(axis=0)
-    around = (weights * squares).sum(axis=0) * few / np.where(foretold > 0, foretold, np.nan)
-    return ratio, np.sqrt(variance), np.sqrt(around)
+    by_chance = ratio * (weights**2 * c).sum(axis=0)
+    variance = np.maximum((weights * squares).sum(axis=0) * few, by_chance) / total**2
+    foretold = np.where(foretold * ratio > 0, foretold * ratio**2, np.nan)
+    return ratio, np.sqrt(variance), np.sqrt(squares.sum(axis=0) * few / foretold)

@@ -73,6 +73,8 @@ def choose_readings(
     # Before a whole minute was watched there is nothing CloudWatch's could be compared with.
     is_due = is_managed & (waited_s >= every_s) & (coverage.minutes.closed >= coverage.since)
     slots = np.flatnonzero(is_due)
+    if not len(slots):
+        return state, slots, is_due[:0]
     pressing = np.where(held & _DOUBTS, 0, np.where(is_idle, 2, 1))[slots]
     slots = slots[np.lexsort((-waited_s[slots], pressing))]
     with_throttles = ~(coverage.coverage[slots] >= _NEARLY_ALL)
