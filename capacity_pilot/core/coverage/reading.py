@@ -29,6 +29,7 @@ _SAVED_UP_S = 3600.0
 _DOUBTFUL_S, _KNOWN_S, _IDLE_S = 60.0, 180.0, 900.0
 _SEEN_S = 300.0
 _NEARLY_ALL = 0.95
+_AT_ONCE = 1500  # so that no single tick has more than these to compare: some 50 ms
 _DOUBTS = (Reason.COVERAGE_UNKNOWN | Reason.LOW_COVERAGE | Reason.COVERAGE_CHANGED).value
 
 
@@ -76,7 +77,7 @@ def choose_readings(
     if not len(slots):
         return state, slots, is_due[:0]
     pressing = np.where(held & _DOUBTS, 0, np.where(is_idle, 2, 1))[slots]
-    slots = slots[np.lexsort((-waited_s[slots], pressing))]
+    slots = slots[np.lexsort((-waited_s[slots], pressing))][:_AT_ONCE]
     with_throttles = ~(coverage.coverage[slots] >= _NEARLY_ALL)
     metrics = _save_up(state, usd_per_month, now)
     spent = np.cumsum(1 + with_throttles)
