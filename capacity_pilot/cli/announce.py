@@ -132,7 +132,8 @@ def _moment(at: str) -> str:
         ahead_s = 0.0 if at == "now" else parse_duration(at[1:])
     except ValueError as error:
         raise InputError(f"at: {error}") from error
-    return (datetime.now(UTC) + timedelta(seconds=float(str(ahead_s)))).isoformat()
+    moment = datetime.now(UTC) + timedelta(seconds=float(str(ahead_s)))
+    return moment.isoformat(timespec="seconds")
 
 
 def _say(told: Mapping[str, Any]) -> str:

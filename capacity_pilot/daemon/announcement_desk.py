@@ -31,10 +31,10 @@ class AnnouncementDesk:
         managed = self._pilot.descriptions.keys()
         announced = self._agenda.announce(announcement, managed=managed, now=now)
         told = _render(announced, now)
-        log.info("announced", is_update=announced.is_update, **told)
+        log.info("announced", announcement=told, is_update=announced.is_update)
         return told, announced.is_update
 
-    def list(self) -> list[dict[str, object]]:
+    def show_all(self) -> list[dict[str, object]]:
         """All that are not over."""
         now = self._clock.now()
         return [_render(announced, now) for announced in self._agenda.announced(now)]
@@ -46,21 +46,25 @@ class AnnouncementDesk:
         if announced is None:
             return None
         told = _render(announced, now)
-        log.info("announcement_cancelled", **told)
+        log.info("announcement_cancelled", announcement=told)
         return told
 
     def report(self) -> dict[str, object]:
         """What is known to come, and what earlier ones taught."""
         now = self._clock.now()
         return {
-            "announcements": self.list(),
-            "events": [
-                _render_event(o, now)
-                for o in sorted(self._agenda.occurrences(now), key=lambda o: o.starts_at)
-                if not o.is_announced
-            ],
+            "announcements": self.show_all(),
+            "events": [_render_event(o, now) for o in self._next_events(now)],
             "gains": list(self._render_gains()),
         }
+
+    def _next_events(self, now: float) -> list[Occurrence]:
+        """The policies' events that are on, or that come next of their kind."""
+        coming: dict[tuple[str, bool], Occurrence] = {}
+        for occurrence in sorted(self._agenda.occurrences(now), key=lambda o: o.starts_at):
+            if not occurrence.is_announced:
+                coming.setdefault((occurrence.source, occurrence.starts_at > now), occurrence)
+        return list(coming.values())
 
     def _render_gains(self) -> Iterator[dict[str, object]]:
         """Per event and target: the peak's units per second for each recipient or occurrence."""

@@ -29,7 +29,7 @@ class Desk(Protocol):
         """
         ...
 
-    def list(self) -> Sequence[Mapping[str, object]]: ...
+    def show_all(self) -> Sequence[Mapping[str, object]]: ...
 
     def cancel(self, number: str) -> Mapping[str, object] | None:
         """Gives what was cancelled, ``None`` where there is no such announcement."""
@@ -60,7 +60,7 @@ def announcement_routes(desk: Desk) -> list[web.RouteDef]:
         return web.json_response(taken, status=HTTPStatus.OK if is_update else HTTPStatus.CREATED)
 
     async def get(_: web.Request) -> web.Response:
-        return web.json_response({"announcements": desk.list()})
+        return web.json_response({"announcements": desk.show_all()})
 
     async def delete(request: web.Request) -> web.Response:
         number = request.match_info["id"]

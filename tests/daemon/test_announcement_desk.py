@@ -18,7 +18,7 @@ from capacity_pilot.cli import main
 from capacity_pilot.core.model import Dimension
 from capacity_pilot.web.announcements import announcement_routes
 from capacity_pilot.web.health import serve_health
-from tests.daemon.stage import BY_DAY, FEED, Stage, set_stage, table
+from tests.daemon.stage import BY_DAY, FEED, Stage, policies, set_stage, table
 
 WRITE = Dimension.WRITE
 PUSH = {"name": "push", "policy": "feeds", "lasts": "2m", "audience": 1000}
@@ -105,6 +105,24 @@ async def test_a_second_announcement_takes_the_firsts_place_and_can_be_called_of
         status, told = await ask("DELETE", f"{place}/{first['id']}")
         assert status == 404
         assert told["errors"] == [f"no announcement has the id '{first['id']}'"]
+
+
+async def test_status_tells_of_each_event_what_is_on_and_what_comes_next(
+    aws_session: AioSession,
+) -> None:
+    """It is noon; every ten minutes something lasts five, and at one there is something else."""
+    events = [
+        {"name": "often", "cron": "*/10 * * * *", "lasts": "5m"},
+        {"name": "once", "at": "2026-10-09T13:00Z"},
+    ]
+    async with set_stage(aws_session, table("feed"), policy_set=policies(events=events)) as stage:
+        told = stage.desk.report()["events"]
+    assert isinstance(told, list)
+    assert [(e["name"], e["state"], e["starts_in_s"], e["ends_in_s"]) for e in told] == [
+        ("often", "on", 0, 300),
+        ("often", "coming", 600, 900),
+        ("once", "coming", 3600, 5400),
+    ]
 
 
 BAD = {
