@@ -50,7 +50,10 @@ class CapacityGateway(Protocol):
 
 
 class ConsumptionSource(Protocol):
-    """Tells what was consumed, minutes late."""
+    """Tells what was consumed, minutes late. ``metrics_asked`` counts what AWS charges for."""
+
+    @property
+    def metrics_asked(self) -> int: ...
 
     async def read_minutes(
         self, queries: Sequence[ConsumptionQuery], *, since: int, until: int

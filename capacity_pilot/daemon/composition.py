@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 import structlog
@@ -234,7 +235,11 @@ async def _open_listeners(
                 ),
                 routes=(
                     *announcement_routes(desk),
-                    metrics_route(lambda: measure_forecasts(loop.pilot)),
+                    metrics_route(
+                        lambda: chain(
+                            measure_forecasts(loop.pilot), () if watch is None else watch.measure()
+                        )
+                    ),
                 ),
             )
         )

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 
+import numpy as np
 import structlog
 
 from capacity_pilot.core.errors import GatewayError
 from capacity_pilot.core.model import ScalableTarget
 from capacity_pilot.core.pilot import Pilot
 from capacity_pilot.core.ports import Clock, ConsumptionSource
-from capacity_pilot.daemon.narration import render_coverage
+from capacity_pilot.daemon.narration import name_target, render_coverage
+from capacity_pilot.web.metrics import Metric
 
 _MINUTES_BACK = 15
 """Points cost nothing, metrics do: minutes missed or revised meanwhile come along."""
@@ -74,17 +77,36 @@ class CoverageWatch:
     def report(self) -> dict[str, object]:
         """What ``/status`` says of it: shares of units, ``None`` where nothing is known."""
         fleet, coverage = self._pilot.fleet, self._pilot.coverage
-        targets = len(fleet) if len(fleet) == len(coverage.ratio) else 0
         return {
             "cloudwatch": {"last_read_at": self.last_read_at, "fault": self.fault},
-            "coverage": [render_coverage(fleet, coverage, slot) for slot in range(targets)],
+            "coverage": [render_coverage(fleet, coverage, slot) for slot in range(len(fleet))],
         }
+
+    def measure(self) -> Iterator[Metric]:
+        """What ``/metrics`` says of the targets whose coverage is known."""
+        fleet, coverage = self._pilot.fleet, self._pilot.coverage
+        slots = (~np.isnan(coverage.coverage)).nonzero()[0].tolist()
+        for name, told, values in (
+            ("coverage_ratio", "Share of consumed units that spans tell of.", coverage.coverage),
+            ("coverage_error", "Standard error of the coverage ratio.", coverage.error),
+            ("demand_correction", "What units told of are multiplied by.", coverage.factor),
+        ):
+            yield Metric(
+                name=f"capacity_pilot_{name}",
+                kind="gauge",
+                told=told,
+                samples=[(name_target(fleet.target(slot)), values[slot]) for slot in slots],
+            )
+        yield Metric(
+            name="capacity_pilot_cloudwatch_metrics_asked_total",
+            kind="counter",
+            told="Metrics asked of GetMetricData, which AWS charges for.",
+            samples=[({}, float(self._source.metrics_asked))],
+        )
 
     def _announce(self) -> None:
         """Names the targets whose coverage has changed since last looked."""
         fleet, coverage = self._pilot.fleet, self._pilot.coverage
-        if len(fleet) != len(coverage.ratio):
-            return
         since, self._looked_at = self._looked_at, self._clock.now()
         for slot in (coverage.changed_at > since).nonzero()[0].tolist():
             log.warning(

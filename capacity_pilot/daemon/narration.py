@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from capacity_pilot.core.coverage import CoverageState
 from capacity_pilot.core.fleet import Fleet
-from capacity_pilot.core.model import CapacityChange, Dimension, Plan
+from capacity_pilot.core.model import CapacityChange, Dimension, Plan, ScalableTarget
 from capacity_pilot.core.pilot import Step
 from capacity_pilot.core.reasons import explain_reasons, name_reasons
 
@@ -45,6 +45,15 @@ def render_target(step: Step, slot: int) -> dict[str, object]:
         "action": _ACTIONS[int(decisions.action[slot])],
         "reasons": name_reasons(reasons),
         "because": explain_reasons(reasons),
+    }
+
+
+def name_target(target: ScalableTarget) -> dict[str, str]:
+    """A target as a metric's labels."""
+    return {
+        "table": target.resource.table,
+        "index": target.resource.index,
+        "dimension": target.dimension.label,
     }
 
 

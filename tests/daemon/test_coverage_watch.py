@@ -26,6 +26,7 @@ from capacity_pilot.core.model import (
 from capacity_pilot.core.ports import ConsumptionSource
 from capacity_pilot.core.reasons import Reason
 from capacity_pilot.daemon.coverage_watch import CoverageWatch
+from capacity_pilot.web.metrics import render_metrics
 from tests.daemon.stage import FEED, Stage, set_stage, table
 
 WRITES = ScalableTarget(FEED, Dimension.WRITE)
@@ -43,6 +44,10 @@ class Unreliable:
     stage: Stage
     is_refusing: bool = False
     asked_at: list[float] = field(default_factory=list)
+
+    @property
+    def metrics_asked(self) -> int:
+        return self.inner.metrics_asked
 
     async def read_minutes(
         self, queries: Sequence[ConsumptionQuery], *, since: int, until: int
@@ -156,6 +161,15 @@ async def test_callers_nobody_traces_are_found_counted_in_and_named(
         assert office.status()["doubts"] == ("coverage_changed",)
         assert office.seen() == pytest.approx(400, rel=0.05)
         assert office.stage.loop.counts["cloudwatch_targets_read"] > 0
+        told = render_metrics(office.watch.measure())
+        labels = 'table="feed",index="",dimension="write"'
+        for name, value in (("coverage_ratio", 0.4), ("demand_correction", 2.5)):
+            (line,) = [
+                one for one in told.splitlines() if one.startswith(f"capacity_pilot_{name}{{")
+            ]
+            assert labels in line
+            assert float(line.split()[-1]) == pytest.approx(value, rel=0.05)
+        assert "\ncapacity_pilot_cloudwatch_metrics_asked_total{} " in told
 
 
 async def test_a_table_whose_spans_ended_is_named_when_cloudwatch_counts_on(

@@ -69,10 +69,7 @@ Sums = dict[_Metric, dict[int, float]]
 
 
 class CloudWatchReader:
-    """Consumed minutes through one CloudWatch client; see ``ConsumptionSource`` for the port.
-
-    ``metrics_asked`` counts what AWS charges for.
-    """
+    """Consumed minutes through one CloudWatch client; see ``ConsumptionSource`` for the port."""
 
     def __init__(self, client: Any, *, clock: Clock) -> None:
         self._client = client
