@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, CliApp, CliSubCommand, SettingsConfi
 
 from capacity_pilot.cli.announce import Announce
 from capacity_pilot.cli.demo import Demo
+from capacity_pilot.cli.forecast import Forecast
 from capacity_pilot.cli.generate import Generate
 from capacity_pilot.cli.run import Run
 from capacity_pilot.cli.simulate import Simulate
@@ -31,6 +32,7 @@ class CapacityPilot(BaseSettings):
     run: CliSubCommand[Run]
     demo: CliSubCommand[Demo]
     simulate: CliSubCommand[Simulate]
+    forecast: CliSubCommand[Forecast]
     generate: CliSubCommand[Generate]
     announce: CliSubCommand[Announce]
 

@@ -6,8 +6,7 @@ import os
 import platform
 import shlex
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -17,17 +16,17 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
 from capacity_pilot import __version__
 from capacity_pilot.adapters.policy_source import load_policies
 from capacity_pilot.cli.extras import require_extra
+from capacity_pilot.cli.places import check_place
+from capacity_pilot.cli.progress import show_progress
+from capacity_pilot.cli.reading import read_workloads
 from capacity_pilot.core.errors import InputError
 from capacity_pilot.core.model import Dimension
-from capacity_pilot.simulator.demand_file import prepare_workload, read_demand
 from capacity_pilot.simulator.replay.scenario import Scenario, load_scenario
 from capacity_pilot.simulator.replay.settings import ReplaySettings
 from capacity_pilot.simulator.result_json import write_json
 from capacity_pilot.simulator.rivals.registry import DEFAULT_NAMES, Strategy, parse_strategies
-from capacity_pilot.simulator.workload import Workload
 
 if TYPE_CHECKING:
-    from capacity_pilot.simulator.replay.engine import Progress
     from capacity_pilot.simulator.result import ReplayResult
 
 
@@ -119,8 +118,8 @@ class Simulate(BaseModel):
         strategies = parse_strategies(self.rivals)
         scenario = self._scenario()
         for file in (self.json_file, self.html_file):
-            _check_place(file)
-        workloads = self._workloads()
+            check_place(file)
+        workloads = read_workloads(self.demand, mean=self.mean, days=self.days, seed=self.seed)
         settings = ReplaySettings(
             dimension=Dimension[self.dimension.upper()],
             apply_time_s=self.apply_time,
@@ -138,7 +137,7 @@ class Simulate(BaseModel):
             settings=settings,
             scenario=scenario,
         )
-        with _progress("replaying", order.work_s) as on_progress:
+        with show_progress("replaying", order.work_s) as on_progress:
             result = run_replay(
                 order,
                 told=self._tell(scenario, strategies),
@@ -153,17 +152,6 @@ class Simulate(BaseModel):
         if self.retries is None:
             return scenario
         return scenario.model_copy(update={"retries": self.retries})
-
-    def _workloads(self) -> list[Workload]:
-        workloads = []
-        with _progress("reading", len(self.demand)) as on_progress:
-            for file in self.demand:
-                demand = read_demand(file)
-                workloads.append(
-                    prepare_workload(demand, mean=self.mean, days=self.days, seed=self.seed)
-                )
-                on_progress(1)
-        return workloads
 
     def _tell(self, scenario: Scenario, strategies: tuple[Strategy, ...]) -> dict[str, object]:
         flags = self.model_dump(mode="json", exclude={"json_file", "html_file", "scenario"})
@@ -186,26 +174,3 @@ class Simulate(BaseModel):
             write_json(result, self.json_file)
         if self.html_file is not None:
             write_html(result, self.html_file)
-
-
-def _check_place(file: Path | None) -> None:
-    """A long run must not end with nowhere to write to."""
-    if file is None:
-        return
-    if not file.absolute().parent.is_dir():
-        raise InputError(f"{file}: there is no folder {file.absolute().parent}")
-    if file.is_dir():
-        raise InputError(f"{file}: this is a folder; a file is to be written")
-
-
-@contextmanager
-def _progress(work: str, total: int) -> Iterator[Progress]:
-    """A bar on standard error, where it is a terminal."""
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task(work, total=total)
-        yield lambda done: bar.advance(task, done)
