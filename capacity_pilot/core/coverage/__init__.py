@@ -39,6 +39,7 @@ _THROTTLES_S = 300.0
 _LEAST_RATIO = 0.005
 _MOST_ERROR = 0.2
 _MOST_SPREAD = 0.3
+_NEARLY_ALL = 0.9
 _LEAST_FACTOR, _MOST_FACTOR = 0.25, 200.0
 _LEAST_MOVE = 0.03
 _CONSISTENT_MINUTES = 10
@@ -190,7 +191,7 @@ def _move_factor(factor: Floats, found: Comparison) -> Floats:
     of is only scaled down when CloudWatch has counted less for ten minutes.
     """
     ratio, error = np.maximum(found.ratio, 1e-9), found.error
-    is_excess = (found.compared >= _CONSISTENT_MINUTES) & (ratio - 2 * error > 1)
+    is_excess = (found.compared >= _CONSISTENT_MINUTES) & (ratio - 3 * error > 1)
     wanted = np.where(is_excess, 1 / ratio, 1 / np.clip(ratio - error, 1 / _MOST_FACTOR, 1.0))
     sure = np.maximum(_LEAST_MOVE, 2 * error / ratio)
     wanted = np.where(np.abs(np.log(ratio)) <= sure, 1.0, np.maximum(wanted, _LEAST_FACTOR))
@@ -223,7 +224,10 @@ def _doubt(state: CoverageState, now: float) -> Reasons:
     """The reasons not to lower capacity on what is known of coverage at ``now``, (n,)."""
     is_known = (state.compared >= LEAST_MINUTES) & (now - state.newest_at <= FRESH_S)
     is_known &= state.error <= _MOST_ERROR * state.ratio
-    is_low = state.is_unseen | (state.ratio < _LEAST_RATIO) | (state.spread > _MOST_SPREAD)
+    # Of sampling alone noise is all that comes, and that is the forecast's to bear.
+    is_partial = state.ratio + 2 * state.error < _NEARLY_ALL
+    is_low = state.is_unseen | (state.ratio < _LEAST_RATIO)
+    is_low |= is_partial & (state.spread > _MOST_SPREAD)
     has_changed = now - state.changed_at < NEWS_S
     is_throttled = now - state.throttles_told_at < _THROTTLES_S
     doubts: Reasons = (

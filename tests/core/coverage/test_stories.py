@@ -45,6 +45,17 @@ def test_one_that_does_not_say_so_is_found_out_on_sparse_traffic_as_well() -> No
     assert watched.seen == pytest.approx(30, rel=0.5)
 
 
+def test_noise_of_sampling_alone_is_no_doubt_but_callers_that_come_and_go_are() -> None:
+    sampled = Watched(demand=0.5, size=200.0, share=0.2, weight=5.0).until("30m")
+    assert sampled.pilot.coverage.spread[sampled.slot] > 0.3
+    assert not sampled.doubts & Reason.LOW_COVERAGE
+    fitful = Watched(share=0.5)
+    for minute in range(1, 31):
+        fitful.share = 0.2 if minute % 2 else 0.6
+        fitful.until(f"{minute}m")
+    assert fitful.doubts & Reason.LOW_COVERAGE
+
+
 def test_a_deployment_without_tracing_is_noticed_and_named_within_five_minutes() -> None:
     watched = Watched().until("20m")
     watched.share = 0.5
