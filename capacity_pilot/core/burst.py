@@ -4,6 +4,10 @@ DynamoDB keeps up to 300 s of unused capacity, best-effort (AWS developer guide,
 It is not reported, so it is reckoned from provisioned and demand, pessimistically: it starts
 empty, does not fill in unknown seconds, and any throttle proves it empty up to that second, as
 soon as it is told of and however late.
+
+How much of the 300 s is really there is learned as well. A table throttled above its capacity with
+something left in the estimate has a smaller bucket than was thought, by what was left; one that
+is not, with nothing left, has a larger one.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from capacity_pilot.core.demand import DemandState
+from capacity_pilot.core.demand import DemandState, ended_silence_s
 from capacity_pilot.core.fleet import Floats
 
 BURST_S = 300.0
@@ -22,32 +26,61 @@ BURST_S = 300.0
 class BurstState:
     """``units`` in the bucket at the end of second ``reckoned``, (n,).
 
-    ``last_refused`` (n,) is the newest throttled second taken into account, NaN for none.
+    ``keeps_s`` (n,) is how many seconds of capacity the bucket was found to hold when full.
+    ``last_refused`` (n,) is the newest throttled second taken into account, NaN for none;
+    ``known_until`` as in the forecast's state.
     """
 
     units: Floats
+    keeps_s: Floats
     last_refused: Floats
+    known_until: Floats
     reckoned: int
 
     @classmethod
     def empty(cls, size: int, now: float) -> BurstState:
-        return cls(np.zeros(size), np.full(size, np.nan), int(now) - 1)
+        nothing = np.full(size, np.nan)
+        return cls(np.zeros(size), np.full(size, BURST_S), nothing, nothing, int(now) - 1)
 
 
 def reckon_burst(
     state: BurstState, demand: DemandState, provisioned: Floats, *, settled: int
 ) -> BurstState:
     """Moves the estimate on to ``settled``, one second at a time."""
-    units = state.units
+    units, keeps_s, known_until = state.units, state.keeps_s, state.known_until
     size = len(demand.units)
     capacity = np.fmax(provisioned, 0.0)  # NaN is none
     for second in range(max(state.reckoned, settled - size // 2) + 1, settled + 1):
         row = second % size
-        unused = demand.known[row] * (capacity - demand.units[row])
-        units = np.minimum(np.maximum(units + unused, 0.0), BURST_S * capacity)
-        units[demand.last_refused >= second] = 0.0
+        known = demand.known[row] > 0
+        silent_s = ended_silence_s(demand, second, known_until)
+        unused = known * (capacity - demand.units[row])
+        refused = demand.last_refused >= second
+        if np.count_nonzero(unused < 0):
+            keeps_s = _learn_size(keeps_s, units, unused, refused=refused, capacity=capacity)
+        filled = units + unused + silent_s * capacity
+        units = np.minimum(np.maximum(filled, 0.0), keeps_s * capacity)
+        units[refused] = 0.0
+        known_until = np.where(known, second, known_until)
     if demand.last_refused is not state.last_refused:  # the same array tells of no new one
         # A throttle may be told of before its second is settled, or after it was reckoned.
         is_news = ~np.isnan(demand.last_refused) & (demand.last_refused != state.last_refused)
         units = np.where(is_news, 0.0, units)
-    return BurstState(units, demand.last_refused, max(settled, state.reckoned))
+    return BurstState(
+        units, keeps_s, demand.last_refused, known_until, max(settled, state.reckoned)
+    )
+
+
+def _learn_size(
+    keeps_s: Floats, units: Floats, unused: Floats, *, refused: Floats, capacity: Floats
+) -> Floats:
+    """The bucket's size where demand was above capacity in a second, in seconds of capacity.
+
+    ``units`` are what was thought to be in it before. A throttle below capacity is another
+    limit's, a hot partition's for instance, and says nothing of the bucket.
+    """
+    above = unused < 0
+    left = units + unused  # negative where more was served than was thought to be there
+    surprise = np.where(refused, np.minimum(-units, 0.0), np.maximum(-left, 0.0))
+    learned: Floats = keeps_s + np.where(above, surprise, 0.0) / np.maximum(capacity, 1e-9)
+    return learned.clip(0.0, BURST_S)

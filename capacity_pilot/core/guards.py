@@ -17,8 +17,10 @@ from capacity_pilot.core.quota import HOURLY_S, decreases_counted, keeps_reserve
 from capacity_pilot.core.reasons import Reason, Reasons
 
 _THROTTLE_MEMORY_S = 60.0
-_LEAST_SAVING = 0.1
+_LEAST_SAVING = 0.09
+_LEAST_SAVING_WITHIN_THE_HOUR = 0.3
 _RELEARNING_S = 300.0
+_UNTIL_NEXT_S = 0.9 * HOURLY_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Situation:
     ceiling: Floats
     is_fresh: Bools
     is_surging: Bools
-    is_aftermath: Bools
+    is_panicking: Bools
     is_changeable: Bools
     last_refused: Floats
     decreases_today: Floats
@@ -140,7 +142,7 @@ def distrust_coverage(draft: Draft, at: Situation) -> Draft:
 
 def outlast_surge(draft: Draft, at: Situation) -> Draft:
     """A surge may come back, and while it ebbs away a decrease is worth more later."""
-    return _hold_decrease(draft, at, at.is_aftermath, Reason.AFTERMATH)
+    return _hold_decrease(draft, at, at.is_panicking, Reason.AFTERMATH)
 
 
 def outlast_throttling(draft: Draft, at: Situation) -> Draft:
@@ -171,13 +173,19 @@ def await_trough(draft: Draft, at: Situation) -> Draft:
     with np.errstate(invalid="ignore", over="ignore"):  # inf - inf, where nothing is known
         wait_s = np.maximum(at.stabilization_s, _RELEARNING_S)
         forgone = (at.provisioned - draft.units) * wait_s
-        is_early = (draft.units - np.maximum(at.resting, at.floor)) * HOURLY_S > forgone
+        is_early = (draft.units - np.maximum(at.resting, at.floor)) * _UNTIL_NEXT_S > forgone
     return _hold_decrease(draft, at, is_early, Reason.STABILIZING)
 
 
 def weigh_saving(draft: Draft, at: Situation) -> Draft:
-    """Decreases are scarce: each must give back a tenth, unless the ceiling demands it."""
-    small = draft.units > at.provisioned * (1 - _LEAST_SAVING)
+    """Decreases are scarce: each must give back some, unless the ceiling demands it.
+
+    At the hourly pace AWS would allow the next one anyway. One of the day's free ones is only
+    spent before the hour is over for a third of what there is.
+    """
+    free = at.now - at.last_decrease_at < HOURLY_S  # never decreased is NaN, and at the pace
+    least = np.where(free, _LEAST_SAVING_WITHIN_THE_HOUR, _LEAST_SAVING)
+    small = draft.units > at.provisioned * (1 - least)
     allowed = at.provisioned <= at.ceiling
     return _hold_decrease(draft, at, small & allowed, Reason.SMALL_SAVING)
 

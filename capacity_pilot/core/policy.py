@@ -5,6 +5,7 @@ The YAML is read elsewhere (``adapters/policy_source``); here is what it may say
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal
@@ -16,6 +17,8 @@ from capacity_pilot.core.events.declared import Event, Freeze
 from capacity_pilot.core.fleet import Bools, Fleet, Floats
 from capacity_pilot.core.model import AccountLimits, Dimension, Resource
 from capacity_pilot.core.quantities import Duration, Ppm, Strict
+
+_LEAST_RISK_PPM = 0.01
 
 
 class Bounds(Strict):
@@ -41,7 +44,7 @@ class ResourceBounds(Strict):
 class ScaleIn(Strict):
     """How willingly capacity is lowered."""
 
-    stabilization: Duration = 600.0
+    stabilization: Duration = 150.0
     reserve_decreases: int = Field(default=1, ge=0, le=4)
 
 
@@ -117,25 +120,26 @@ class PolicySet(Strict):
 class PolicyArrays:
     """A policy set spread over a fleet's slots, all (n,).
 
-    ``quantile`` is the forecast quantile that ``risk`` asks for; ``stabilization_s`` seconds.
+    ``caution`` is how much ``risk`` asks to buy on suspicion, 1 for 10 ppm; ``stabilization_s`` seconds.
     """
 
     is_managed: Bools
     floor: Floats
     ceiling: Floats
-    quantile: Floats
+    caution: Floats
     burst_reliance: Floats
     stabilization_s: Floats
     reserve_decreases: Floats
 
 
-def quantile_for(risk_ppm: float) -> float:
-    """The demand quantile to size for: 10 ppm asks for 0.99, 1 ppm for 0.999.
+def caution_for(risk_ppm: float) -> float:
+    """How cautious to be: 1 at 10 ppm, and a fifth more or less for every factor of ten.
 
-    A second above the quantile throttles only the part above it, and only once the burst bucket
-    is dry, hence the factor of a thousand.
+    What is bought on suspicion is scaled by it. Rare excesses have about exponential tails, so
+    their heights go with the logarithm of how rare they may be.
     """
-    return 1.0 - min(max(risk_ppm * 1e-3, 1e-4), 0.5)
+    share = min(max(risk_ppm, _LEAST_RISK_PPM), 1e6) / 1e6
+    return math.log(share) / math.log(1e-5)
 
 
 def spread_policies(policies: PolicySet, fleet: Fleet, limits: AccountLimits) -> PolicyArrays:
@@ -145,9 +149,9 @@ def spread_policies(policies: PolicySet, fleet: Fleet, limits: AccountLimits) ->
         is_managed=np.zeros(size, dtype=np.bool_),
         floor=np.ones(size),
         ceiling=np.ones(size),
-        quantile=np.full(size, quantile_for(10.0)),
+        caution=np.ones(size),
         burst_reliance=np.zeros(size),
-        stabilization_s=np.full(size, 600.0),
+        stabilization_s=np.full(size, 150.0),
         reserve_decreases=np.ones(size),
     )
     most = {Dimension.READ: limits.table_read, Dimension.WRITE: limits.table_write}
@@ -156,7 +160,7 @@ def spread_policies(policies: PolicySet, fleet: Fleet, limits: AccountLimits) ->
         policy = policies.policy_for(target.resource.table)
         if policy is None:
             continue
-        arrays.quantile[slot] = quantile_for(policy.risk)
+        arrays.caution[slot] = caution_for(policy.risk)
         arrays.burst_reliance[slot] = policy.burst_reliance
         arrays.stabilization_s[slot] = policy.scale_in.stabilization
         arrays.reserve_decreases[slot] = policy.scale_in.reserve_decreases

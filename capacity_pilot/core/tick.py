@@ -128,7 +128,6 @@ class Decisions:
     provisioned: Floats
     demand: Floats
     expected: Floats
-    high: Floats
     least: Floats
     sustained: Floats
     burst_units: Floats
@@ -146,9 +145,7 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
     demand = absorb(known, correct(coverage, inputs.arrivals), now)
     coverage = keep_minutes(coverage, demand, inputs.arrivals, now) if is_reading else coverage
     ahead_s = inputs.apply_time_s + REACTION_S
-    forecasting, ahead = forecast(
-        state.forecast, demand, ahead_s=ahead_s, quantile=policy.quantile, now=now
-    )
+    forecasting, ahead = forecast(state.forecast, demand, ahead_s=ahead_s, now=now)
     quantiles = learn_quantiles(
         state.quantiles,
         demand,
@@ -172,12 +169,14 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         in_force_s=ahead_s,
         now=now,
     )
-    ahead = replace(ahead, high=np.fmax(ahead.high, upstream))
+    ahead = replace(ahead, expected=np.fmax(ahead.expected, upstream))
     sizing = size_capacity(
         ahead,
         provisioned=capacity.provisioned,
         burst_units=burst.units,
+        burst_keeps_s=burst.keeps_s,
         burst_reliance=policy.burst_reliance,
+        caution=policy.caution,
         apply_time_s=inputs.apply_time_s,
         unsettled_s=max(now - forecasting.settled, 0.0),
     )
@@ -203,7 +202,7 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         ceiling=policy.ceiling,
         is_fresh=ahead.is_fresh,
         is_surging=ahead.is_surging,
-        is_aftermath=ahead.is_aftermath,
+        is_panicking=ahead.is_panicking,
         is_changeable=capacity.is_changeable,
         last_refused=demand.last_refused,
         decreases_today=capacity.decreases_today,
@@ -224,7 +223,6 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         provisioned=capacity.provisioned,
         demand=ahead.level,
         expected=ahead.expected,
-        high=ahead.high,
         least=sizing.least,
         sustained=sizing.sustained,
         burst_units=burst.units,

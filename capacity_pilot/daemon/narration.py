@@ -37,7 +37,6 @@ def render_target(step: Step, slot: int) -> dict[str, object]:
         "demand": _number(decisions.demand[slot]),
         "coverage": _number(decisions.coverage[slot], digits=4),
         "expected": _number(decisions.expected[slot]),
-        "high": _number(decisions.high[slot]),
         "foreseen": _number(decisions.foreseen[slot]),
         "burst_units": _number(decisions.burst_units[slot]),
         "seconds_to_throttle": _number(decisions.seconds_to_throttle[slot]),

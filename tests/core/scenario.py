@@ -62,7 +62,7 @@ def policy(fleet: Fleet, **changes: float | bool) -> PolicyArrays:
         "is_managed": True,
         "floor": 1.0,
         "ceiling": 40_000.0,
-        "quantile": 0.99,
+        "caution": 1.0,
         "burst_reliance": 0.5,
         "stabilization_s": 600.0,
         "reserve_decreases": 1.0,

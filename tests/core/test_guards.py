@@ -34,7 +34,7 @@ def situations(draw: st.DrawFn) -> Situation:
     floor = draw(st.integers(1, 40_000))
     bools: dict[str, Any] = {
         name: np.array([draw(st.booleans())])
-        for name in ("is_managed", "is_fresh", "is_surging", "is_aftermath", "is_changeable")
+        for name in ("is_managed", "is_fresh", "is_surging", "is_panicking", "is_changeable")
     }
     return Situation(
         now=NOW,
@@ -100,7 +100,7 @@ def test_scale_in_needs_everything_to_allow_it(at: Situation) -> None:
     _, action = decide(at)
     if action < 0:
         assert at.is_fresh[0]
-        assert not at.is_aftermath[0]
+        assert not at.is_panicking[0]
         assert not NOW - at.last_refused[0] < 60
         assert not at.schedule.is_near[0]
         assert not at.schedule.is_frozen_in[0]
@@ -122,7 +122,7 @@ def test_what_only_concerns_decreases_never_delays_an_increase(
     names = (
         "stabilized",
         "is_fresh",
-        "is_aftermath",
+        "is_panicking",
         "last_refused",
         "decreases_today",
         "last_decrease_at",
@@ -172,7 +172,7 @@ CALM = Situation(
     ceiling=one(500.0),
     is_fresh=YES,
     is_surging=NO,
-    is_aftermath=NO,
+    is_panicking=NO,
     is_changeable=YES,
     last_refused=one(np.nan),
     decreases_today=one(0.0),
@@ -197,11 +197,15 @@ def test_with_nothing_against_it_the_trough_is_followed_to_the_stabilized_height
         ({"provisioned": np.nan}, Reason.CAPACITY_UNKNOWN),
         ({"is_changeable": False}, Reason.UPDATE_IN_FLIGHT),
         ({"is_fresh": False}, Reason.STALE_TELEMETRY),
-        ({"is_aftermath": True}, Reason.AFTERMATH),
+        ({"is_panicking": True}, Reason.AFTERMATH),
         ({"last_refused": NOW - 59}, Reason.THROTTLING),
         ({"stabilized": np.inf}, Reason.STABILIZING),
-        ({"stabilized": 91.0, "resting": 91.0}, Reason.SMALL_SAVING),
-        ({"resting": 41.0}, Reason.STABILIZING),
+        ({"stabilized": 92.0, "resting": 92.0}, Reason.SMALL_SAVING),
+        (
+            {"stabilized": 71.0, "resting": 71.0, "last_decrease_at": NOW - 3599},
+            Reason.SMALL_SAVING,
+        ),
+        ({"resting": 35.0}, Reason.STABILIZING),
         ({"decreases_today": 4.0, "last_decrease_at": NOW - 3599}, Reason.DECREASE_QUOTA),
         ({"decreases_today": 3.0, "last_decrease_at": NOW - 3599}, Reason.DECREASE_RESERVE),
         ({"sustained": np.nan, "resting": np.nan, "least": np.nan}, Reason.NO_TELEMETRY),

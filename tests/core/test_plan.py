@@ -30,7 +30,6 @@ def decide(provisioned: np.ndarray, units: np.ndarray) -> Decisions:
         provisioned=provisioned,
         demand=blank,
         expected=blank,
-        high=blank,
         least=blank,
         sustained=blank,
         burst_units=blank,

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from capacity_pilot.core.fleet import Fleet
 from capacity_pilot.core.model import AccountLimits, Dimension, Resource
-from capacity_pilot.core.policy import PolicySet, quantile_for, spread_policies
+from capacity_pilot.core.policy import PolicySet, caution_for, spread_policies
 
 READ, WRITE = Dimension.READ, Dimension.WRITE
 
@@ -106,13 +106,11 @@ def test_durations(said: object, meant: float) -> None:
     assert policy.scale_in.stabilization == meant
 
 
-def test_risk_says_which_quantile_is_sized_for() -> None:
-    (policy,) = policies(table(risk="2.5ppm")).policies
-    assert policy.risk == 2.5
-    assert quantile_for(10.0) == pytest.approx(0.99)
-    assert quantile_for(1.0) == pytest.approx(0.999)
-    assert quantile_for(0.1) == pytest.approx(0.9999)
-    assert quantile_for(100_000.0) == 0.5
+def test_risk_says_how_cautious_to_be() -> None:
+    """A fifth for every factor of ten, and never less than none."""
+    cautions = [caution_for(ppm) for ppm in (1.0, 10.0, 100.0, 1_000.0, 1e6)]
+    assert cautions == pytest.approx([1.2, 1.0, 0.8, 0.6, 0.0])
+    assert caution_for(0.0) == caution_for(0.01)
 
 
 def test_the_first_match_wins_whole_and_case_counts() -> None:

@@ -160,7 +160,7 @@ def test_a_learned_apply_time_reaches_further_ahead() -> None:
             pilot.observe(describe(FEED, at=at, write=write))
         for second in range(60):
             step = pilot.step(told(at + second, {FEED: 40.0 + 2 * second}), at + second)
-        sizes.append(float(step.decisions.high[1]))
+        sizes.append(float(step.decisions.sustained[1]))
     assert sizes[1] > sizes[0]
 
 

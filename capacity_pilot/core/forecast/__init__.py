@@ -1,8 +1,8 @@
 """How much demand there will be, and how sure that is.
 
-``trend`` measures level, slope and noise, ``means`` what is usual over minutes, ``surge`` notices
-when demand leaves its past, ``error`` learns how far forecasts at the deciding horizon miss. Later
-members join them here.
+``means`` averages demand over seconds to minutes, ``surge`` notices when it leaves its past,
+``excess`` remembers how far it ever rose within the time a change takes. ``upstream`` forecasts
+from causes, ``quantiles`` tells how true forecasts are.
 """
 
 from __future__ import annotations
@@ -13,159 +13,189 @@ import numpy as np
 
 from capacity_pilot.core.demand import (
     DemandState,
+    ended_silence_s,
     has_bounded_lag,
     is_fresh,
     recent_peak,
     settled_until,
 )
 from capacity_pilot.core.fleet import Bools, Floats
-from capacity_pilot.core.forecast.error import ErrorState, learn_errors, note_predictions
-from capacity_pilot.core.forecast.means import USUAL, MeansState, learn_means, measure_drift
-from capacity_pilot.core.forecast.surge import AFTERMATH_S, SurgeState, watch_surges
-from capacity_pilot.core.forecast.trend import Trend, damp, measure_trend
+from capacity_pilot.core.forecast.excess import (
+    RING_S,
+    ExcessState,
+    expect_excess,
+    learn_excess,
+)
+from capacity_pilot.core.forecast.means import (
+    BURST,
+    MINUTE,
+    USUAL,
+    MeansState,
+    learn_means,
+    measure_drift,
+)
+from capacity_pilot.core.forecast.surge import SurgeState, watch_surges
 
-_NOISE_MEMORY = 0.97
-_MEANS_LAG_S = 30.0
+_NOISE_MEMORY = 0.99
+_BURST_MEAN_S = 20.0
+"""Of how many independent seconds an average with a time constant of 10 s has the variance."""
+
+_DOUBT = 8.0
+_DRIFT_GAIN = 0.75
+_DRIFT_LAG_S = 30.0
 _MOST_DRIFT = 0.5
+_SURGE_GAIN = 4.0 / 3.0
+_LEAST_SEEN = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
     """Demand ahead, in units per second, all (n,).
 
-    ``level`` is demand now, ``expected`` its mean at the horizon, ``high`` the quantile of that
-    mean which the policy's risk asks for, ``noise`` the standard deviation of single seconds
-    around it. ``means`` (scales, n) is past demand averaged over ``means.SCALES_S``. NaN where
-    nothing was ever seen, but 0 in ``means``. Only where ``is_fresh`` may low demand be believed.
+    ``level`` is demand now and what minutes show it to grow by, ``expected`` where seconds show
+    it to go. ``usual`` is its mean over five minutes, ``minute`` over one; ``excess`` (3, n) how
+    far it rose above that before, for the rows of ``forecast.excess``. NaN where
+    nothing was ever seen. Only where ``is_fresh`` may low demand be believed.
     """
 
     level: Floats
     expected: Floats
-    high: Floats
-    noise: Floats
-    means: Floats
+    usual: Floats
+    minute: Floats
+    excess: Floats
     is_surging: Bools
     is_panicking: Bools
-    is_aftermath: Bools
     is_fresh: Bools
 
 
 @dataclass(frozen=True, slots=True)
 class ForecastState:
-    """What forecasting remembers: all arrays end in the slot axis."""
+    """What forecasting remembers: all arrays end in the slot axis.
 
-    errors: ErrorState
+    ``known_until`` (n,) is the last second each slot was known for when it settled.
+    """
+
+    excess: ExcessState
     surges: SurgeState
     means: MeansState
     noise_variance: Floats
     noise_weight: Floats
-    last_level: Floats
-    last_slope: Floats
+    known_until: Floats
     settled: int
 
     @classmethod
     def empty(cls, size: int, now: float) -> ForecastState:
         return cls(
-            errors=ErrorState.empty(size),
+            excess=ExcessState.empty(size),
             surges=SurgeState.empty(size),
             means=MeansState.empty(size),
             noise_variance=np.zeros(size),
             noise_weight=np.zeros(size),
-            last_level=np.full(size, np.nan),
-            last_slope=np.zeros(size),
+            known_until=np.full(size, np.nan),
             settled=int(now) - 1,
         )
 
 
 def forecast(
-    state: ForecastState, demand: DemandState, *, ahead_s: Floats, quantile: Floats, now: float
+    state: ForecastState, demand: DemandState, *, ahead_s: Floats, now: float
 ) -> tuple[ForecastState, Forecast]:
-    """Forecasts the mean demand ``ahead_s`` seconds from ``now`` per slot, (n,).
-
-    Learns from the newly settled seconds first, so that nothing is scored by data it has seen.
-    """
+    """Forecasts demand until ``ahead_s`` seconds from ``now`` per slot, (n,)."""
     settled = max(settled_until(demand, now), state.settled)
-    scored = range(state.settled + 1, settled + 1)
-    learned = _learn(state, demand, scored, quantile=quantile, now=now)
+    horizon_s = ahead_s + max(now - settled, 0.0)  # a clock put back shortens nothing
+    learned = _learn(state, demand, range(state.settled + 1, settled + 1), horizon_s=horizon_s)
+    means = learned.means.values
+    minute, usual = means[MINUTE], means[USUAL]
+    seen = learned.means.weights[BURST] > 0
+    fresh = is_fresh(demand, now) & seen
     # A faded sum over its faded count: right from the first pair of seconds on.
-    noise_variance = learned.noise_variance / np.maximum(learned.noise_weight, 1e-9)
-    trend = measure_trend(demand, settled, noise_variance)
-    fresh = is_fresh(demand, now) & ~np.isnan(trend.level)
-    level = np.where(fresh, trend.level, state.last_level)
-    slope = np.where(fresh, trend.slope, 0.0)
-    noise = np.sqrt(noise_variance)
+    noise = np.sqrt(learned.noise_variance / np.maximum(learned.noise_weight, 1e-9))
+    apart = _discount_noise(means[BURST] - minute, _DOUBT * noise / np.sqrt(_BURST_MEAN_S))
+    level = np.maximum(minute + apart, 0.0)
     peak = recent_peak(demand, settled)
     surges = watch_surges(
-        state.surges, trend, level=level, peak=peak, noise=noise, is_fresh=fresh, now=now
-    )
-    any_surging = np.count_nonzero(surges.is_surging) > 0
-    current = np.where(surges.is_surging, np.maximum(level, peak), level) if any_surging else level
-    horizon_s = ahead_s + max(now - settled, 0.0)  # a clock put back shortens nothing
-    worth_s = damp(horizon_s)
-    means = learned.means.values
-    # The slope of seconds is believed in a surge only; else growth is what minutes show.
-    drift = measure_drift(learned.means) * (horizon_s + _MEANS_LAG_S)
-    growth = np.minimum(drift, _MOST_DRIFT * current)
-    if any_surging:
-        growth = np.where(surges.is_surging, slope * worth_s, growth)
-    expected = np.maximum(current + growth, 0.0)
-    # By what is usual, not by the level: errors do not grow with a burst that will pass.
-    high = expected + learned.errors.margin * means[USUAL]
-    if any_surging:
-        # Inside a surge the rise is no noise, and too small a first step costs an apply time. But
-        # it ends as abruptly as it began: nothing beyond twice of what was seen is bought for it.
-        unsettled_s = max(now - settled, 1.0)
-        rise = np.fmax(np.fmax(trend.raw_slope, (current - level) / unsettled_s), 0.0)
-        climb = current + np.minimum(rise * worth_s, current)
-        high = np.where(surges.is_surging, np.maximum(high, climb), high)
-    after = replace(
-        learned,
-        errors=note_predictions(learned.errors, expected, fresh, scored=scored, at_s=horizon_s),
-        surges=surges,
-        last_level=level,
-        last_slope=slope,
-        settled=settled,
-    )
-    return after, Forecast(
-        level=current,
-        expected=expected,
-        high=high,
+        state.surges,
+        base=minute,
+        level=level,
+        peak=peak,
         noise=noise,
-        means=means,
+        is_watched=fresh & (learned.means.weights[MINUTE] > _LEAST_SEEN / 4),
+        now=now,
+    )
+    if np.count_nonzero(surges.is_surging):
+        level = np.where(surges.is_surging, np.maximum(level, peak), level)
+    drift = measure_drift(learned.means, means) * (_DRIFT_GAIN * (horizon_s + _DRIFT_LAG_S))
+    level = level + fresh * np.minimum(drift, _MOST_DRIFT * level)
+    # A burst's mean runs ahead of a minute's by what demand climbs in 50 s.
+    expected = level + fresh * (_SURGE_GAIN * np.maximum(apart, 0.0))
+    nothing = np.where(seen, 0.0, np.nan)
+    after = replace(learned, surges=surges, settled=settled)
+    return after, Forecast(
+        level=level + nothing,
+        expected=expected + nothing,
+        usual=usual + nothing,
+        minute=minute + nothing,
+        excess=expect_excess(learned.excess, usual) + nothing,
         is_surging=surges.is_surging,
         is_panicking=surges.panic_until > now,
-        is_aftermath=surges.panic_until > now - AFTERMATH_S,
         is_fresh=fresh if has_bounded_lag(demand) else np.zeros_like(fresh),
     )
 
 
 def _learn(
-    state: ForecastState, demand: DemandState, seconds: range, *, quantile: Floats, now: float
+    state: ForecastState, demand: DemandState, seconds: range, *, horizon_s: Floats
 ) -> ForecastState:
-    """The errors, the means and the noise with ``seconds`` taken into account."""
+    """The means, the noise and the excesses with the newly settled ``seconds``."""
     size = len(demand.units)
-    is_calm = state.surges.panic_until <= now
-    errors, means = state.errors, state.means
+    means, excess, known_until = state.means, state.excess, state.known_until
     variance, weight = state.noise_variance, state.noise_weight
+    ago_s = np.minimum(horizon_s, RING_S - 1).astype(np.int64)
     for second in seconds[-(size // 2) :]:
         row, previous = second % size, (second - 1) % size
         units, known = demand.units[row], demand.known[row]
-        errors = learn_errors(
-            errors,
-            units,
-            known > 0,
-            usual=means.values[USUAL],
-            is_calm=is_calm,
-            second=second,
-            quantile=quantile,
-        )
-        means = learn_means(means, units, known)
+        silent_s = ended_silence_s(demand, second, known_until)
         # Half the squared step between neighbours is the variance without the trend's share.
+        if np.count_nonzero(silent_s):
+            ended = silent_s > 0
+            fall = _units_at(demand, known_until, ended) ** 2 / 2
+            kept = _NOISE_MEMORY**silent_s
+            variance = kept * variance + ended * (1 - _NOISE_MEMORY) * fall
+            weight = 1.0 - kept * (1.0 - weight)
         step = (units - demand.units[previous]) ** 2 / 2
         gain = (1 - _NOISE_MEMORY) * (known * demand.known[previous])
         variance = variance + gain * (step - variance)
         weight = weight + gain * (1 - weight)
-    return replace(state, errors=errors, means=means, noise_variance=variance, noise_weight=weight)
+        means = learn_means(means, units, known, silent_s)
+        values = means.values
+        is_known = known > 0
+        excess = learn_excess(
+            excess,
+            np.stack([units, values[BURST], values[MINUTE]]),
+            known=is_known,
+            usual=np.where(means.weights[MINUTE] > _LEAST_SEEN, values[USUAL], np.nan),
+            second=second,
+            ago_s=ago_s,
+        )
+        known_until = np.where(is_known, second, known_until)
+    return replace(
+        state,
+        excess=excess,
+        means=means,
+        noise_variance=variance,
+        noise_weight=weight,
+        known_until=known_until,
+    )
 
 
-__all__ = ["Forecast", "ForecastState", "Trend", "forecast"]
+def _discount_noise(value: Floats, doubt: Floats) -> Floats:
+    """Nothing of what is within ``doubt``, all of what is beyond twice of it, no jump between."""
+    kept: Floats = (np.abs(value) / np.maximum(doubt, 1e-9) - 1.0).clip(0.0, 1.0)
+    return value * kept
+
+
+def _units_at(demand: DemandState, seconds: Floats, where: Bools) -> Floats:
+    """Demand in ``seconds`` (n,), 0 elsewhere and where the ring has moved on."""
+    size = len(demand.units)
+    within = where & (seconds > demand.head - size)
+    rows = np.where(within, seconds, 0.0).astype(np.int64) % size
+    units: Floats = demand.units[rows, np.arange(len(seconds))] * within
+    return units

@@ -11,8 +11,8 @@ from capacity_pilot.core.fleet import Floats
 SCALES_S = np.array([[10.0], [60.0], [300.0]])
 """Time constants: a burst, a minute, and what is usual."""
 
-MINUTE, USUAL = 1, 2
-"""Rows of the means. The first one is a burst's."""
+BURST, MINUTE, USUAL = 0, 1, 2
+"""Rows of the means."""
 
 _SETTLED_WEIGHT = 0.5
 
@@ -35,21 +35,24 @@ class MeansState:
         return means
 
 
-def learn_means(state: MeansState, units: Floats, known: Floats) -> MeansState:
-    """Takes one second's demand (n,) into account where ``known`` is 1."""
+def learn_means(state: MeansState, units: Floats, known: Floats, silent_s: Floats) -> MeansState:
+    """Takes one second's demand (n,) into account where ``known`` is 1, after ``silent_s`` seconds
+    (n,) without any.
+    """
+    sums, weights = state.sums, state.weights
+    if np.count_nonzero(silent_s):
+        kept = (1.0 - 1.0 / SCALES_S) ** silent_s
+        sums, weights = kept * sums, 1.0 - kept * (1.0 - weights)
     gains = known / SCALES_S
-    return MeansState(
-        state.sums + gains * (units - state.sums), state.weights + gains * (1.0 - state.weights)
-    )
+    return MeansState(sums + gains * (units - sums), weights + gains * (1.0 - weights))
 
 
-def measure_drift(state: MeansState) -> Floats:
+def measure_drift(state: MeansState, means: Floats) -> Floats:
     """How fast demand grows over minutes, units/s per s, (n,); never negative.
 
     An average lags a steady climb by its time constant, so two of them differ by the climb over
     the difference of theirs. Nothing is said until the slower one has seen enough.
     """
-    means = state.values
     lag_s = SCALES_S[USUAL, 0] - SCALES_S[MINUTE, 0]
     rise = np.maximum(means[MINUTE] - means[USUAL], 0.0) / lag_s
     return np.where(state.weights[USUAL] > _SETTLED_WEIGHT, rise, 0.0)

@@ -11,13 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from capacity_pilot.core.fleet import Bools, Floats
-from capacity_pilot.core.forecast.trend import Trend
 
-PANIC_S = 300.0
+PANIC_S = 150.0
 """How long after its last sign a surge is reckoned with."""
-
-AFTERMATH_S = 900.0
-"""How long after the panic window it may take to ebb away."""
 
 _JUMP = 1.5
 _SIGMAS = 5.0
@@ -27,7 +23,7 @@ _LEAST_UNITS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class SurgeState:
-    """``panic_until`` in Unix seconds, NaN for never; both (n,)."""
+    """``panic_until`` in Unix seconds, -inf for never; both (n,)."""
 
     is_surging: Bools
     panic_until: Floats
@@ -39,20 +35,21 @@ class SurgeState:
 
 def watch_surges(
     state: SurgeState,
-    trend: Trend,
     *,
+    base: Floats,
     level: Floats,
     peak: Floats,
     noise: Floats,
-    is_fresh: Bools,
+    is_watched: Bools,
     now: float,
 ) -> SurgeState:
     """A surge is a fast rate, or a lower bound of it, half above the base rate and beyond noise.
 
-    Stale targets neither start nor end one.
+    ``base`` is the mean of the last minute, ``level`` of the last seconds, ``peak`` the highest
+    one of two neighbouring seconds, units/s. Whoever is not watched neither starts nor ends one.
     """
-    base, fast = trend.base, np.fmax(level, peak)
-    surging = is_fresh & (fast > base * _JUMP)  # a base unknown, NaN, is not left
+    fast = np.fmax(level, peak)
+    surging = is_watched & (fast > base * _JUMP)
     if not np.count_nonzero(surging):
         return SurgeState(surging, state.panic_until)
     surging &= fast > base + _explain_by_noise(base, noise) + _LEAST_UNITS
