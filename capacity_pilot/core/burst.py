@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from capacity_pilot.core.demand import DemandState, ended_silence_s
-from capacity_pilot.core.fleet import Floats
+from capacity_pilot.core.fleet import Bools, Floats
 
 BURST_S = 300.0
 
@@ -72,7 +72,7 @@ def reckon_burst(
 
 
 def _learn_size(
-    keeps_s: Floats, units: Floats, unused: Floats, *, refused: Floats, capacity: Floats
+    keeps_s: Floats, units: Floats, unused: Floats, *, refused: Bools, capacity: Floats
 ) -> Floats:
     """The bucket's size where demand was above capacity in a second, in seconds of capacity.
 

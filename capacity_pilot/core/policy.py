@@ -120,7 +120,8 @@ class PolicySet(Strict):
 class PolicyArrays:
     """A policy set spread over a fleet's slots, all (n,).
 
-    ``caution`` is how much ``risk`` asks to buy on suspicion, 1 for 10 ppm; ``stabilization_s`` seconds.
+    ``caution`` is how much ``risk`` asks to buy on suspicion, 1 for 10 ppm;
+    ``stabilization_s`` is in seconds.
     """
 
     is_managed: Bools

@@ -59,6 +59,17 @@ class Sizing:
 
 
 @dataclass(frozen=True, slots=True)
+class Bucket:
+    """The burst bucket as far as it is known, (n,): ``units`` in it when the last settled second
+    was over, ``keeps_s`` how many seconds of capacity fit in, and the ``reliance`` of the policy.
+    """
+
+    units: Floats
+    keeps_s: Floats
+    reliance: Floats
+
+
+@dataclass(frozen=True, slots=True)
 class _Need:
     """What the target must be ready for; units per second, but ``refill`` in units; all (n,).
 
@@ -77,41 +88,36 @@ class _Need:
         least = np.maximum(least, peaks[MINUTE] - units / self.until_then_s)
         # A bucket low for what this target has done before is filled again, slowly.
         least = np.maximum(least, self.usual + (self.refill - units) / _REFILL_S)
-        return np.maximum(least, 0.0)
+        sized: Floats = np.maximum(least, 0.0)
+        return sized
 
 
 def size_capacity(
     forecast: Forecast,
     *,
     provisioned: Floats,
-    burst_units: Floats,
-    burst_keeps_s: Floats,
-    burst_reliance: Floats,
+    bucket: Bucket,
     caution: Floats,
     apply_time_s: Floats,
     unsettled_s: float,
 ) -> Sizing:
     """Sizes each slot for the time until two changes from now could be in force.
 
-    ``burst_units`` are what was in the bucket ``unsettled_s`` seconds ago, ``burst_keeps_s`` how
-    many seconds of capacity fit in. ``caution`` (n,) is 1 at a risk of 10 ppm and scales what is
-    bought on suspicion. One call is in flight per table, so whoever is under-provisioned after
-    this change waits a whole further apply time for the next.
+    The last settled second was over ``unsettled_s`` ago. ``caution`` (n,) is 1 at a risk of 10 ppm
+    and scales what is bought on suspicion. One call is in flight per table, so whoever is
+    under-provisioned after this change waits a whole further apply time for the next.
     """
     capacity = np.fmax(provisioned, 0.0)  # NaN is none
     until_then_s = unsettled_s + apply_time_s + REACTION_S
     usual = forecast.usual
     ahead = forecast.level + caution * (forecast.expected - forecast.level + _SPARE * usual)
-    trusted = burst_reliance * burst_units
+    trusted = bucket.reliance * bucket.units
     reliable = np.maximum(trusted - _RESERVE_S * capacity, 0.0)
-    full = (burst_reliance * burst_keeps_s) * usual
+    full = (bucket.reliance * bucket.keeps_s) * usual
     need = _Need(
         peaks=np.maximum(usual + caution * _PAST * forecast.excess, ahead),
         usual=usual,
-        refill=np.minimum(
-            (caution * _REFILL_FOR) * forecast.excess[MINUTE] * until_then_s,
-            full,
-        ),
+        refill=np.minimum(caution * _REFILL_FOR * forecast.excess[MINUTE] * until_then_s, full),
         until_then_s=until_then_s,
     )
     least = need.with_bucket(reliable)
@@ -124,7 +130,7 @@ def size_capacity(
         raised = np.maximum(np.maximum(least, lasting), _LEAST_STEP * capacity)
         least = np.where(out, raised, least)
     resting = _HEADROOM * forecast.minute
-    fits = np.minimum(reliable, burst_reliance * burst_keeps_s * resting)
+    fits = np.minimum(reliable, bucket.reliance * bucket.keeps_s * resting)
     excess = ahead - capacity
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         seconds = np.where(excess > 0, trusted / excess, np.inf)

@@ -30,7 +30,7 @@ from capacity_pilot.core.forecast.upstream import (
 from capacity_pilot.core.guards import Situation, guard, recommend
 from capacity_pilot.core.policy import PolicyArrays
 from capacity_pilot.core.reasons import Reason, Reasons
-from capacity_pilot.core.sizing import REACTION_S, size_capacity, size_together
+from capacity_pilot.core.sizing import REACTION_S, Bucket, size_capacity, size_together
 from capacity_pilot.core.stabilization import StabilizationState, stabilize
 
 
@@ -173,9 +173,7 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
     sizing = size_capacity(
         ahead,
         provisioned=capacity.provisioned,
-        burst_units=burst.units,
-        burst_keeps_s=burst.keeps_s,
-        burst_reliance=policy.burst_reliance,
+        bucket=Bucket(burst.units, burst.keeps_s, policy.burst_reliance),
         caution=policy.caution,
         apply_time_s=inputs.apply_time_s,
         unsettled_s=max(now - forecasting.settled, 0.0),

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from capacity_pilot.core.forecast import Forecast
-from capacity_pilot.core.sizing import Sizing, size_capacity
+from capacity_pilot.core.sizing import Bucket, Sizing, size_capacity
 
 units = st.floats(0, 1e7)
 shares = st.floats(0, 1)
@@ -53,9 +53,7 @@ def size(
     return size_capacity(
         ahead,
         provisioned=np.array([provisioned]),
-        burst_units=np.array([bucket]),
-        burst_keeps_s=np.array([keeps_s]),
-        burst_reliance=np.array([reliance]),
+        bucket=Bucket(np.array([bucket]), np.array([keeps_s]), np.array([reliance])),
         caution=np.array([caution]),
         apply_time_s=np.array([apply_s]),
         unsettled_s=4.0,
