@@ -44,7 +44,8 @@ _ROWS = 40
 _SETTLING = 3  # windows
 _RATE = 0.3
 _MOST_STEPS = _ROWS - _SETTLING - 1
-_MEMORIES = np.array([720.0, 30.0])[:, None, None, None]  # windows
+_MEMORIES = np.array([2160.0, 12.0])[:, None, None, None]  # windows
+_SHORT_SHARE = 0.5
 _PRIOR_ERROR, _PRIOR_WEIGHT = 0.25, 0.02
 _LOSS_MEMORY = 360.0  # windows
 _CLEARLY_BETTER = 0.97
@@ -78,8 +79,8 @@ class Calibration:
     """What is learned of the members' errors, and what came of it; arrays end in the slot axis.
 
     ``margins`` (levels, horizons, n): the median's is in scales, the others are logarithms of
-    scales above it. ``misses`` (2, members, horizons, n) are faded sums of absolute errors over 2 h
-    and over 5 min, ``weights`` (2, 1, horizons, n) those of their weights. ``losses`` (members,
+    scales above it. ``misses`` (2, members, horizons, n) are faded sums of absolute errors over 6 h
+    and over 2 min, ``weights`` (2, 1, horizons, n) those of their weights. ``losses`` (members,
     horizons, n) is each member's mean loss over the last hour or so, and ``is_leading``, of the
     same shape, true for one of them.
     """
@@ -241,14 +242,15 @@ def _choose(losses: Floats, is_leading: Bools) -> Bools:
 def _spread(learned: Calibration, points: Floats) -> Floats:
     """How far each quantile is above each member's point forecast, (levels, members, horizons, n).
 
-    A scale is a member's mean absolute error: the long one for the median, whichever of the long
-    and the short one is larger for what lies above it, so that bursts widen the margins at once
-    and calm does not narrow them as fast. At first it is a quarter of what is forecast.
+    A scale is a member's mean absolute error: over hours for the median; for what lies above it
+    over hours or half of it over minutes, whichever is more, so that bursts widen the margins at
+    once and calm does not narrow them as fast. At first it is a quarter of what is forecast.
     """
     prior = _PRIOR_WEIGHT * _PRIOR_ERROR * points
     scales = (learned.misses + prior) / (learned.weights + _PRIOR_WEIGHT)
     spread = np.empty((len(LEVELS), *points.shape))
     spread[0] = learned.margins[0] * scales[0]
-    spread[1:] = np.exp(learned.margins[1:, None]) * scales.max(axis=0)
+    widths = np.maximum(scales[0], _SHORT_SHARE * scales[1])
+    spread[1:] = np.exp(learned.margins[1:, None]) * widths
     spread[1:] += spread[0]
     return spread
