@@ -46,10 +46,10 @@ class Announced:
 def announce(
     state: UpstreamState, *, ahead_s: Floats, now: float
 ) -> tuple[UpstreamState, Announced]:
-    """What is to come, by slot; the state remembers what was said, to be held to it.
+    """What is to come, by slot; the state remembers what was said first, to be held to it.
 
-    What counts as said is the highest mean between half of ``ahead_s`` (n,) and twice of it: the
-    time for which a change made now acts.
+    That is the highest mean between half of ``ahead_s`` (n,) and twice of it: the time for which a
+    change made now acts.
     """
     signals = state.signals
     nothing = Announced.nothing(len(ahead_s), signals.watched)
@@ -115,13 +115,16 @@ def _announce_one(
     first, last = window[:, pairs.slots]
     at = INSTANTS_S[:, None]
     peak = np.where((at >= first) & (at <= last), brought, 0.0).max(axis=0)
-    said = np.maximum(held.said[pairs], peak)
     calm, noise = held.calm[pairs], held.noise[pairs]
     is_news = peak > np.maximum(_LEAST_SIGMAS * noise, _LEAST_RISE * calm)  # false for NaN
-    is_news &= find_trusted(held, pairs)
+    is_first = is_news & (held.said[pairs] == 0)
+    if np.count_nonzero(is_first):
+        first_said = Pairs(pairs.places[is_first], pairs.slots[is_first])
+        due = signals.watched + last[is_first]
+        state = replace(state, pairs=held.having(first_said, said=peak[is_first], due=due))
+    is_believed = is_news & find_trusted(held, pairs)
     course = calm + brought * (1 + held.doubt[pairs])
-    state = replace(state, pairs=held.having(pairs, said=said))
-    return state, pairs.slots[is_news], course[:, is_news]
+    return state, pairs.slots[is_believed], course[:, is_believed]
 
 
 def _go_on(state: UpstreamState, signal: int) -> Floats:

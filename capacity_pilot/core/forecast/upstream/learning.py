@@ -34,13 +34,15 @@ from capacity_pilot.core.forecast.upstream.state import UpstreamState
 _BLOCK_S = 8
 """Episodes are learned from in blocks, which costs an eighth."""
 
-_ADOPTION_BLOCKS = (2, 4, 8, 12)
+_ADOPTION_BLOCKS = (2, 4, 6, 8)
 """Blocks into an episode at which it is asked whose demand followed."""
 
 _CALM_ROWS = 60
 _LEAST_ROWS = 10
+_BEFORE_S = 15
+"""What demand did so shortly before a signal's move may be what moved the signal."""
+
 _SMOOTH_ROWS = 5
-_LOOKBACK_S = 5
 _LEAST_LEAD_S = 5
 _RISE_SIGMAS = 4.0
 _LEAST_RISE = 0.15
@@ -102,6 +104,7 @@ def _score(state: UpstreamState, active: Ints, demand: DemandState, second: int)
         scored = score_second(
             state.pairs,
             pairs,
+            second,
             explained=binned[:, n] @ state.pairs.weights[:, *pairs],
             excess=np.where(known[-1] > 0, units[-1] - calm, np.nan),
             smooth=units.sum(axis=0) / np.maximum(known.sum(axis=0), 1.0) - calm,
@@ -188,17 +191,17 @@ def _rising(demand: DemandState, slots: Ints, *, began: int, second: int) -> Int
     size = len(demand.units)
     now, then = (
         demand.units[np.arange(last - _BLOCK_S + 1, last + 1)[:, None] % size, slots].mean(axis=0)
-        for last in (second, began - 1)
+        for last in (second, began - _BEFORE_S - 1)
     )
     rising: Ints = slots[now > (1 + _LEAST_RISE) * then]
     return rising
 
 
 def _measure_calm(demand: DemandState, slots: Ints, *, before: int) -> tuple[Floats, Floats]:
-    """Mean and deviation (slots,) of the minute before a second; NaN where little is known."""
-    size = len(demand.units)
-    first = max(before - _CALM_ROWS, demand.head - size + 1)
-    rows = np.arange(first, before)[:, None] % size
+    """Mean and deviation (slots,) of a minute before a second; NaN where little is known."""
+    size, last = len(demand.units), before - _BEFORE_S
+    first = max(last - _CALM_ROWS, demand.head - size + 1)
+    rows = np.arange(first, last)[:, None] % size
     known, units = demand.known[rows, slots], demand.units[rows, slots]
     count = known.sum(axis=0)
     mean = np.where(count >= _LEAST_ROWS, units.sum(axis=0) / np.maximum(count, 1.0), np.nan)
@@ -210,7 +213,7 @@ def _find_departure(
     demand: DemandState, slots: Ints, calm: Floats, noise: Floats, *, began: int, second: int
 ) -> Floats:
     """The first second at which demand had left its calm level, NaN for none, (slots,)."""
-    seconds = np.arange(began - _LOOKBACK_S, second + 1)
+    seconds = np.arange(began - _BEFORE_S, second + 1)
     units = demand.units[seconds[:, None] % len(demand.units), slots]
     smooth = (units[2:] + units[1:-1] + units[:-2]) / 3
     rise = np.maximum(_RISE_SIGMAS / np.sqrt(3) * noise, _LEAST_RISE * calm)

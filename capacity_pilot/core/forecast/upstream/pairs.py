@@ -16,7 +16,7 @@ from capacity_pilot.core.fleet import Bools, Floats, Ints
 from capacity_pilot.core.forecast.upstream.response import BINS, gain_of
 
 PLACES = 4
-"""Signals per slot at most: 864 bytes per slot in all."""
+"""Signals per slot at most: 896 bytes per slot in all."""
 
 _MEMORY = 0.7
 _HELPS = 0.6
@@ -43,9 +43,9 @@ class PairState:
     is free. ``calm`` and ``noise`` are demand's mean and deviation before the episode, units/s,
     NaN where unknown. ``lessons`` counts episodes learned from. Faded sums over earlier episodes,
     in units: ``missed`` is what came without being usual, ``erred`` what of it the response had
-    got wrong; ``missed_now`` and ``erred_now`` are this episode's. ``said`` and ``came`` are the
-    most that was foreseen in this episode and the most that came, units/s above calm; ``doubt`` is
-    by what part of what was said more usually comes.
+    got wrong; ``missed_now`` and ``erred_now`` are this episode's. ``said`` is what was foreseen
+    first in this episode for the time until second ``due``, ``came`` the most that came by then,
+    units/s above calm; ``doubt`` is by what part of what was said more usually comes.
     """
 
     weights: Floats
@@ -59,6 +59,7 @@ class PairState:
     missed_now: Floats
     erred_now: Floats
     said: Floats
+    due: Floats
     came: Floats
     doubt: Floats
 
@@ -78,6 +79,7 @@ class PairState:
             missed_now=zero,
             erred_now=zero,
             said=zero,
+            due=unknown,
             came=zero,
             doubt=np.full((PLACES, size), _FIRST_DOUBT),
         )
@@ -105,14 +107,21 @@ def begin_episode(state: PairState, pairs: Pairs, *, calm: Floats, noise: Floats
         missed_now=0.0,
         erred_now=0.0,
         said=0.0,
+        due=np.nan,
         came=0.0,
     )
 
 
 def score_second(
-    state: PairState, pairs: Pairs, *, explained: Floats, excess: Floats, smooth: Floats
+    state: PairState,
+    pairs: Pairs,
+    second: int,
+    *,
+    explained: Floats,
+    excess: Floats,
+    smooth: Floats,
 ) -> PairState:
-    """Holds what the response makes of the signal against the ``excess`` demand of one second.
+    """Holds what the response makes of the signal against the ``excess`` demand of ``second``.
 
     All (pairs,); unknown seconds are NaN. Only seconds in which something happened, or should
     have, count. ``smooth`` is the excess over some seconds.
@@ -121,11 +130,13 @@ def score_second(
     matters = np.maximum(np.abs(excess), explained) > 3 * noise  # false for NaN
     missed = np.where(matters, np.abs(excess), 0.0)
     erred = np.where(matters, np.abs(excess - explained), 0.0)
+    came = state.came[pairs]
+    is_in_time = ~(second > state.due[pairs])  # true for NaN: nothing was said yet
     return state.having(
         pairs,
         missed_now=state.missed_now[pairs] + missed,
         erred_now=state.erred_now[pairs] + erred,
-        came=np.fmax(state.came[pairs], smooth),
+        came=np.where(is_in_time, np.fmax(came, smooth), came),
     )
 
 
