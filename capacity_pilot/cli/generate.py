@@ -19,19 +19,20 @@ if TYPE_CHECKING:
 class Generate(BaseModel):
     """Write made-up demand for social apps, seeded, with the signals that precede it.
 
-    social-day  people's day and week, three announced pushes a day, about one unannounced,
+    social-day  people's day and week, three pushes a day at fixed hours, about one at any time,
                 a small nightly job
     launch      the same with a launch: a crowd within seconds, of which some stay
     outage      the same with outages, each followed by a retry storm
     batch       few people, a long nightly job, short hourly ones
     idle        hardly anything, now and then an export; its mean is a thousandth of --mean
+    push-day    a social day with about five more pushes, large and at any time
     mix         --tables of each of these kinds in turn
 
     Time starts on a Monday at midnight. One row per second, whole numbers, columns:
 
     t_s         seconds from the start
     count       units asked of the table
-    push_sent   recipients an announced push was sent to; the first enter the feed 4 s later
+    push_sent   recipients a push was sent to; the first enter the feed 4 s later
     route_feed  requests entering the feed route; they reach the table 1 or 2 s later
 
     Tables of one seed are one app's: the same pushes, outages and launch reach them all. The
@@ -43,7 +44,7 @@ class Generate(BaseModel):
     out: Path = Field(
         description="a .csv, .csv.gz or .parquet file; with more than one table, a folder"
     )
-    kind: Literal["social-day", "launch", "outage", "batch", "idle", "mix"] = Field(
+    kind: Literal["social-day", "launch", "outage", "batch", "idle", "push-day", "mix"] = Field(
         default="social-day", description="of table"
     )
     days: float = Field(default=7.0, ge=0.01, le=366, description="from Monday 00:00 on")

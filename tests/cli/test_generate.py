@@ -37,8 +37,8 @@ def test_several_tables_are_a_folder_of_every_kind(tmp_path: Path) -> None:
         "idle-5.csv.gz",
         "launch-2.csv.gz",
         "outage-3.csv.gz",
+        "push-day-6.csv.gz",
         "social-day-1.csv.gz",
-        "social-day-6.csv.gz",
     ]
 
 
@@ -72,7 +72,7 @@ def test_help_names_every_kind_and_column(capsys: pytest.CaptureFixture[str]) ->
     with pytest.raises(SystemExit):
         generate("--help")
     told = capsys.readouterr().out
-    for word in ("social-day", "batch", "idle", "launch", "outage", "mix"):
+    for word in ("social-day", "push-day", "batch", "idle", "launch", "outage", "mix"):
         assert f"\n    {word} " in told
     for column in ("t_s", "count", "push_sent", "route_feed"):
         assert f"\n    {column} " in told

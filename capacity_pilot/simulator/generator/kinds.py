@@ -19,6 +19,7 @@ class Kind:
     hourly: float = 0.0
     visits: float = 0.0
     has_pushes: bool = False
+    has_news: bool = False
     has_outages: bool = False
     has_launch: bool = False
     size: float = 1.0
@@ -32,4 +33,5 @@ KINDS: Final[Mapping[str, Kind]] = {
     "outage": replace(_SOCIAL, has_outages=True),
     "batch": Kind(people=0.1, nightly=6.0, hourly=1.5),
     "idle": Kind(people=0.3, visits=6.0, size=0.001),
+    "push-day": replace(_SOCIAL, has_news=True),
 }

@@ -23,7 +23,13 @@ from capacity_pilot.simulator.generator.jobs import (
     work_of,
 )
 from capacity_pilot.simulator.generator.kinds import KINDS, Kind
-from capacity_pilot.simulator.generator.pushes import Push, draw_pushes, opened_of, sent_of
+from capacity_pilot.simulator.generator.pushes import (
+    Push,
+    draw_news,
+    draw_pushes,
+    opened_of,
+    sent_of,
+)
 from capacity_pilot.simulator.generator.rhythm import DAY_S, Drift, activity
 from capacity_pilot.simulator.generator.streams import stream_of
 
@@ -152,9 +158,11 @@ def _tell(spec: TableSpec) -> _Story:
         jobs += draw_hourly(own, seconds, level=kind.hourly)
     if kind.visits:
         jobs += draw_visits(own, seconds, level=kind.visits)
+    pushes = draw_pushes(stream_of(seed, "pushes"), seconds) if kind.has_pushes else ()
+    news = draw_news(stream_of(seed, "news"), seconds) if kind.has_news else ()
     return _Story(
         kind=kind,
-        pushes=draw_pushes(stream_of(seed, "pushes"), seconds) if kind.has_pushes else (),
+        pushes=pushes + news,
         outages=draw_outages(stream_of(seed, "outages"), seconds) if kind.has_outages else (),
         launch=draw_launch(stream_of(seed, "launch"), seconds) if kind.has_launch else None,
         jobs=jobs,
