@@ -45,7 +45,11 @@ def test_several_tables_are_a_folder_of_every_kind(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flag", "value", "message"),
     [
-        ("--kind", "busy", "Input should be 'social-day', 'launch', 'outage', 'batch', 'idle' or"),
+        (
+            "--kind",
+            "busy",
+            "Input should be 'social-day', 'launch', 'outage', 'batch', 'idle', 'push-day' or",
+        ),
         ("--days", "0", "Input should be greater than or equal to 0.01"),
         ("--days", "nan", "Input should be less than or equal to 366"),
         ("--mean", "-1", "Input should be greater than 0"),
