@@ -7,8 +7,9 @@ is irrelevant here and recognised by its key alone.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from enum import Enum, auto
-from typing import Any
+from typing import Any, Final
 
 from capacity_pilot.adapters.otlp.capacity import Consumed, parse_capacity
 from capacity_pilot.adapters.otlp.operations import dimension_of_statement
@@ -80,9 +81,13 @@ class Fact:
 
     __slots__ = ("slot", "value")
 
-    def __init__(self, slot: Slot, value: Any) -> None:
+    def __init__(self, slot: Enum, value: Any) -> None:
         self.slot = slot
         self.value = value
+
+
+Readers = Mapping[bytes, tuple[Enum, Callable[[AnyValue], Any]]]
+"""By attribute key: what it tells, and how its value is read. May raise ``ValueError``."""
 
 
 class AttributeMemo(dict[bytes, Fact | None]):
@@ -93,10 +98,11 @@ class AttributeMemo(dict[bytes, Fact | None]):
     when ``is_full``.
     """
 
-    def __init__(self, *, max_entries: int) -> None:
+    def __init__(self, *, max_entries: int, readers: Readers | None = None) -> None:
         super().__init__()
         self._max_entries = max_entries
-        self._facts: dict[tuple[Slot, Any], Fact] = {}
+        self._readers = DYNAMODB_READERS if readers is None else readers
+        self._facts: dict[tuple[Enum, Any], Fact] = {}
         self._values_per_key: dict[bytes, int] = {}
         self._varied_keys: set[bytes] = set()
 
@@ -117,17 +123,18 @@ class AttributeMemo(dict[bytes, Fact | None]):
             return None
         if not _is_leading_key(key, raw):
             key = KeyValue.FromString(raw).key
-        slot = _SLOTS.get(key)
-        if slot is None:
+        reader = self._readers.get(key)
+        if reader is None:
             if self._is_worth_keeping(key, raw):
                 self[raw] = None
             return None
-        fact = self._intern(slot, _READERS[slot](KeyValue.FromString(raw).value))
+        slot, read = reader
+        fact = self._intern(slot, read(KeyValue.FromString(raw).value))
         if len(raw) <= _MAX_CACHED_BYTES:
             self[raw] = fact
         return fact
 
-    def _intern(self, slot: Slot, value: Any) -> Fact:
+    def _intern(self, slot: Enum, value: Any) -> Fact:
         """One fact per value where many attributes tell the same, as statements do."""
         if slot is not Slot.STATEMENT_DIMENSION:
             return Fact(slot, value)
@@ -151,7 +158,8 @@ def _is_leading_key(key: bytes, raw: bytes) -> bool:
     return len(raw) > 1 and raw[0] == 0x0A and raw[1] == len(key) < 0x80
 
 
-def _read_text(value: AnyValue) -> str:
+def read_text(value: AnyValue) -> str:
+    """Raises ``ValueError`` for anything that is no string."""
     if value.WhichOneof("value") != "string_value":
         msg = f"expected a string attribute, got {value.WhichOneof('value')}"
         raise ValueError(msg)
@@ -160,8 +168,8 @@ def _read_text(value: AnyValue) -> str:
 
 def _read_texts(value: AnyValue) -> tuple[str, ...]:
     if value.WhichOneof("value") == "array_value":
-        return tuple(_read_text(item) for item in value.array_value.values)
-    return (_read_text(value),)
+        return tuple(read_text(item) for item in value.array_value.values)
+    return (read_text(value),)
 
 
 def _read_tables(value: AnyValue) -> tuple[str, ...]:
@@ -172,15 +180,15 @@ def _read_tables(value: AnyValue) -> tuple[str, ...]:
     return tables
 
 
-def _read_whole_number(value: AnyValue) -> int:
+def read_whole_number(value: AnyValue) -> int:
     """Some converters turn numbers into strings."""
     if value.WhichOneof("value") == "int_value":
         return value.int_value
-    return int(_read_text(value)[:20])
+    return int(read_text(value)[:20])
 
 
 def _read_retries(value: AnyValue) -> int:
-    retries = _read_whole_number(value)
+    retries = read_whole_number(value)
     if not 0 <= retries <= MAX_RETRIES:
         msg = f"retry attempts must be within 0-{MAX_RETRIES}, not {retries}"
         raise ValueError(msg)
@@ -190,7 +198,7 @@ def _read_retries(value: AnyValue) -> int:
 def _read_limit(value: AnyValue) -> int:
     """An odd one is as good as unsaid: it only helps to estimate."""
     try:
-        return max(_read_whole_number(value), 1)
+        return max(read_whole_number(value), 1)
     except ValueError:
         return 1
 
@@ -198,7 +206,7 @@ def _read_limit(value: AnyValue) -> int:
 def _read_flag(value: AnyValue) -> bool:
     if value.WhichOneof("value") == "bool_value":
         return value.bool_value
-    return _read_text(value).lower() == "true"
+    return read_text(value).lower() == "true"
 
 
 def _read_capacity(value: AnyValue) -> tuple[Consumed, ...] | None:
@@ -214,23 +222,25 @@ def _read_capacity(value: AnyValue) -> tuple[Consumed, ...] | None:
 
 def _read_statement(value: AnyValue) -> Dimension | None:
     """Of a PartiQL statement only what it does is kept: statements differ without end."""
-    words = _read_text(value).split(maxsplit=1)
+    words = read_text(value).split(maxsplit=1)
     return dimension_of_statement(words[0]) if words else None
 
 
 _READERS = {
-    Slot.IS_DYNAMODB: lambda value: _read_text(value).lower() in _SYSTEMS,
-    Slot.METHOD: _read_text,
-    Slot.DB_OPERATION: _read_text,
-    Slot.XRAY_OPERATION: _read_text,
+    Slot.IS_DYNAMODB: lambda value: read_text(value).lower() in _SYSTEMS,
+    Slot.METHOD: read_text,
+    Slot.DB_OPERATION: read_text,
+    Slot.XRAY_OPERATION: read_text,
     Slot.TABLES: _read_tables,
     Slot.TABLE_FALLBACK: _read_tables,
-    Slot.INDEX: _read_text,
+    Slot.INDEX: read_text,
     Slot.IS_CONSISTENT: _read_flag,
     Slot.LIMIT: _read_limit,
     Slot.CAPACITY: _read_capacity,
     Slot.RETRIES: _read_retries,
-    Slot.HTTP_STATUS: _read_whole_number,
-    Slot.ERROR_TYPE: _read_text,
+    Slot.HTTP_STATUS: read_whole_number,
+    Slot.ERROR_TYPE: read_text,
     Slot.STATEMENT_DIMENSION: _read_statement,
 }
+
+DYNAMODB_READERS: Final[Readers] = {key: (slot, _READERS[slot]) for key, slot in _SLOTS.items()}

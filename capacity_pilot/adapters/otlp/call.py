@@ -82,7 +82,7 @@ def describe_call(
     has dropped what was set at the start. Those are ``UNDECIDED`` until ``span_name`` is
     given. A call whose names cannot be or may not be kept has a reading that says so.
     """
-    found: dict[Slot, Any] = {}
+    found: dict[Enum, Any] = {}
     is_dynamodb = False
     for fact in facts:
         if fact.slot is Slot.IS_DYNAMODB:
@@ -123,7 +123,7 @@ def _strip_service(method: str) -> tuple[str, bool]:
     return method, False
 
 
-def _describe_demand(operation: Operation, found: dict[Slot, Any]) -> Call:
+def _describe_demand(operation: Operation, found: dict[Enum, Any]) -> Call:
     tables, index = _name_target(operation, found)
     dimension = operation.dimension
     if dimension is None:
@@ -162,7 +162,7 @@ def _describe_demand(operation: Operation, found: dict[Slot, Any]) -> Call:
     )
 
 
-def _name_target(operation: Operation, found: dict[Slot, Any]) -> tuple[tuple[str, ...], str]:
+def _name_target(operation: Operation, found: dict[Enum, Any]) -> tuple[tuple[str, ...], str]:
     """Tables, and the index that serves the read. An index ARN names both."""
     named = found.get(Slot.TABLES) or found.get(Slot.TABLE_FALLBACK) or ()
     parsed = [parse_table(name) for name in named]

@@ -1,7 +1,8 @@
 """OTLP trace requests to harvests: the one door through which telemetry enters.
 
 A request is decoded whole or not at all; within it, a damaged span costs that span alone.
-Spans that do not contain "ynamo" cannot be DynamoDB's in any dialect and stay unparsed.
+Spans that do not contain "ynamo" cannot be DynamoDB's in any dialect; unless they contain the mark
+of an upstream signal, they stay unparsed.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from capacity_pilot.adapters.otlp.estimate import Estimator
 from capacity_pilot.adapters.otlp.harvest import Counts, Harvest
 from capacity_pilot.adapters.otlp.json_request import read_json_request
 from capacity_pilot.adapters.otlp.names import NameRegistry
+from capacity_pilot.adapters.otlp.signals import SIGNAL_MARKS, SignalReader
 from capacity_pilot.adapters.otlp.spans import Gathered, Service, SpanReader, Window
 from capacity_pilot.adapters.otlp.wire import Resource, TraceRequest
 from capacity_pilot.core.demand import WINDOW_S
@@ -40,6 +42,7 @@ class Bounds:
     clock_skew_seconds: float = 5.0
     max_tables: int = 20_000
     max_indexes: int = 100_000
+    max_signals: int = 512
     max_memo_entries: int = 32_768
     max_resources: int = 16_384
     max_spans: int = 200_000
@@ -65,6 +68,9 @@ class Decoder:
         self._bounds = bounds
         self._names = NameRegistry(max_tables=bounds.max_tables, max_indexes=bounds.max_indexes)
         self._spans = SpanReader(self._names, max_memo_entries=bounds.max_memo_entries)
+        self._signals = SignalReader(
+            max_signals=bounds.max_signals, max_memo_entries=bounds.max_memo_entries
+        )
         self._services: dict[bytes, Service] = {}
 
     def decode_protobuf(self, body: bytes, received_at: float) -> Harvest:
@@ -77,11 +83,16 @@ class Decoder:
             msg = f"{len(body)} bytes are no ExportTraceServiceRequest: {error}"
             raise TelemetryError(msg) from error
         has_capitals = b"YNAMO" in body
+        marks = [mark for mark in SIGNAL_MARKS if mark in body]
         harvest, gathered = self._begin(received_at)
         for resource_spans in request.resource_spans:
             for scope_spans in resource_spans.scope_spans:
                 self._read(
-                    resource_spans.resource, scope_spans.spans, gathered, has_capitals=has_capitals
+                    resource_spans.resource,
+                    scope_spans.spans,
+                    gathered,
+                    has_capitals=has_capitals,
+                    marks=marks,
                 )
         return self._finish(harvest, gathered)
 
@@ -92,12 +103,13 @@ class Decoder:
         for group in groups:
             gathered.counts.spans += group.malformed_spans
             gathered.counts.malformed_spans += group.malformed_spans
-            self._read(group.resource, group.spans, gathered, has_capitals=True)
+            self._read(group.resource, group.spans, gathered, has_capitals=True, marks=SIGNAL_MARKS)
         return self._finish(harvest, gathered)
 
     def _begin(self, received_at: float) -> tuple[Harvest, Gathered]:
         if self._names.turn(received_at):
             self._spans.forget()
+            self._signals.forget()
         window = Window(
             opens_at=int((received_at - self._bounds.late_after_seconds) * 1e9),
             closes_at=int((received_at + self._bounds.clock_skew_seconds) * 1e9),
@@ -112,6 +124,7 @@ class Decoder:
         gathered: Gathered,
         *,
         has_capitals: bool,
+        marks: Sequence[bytes],
     ) -> None:
         gathered.counts.spans += len(spans)
         if gathered.counts.spans > self._bounds.max_spans:
@@ -123,10 +136,14 @@ class Decoder:
             candidates = [span for span in spans if b"ynamo" in span]
         if candidates:
             self._spans.read(candidates, self._service_of(resource), gathered)
+        upstream = [span for span in spans if any(mark in span for mark in marks)] if marks else []
+        if upstream:
+            self._signals.read(upstream, self._service_of(resource), gathered)
 
     def _finish(self, harvest: Harvest, gathered: Gathered) -> Harvest:
         """Everything that can fail is behind us: from here on the request counts."""
         charge(gathered.tally, estimator=self._estimator, harvest=harvest)
+        harvest.signals = gathered.signals
         return harvest
 
     def _service_of(self, resource: bytes) -> Service:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 
-from capacity_pilot.core.model import Sample, SampleKey
+from capacity_pilot.core.model import Sample, SampleKey, SignalKey
 
 MAX_CALLERS = 256
 """Distinct ``service:operation`` pairs remembered for spans without a table."""
@@ -43,6 +43,9 @@ class Counts:
     sampled: int = 0  # spans that stand for more than one call
     malformed_thresholds: int = 0  # tracestate ``th`` unreadable or implausible: weight 1
     truncated: int = 0  # the SDK dropped attributes of the span
+    upstream: int = 0  # spans counted for a signal: of routes, messages, pushes
+    signals_over_bound: int = 0  # such spans past the bound on distinct signals
+    signals_dropped: int = 0  # signals' seconds the intake had no room for
     without_table_by: dict[str, int] = field(default_factory=dict)  # "service:operation" -> spans
 
     def add(self, other: Counts) -> None:
@@ -64,7 +67,10 @@ _NUMBERS = tuple(f.name for f in fields(Counts) if f.name != "without_table_by")
 
 @dataclass(slots=True)
 class Harvest:
-    """One request's demand per target and second, complete or not at all."""
+    """One request's demand per target and second, complete or not at all; and, per second, counts
+    of what may precede demand.
+    """
 
     samples: dict[SampleKey, Sample] = field(default_factory=dict)
+    signals: dict[SignalKey, float] = field(default_factory=dict)
     counts: Counts = field(default_factory=Counts)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from capacity_pilot.adapters.otlp.harvest import Counts, Harvest
 from capacity_pilot.core.errors import OverloadedError
-from capacity_pilot.core.model import Sample, SampleKey
+from capacity_pilot.core.model import Sample, SampleKey, SignalKey
 
 MAX_PENDING_KEYS = 200_000
+MAX_PENDING_SIGNALS = 20_000
 
 
 class Intake:
@@ -18,6 +19,7 @@ class Intake:
     def __init__(self, *, max_pending_keys: int = MAX_PENDING_KEYS) -> None:
         self._max_pending_keys = max_pending_keys
         self._samples: dict[SampleKey, Sample] = {}
+        self._signals: dict[SignalKey, float] = {}
         self._last_received_at: float | None = None
         self.totals = Counts()
 
@@ -37,7 +39,8 @@ class Intake:
     def offer(self, harvest: Harvest, received_at: float) -> None:
         """Merges the harvest, or raises ``OverloadedError`` and merges nothing of it.
 
-        A harvest that only adds to pending keys is taken even when full.
+        A harvest that only adds to pending keys is taken even when full. Signals are a help and
+        no more: those for which there is no room are left out and counted.
         """
         new_keys = sum(key not in self._samples for key in harvest.samples)
         if new_keys and self.pending_keys + new_keys > self._max_pending_keys:
@@ -52,6 +55,7 @@ class Intake:
                 self._samples[key] = sample
             else:
                 pending.add(sample)
+        self._take_signals(harvest.signals)
         self.totals.add(harvest.counts)
         self._last_received_at = received_at
 
@@ -59,3 +63,18 @@ class Intake:
         """Hands over what is pending, for the taker to keep, and starts afresh."""
         drained, self._samples = self._samples, {}
         return drained
+
+    def drain_signals(self) -> dict[SignalKey, float]:
+        """Hands over what was counted of signals, and starts afresh."""
+        drained, self._signals = self._signals, {}
+        return drained
+
+    def _take_signals(self, signals: dict[SignalKey, float]) -> None:
+        pending = self._signals
+        for key, count in signals.items():
+            if key in pending:
+                pending[key] += count
+            elif len(pending) < MAX_PENDING_SIGNALS:
+                pending[key] = count
+            else:
+                self.totals.signals_dropped += 1

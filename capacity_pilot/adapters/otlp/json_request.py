@@ -24,7 +24,12 @@ from capacity_pilot.adapters.otlp.wire import (
 )
 from capacity_pilot.core.errors import TelemetryError
 
-_KINDS = {"SPAN_KIND_CLIENT": 3}
+_KINDS = {
+    "SPAN_KIND_SERVER": 2,
+    "SPAN_KIND_CLIENT": 3,
+    "SPAN_KIND_PRODUCER": 4,
+    "SPAN_KIND_CONSUMER": 5,
+}
 _STATUS_CODES = {"STATUS_CODE_OK": 1, "STATUS_CODE_ERROR": 2}
 _MAX_NESTING = 32
 
@@ -87,12 +92,13 @@ def _encode_span_or_none(span: Any) -> bytes | None:
 def _encode_span(span: dict[str, Any]) -> bytes:
     # Only what the reader looks at; ids, links and names of scopes say nothing here.
     kind = _enum(span.get("kind"), _KINDS)
-    if kind != _KINDS["SPAN_KIND_CLIENT"]:
+    if kind not in _KINDS.values():
         return b""  # not to be read, only to be counted
     return Span(
         trace_state=_text(span.get("traceState")),
         name=_text(span.get("name")),
         kind=kind,
+        start_time_unix_nano=_whole(span.get("startTimeUnixNano")),
         end_time_unix_nano=_whole(span.get("endTimeUnixNano")),
         attributes=[_key_value(item).SerializeToString() for item in _members(span, "attributes")],
         dropped_attributes_count=_whole(span.get("droppedAttributesCount")),

@@ -26,7 +26,7 @@ from google.protobuf import any_pb2 as google_dot_protobuf_dot_any__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'capacity_pilot/adapters/otlp/lazy.proto\x12\x13\x63\x61pacity_pilot.otlp\x1a\x19google/protobuf/any.proto\x1a\x1egoogle/protobuf/duration.proto\"J\n\x0cTraceRequest\x12:\n\x0eresource_spans\x18\x01 \x03(\x0b\x32\".capacity_pilot.otlp.ResourceSpans\"W\n\rResourceSpans\x12\x10\n\x08resource\x18\x01 \x01(\x0c\x12\x34\n\x0bscope_spans\x18\x02 \x03(\x0b\x32\x1f.capacity_pilot.otlp.ScopeSpans\"\x1b\n\nScopeSpans\x12\r\n\x05spans\x18\x02 \x03(\x0c\"=\n\x08Resource\x12\x31\n\nattributes\x18\x01 \x03(\x0b\x32\x1d.capacity_pilot.otlp.KeyValue\"\xa9\x01\n\x04Span\x12\x13\n\x0btrace_state\x18\x03 \x01(\x0c\x12\x0c\n\x04name\x18\x05 \x01(\x0c\x12\x0c\n\x04kind\x18\x06 \x01(\x05\x12\x1a\n\x12\x65nd_time_unix_nano\x18\x08 \x01(\x06\x12\x12\n\nattributes\x18\t \x03(\x0c\x12 \n\x18\x64ropped_attributes_count\x18\n \x01(\r\x12\x0e\n\x06\x65vents\x18\x0b \x03(\x0c\x12\x0e\n\x06status\x18\x0f \x01(\x0c\"H\n\x05\x45vent\x12\x0c\n\x04name\x18\x02 \x01(\x0c\x12\x31\n\nattributes\x18\x03 \x03(\x0b\x32\x1d.capacity_pilot.otlp.KeyValue\"\'\n\x06Status\x12\x0f\n\x07message\x18\x02 \x01(\x0c\x12\x0c\n\x04\x63ode\x18\x03 \x01(\x05\"E\n\x08KeyValue\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12,\n\x05value\x18\x02 \x01(\x0b\x32\x1d.capacity_pilot.otlp.AnyValue\"\xa6\x01\n\x08\x41nyValue\x12\x16\n\x0cstring_value\x18\x01 \x01(\x0cH\x00\x12\x14\n\nbool_value\x18\x02 \x01(\x08H\x00\x12\x13\n\tint_value\x18\x03 \x01(\x03H\x00\x12\x16\n\x0c\x64ouble_value\x18\x04 \x01(\x01H\x00\x12\x36\n\x0b\x61rray_value\x18\x05 \x01(\x0b\x32\x1f.capacity_pilot.otlp.ArrayValueH\x00\x42\x07\n\x05value\";\n\nArrayValue\x12-\n\x06values\x18\x01 \x03(\x0b\x32\x1d.capacity_pilot.otlp.AnyValue\"M\n\rTraceResponse\x12<\n\x0fpartial_success\x18\x01 \x01(\x0b\x32#.capacity_pilot.otlp.PartialSuccess\"?\n\x0ePartialSuccess\x12\x16\n\x0erejected_spans\x18\x01 \x01(\x03\x12\x15\n\rerror_message\x18\x02 \x01(\t\"Q\n\tRpcStatus\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\x12%\n\x07\x64\x65tails\x18\x03 \x03(\x0b\x32\x14.google.protobuf.Any\";\n\tRetryInfo\x12.\n\x0bretry_delay\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Durationb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'capacity_pilot/adapters/otlp/lazy.proto\x12\x13\x63\x61pacity_pilot.otlp\x1a\x19google/protobuf/any.proto\x1a\x1egoogle/protobuf/duration.proto\"J\n\x0cTraceRequest\x12:\n\x0eresource_spans\x18\x01 \x03(\x0b\x32\".capacity_pilot.otlp.ResourceSpans\"W\n\rResourceSpans\x12\x10\n\x08resource\x18\x01 \x01(\x0c\x12\x34\n\x0bscope_spans\x18\x02 \x03(\x0b\x32\x1f.capacity_pilot.otlp.ScopeSpans\"\x1b\n\nScopeSpans\x12\r\n\x05spans\x18\x02 \x03(\x0c\"=\n\x08Resource\x12\x31\n\nattributes\x18\x01 \x03(\x0b\x32\x1d.capacity_pilot.otlp.KeyValue\"\xc7\x01\n\x04Span\x12\x13\n\x0btrace_state\x18\x03 \x01(\x0c\x12\x0c\n\x04name\x18\x05 \x01(\x0c\x12\x0c\n\x04kind\x18\x06 \x01(\x05\x12\x1c\n\x14start_time_unix_nano\x18\x07 \x01(\x06\x12\x1a\n\x12\x65nd_time_unix_nano\x18\x08 \x01(\x06\x12\x12\n\nattributes\x18\t \x03(\x0c\x12 \n\x18\x64ropped_attributes_count\x18\n \x01(\r\x12\x0e\n\x06\x65vents\x18\x0b \x03(\x0c\x12\x0e\n\x06status\x18\x0f \x01(\x0c\"H\n\x05\x45vent\x12\x0c\n\x04name\x18\x02 \x01(\x0c\x12\x31\n\nattributes\x18\x03 \x03(\x0b\x32\x1d.capacity_pilot.otlp.KeyValue\"\'\n\x06Status\x12\x0f\n\x07message\x18\x02 \x01(\x0c\x12\x0c\n\x04\x63ode\x18\x03 \x01(\x05\"E\n\x08KeyValue\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12,\n\x05value\x18\x02 \x01(\x0b\x32\x1d.capacity_pilot.otlp.AnyValue\"\xa6\x01\n\x08\x41nyValue\x12\x16\n\x0cstring_value\x18\x01 \x01(\x0cH\x00\x12\x14\n\nbool_value\x18\x02 \x01(\x08H\x00\x12\x13\n\tint_value\x18\x03 \x01(\x03H\x00\x12\x16\n\x0c\x64ouble_value\x18\x04 \x01(\x01H\x00\x12\x36\n\x0b\x61rray_value\x18\x05 \x01(\x0b\x32\x1f.capacity_pilot.otlp.ArrayValueH\x00\x42\x07\n\x05value\";\n\nArrayValue\x12-\n\x06values\x18\x01 \x03(\x0b\x32\x1d.capacity_pilot.otlp.AnyValue\"M\n\rTraceResponse\x12<\n\x0fpartial_success\x18\x01 \x01(\x0b\x32#.capacity_pilot.otlp.PartialSuccess\"?\n\x0ePartialSuccess\x12\x16\n\x0erejected_spans\x18\x01 \x01(\x03\x12\x15\n\rerror_message\x18\x02 \x01(\t\"Q\n\tRpcStatus\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\x12%\n\x07\x64\x65tails\x18\x03 \x03(\x0b\x32\x14.google.protobuf.Any\";\n\tRetryInfo\x12.\n\x0bretry_delay\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Durationb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,23 +42,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RESOURCE']._serialized_start=317
   _globals['_RESOURCE']._serialized_end=378
   _globals['_SPAN']._serialized_start=381
-  _globals['_SPAN']._serialized_end=550
-  _globals['_EVENT']._serialized_start=552
-  _globals['_EVENT']._serialized_end=624
-  _globals['_STATUS']._serialized_start=626
-  _globals['_STATUS']._serialized_end=665
-  _globals['_KEYVALUE']._serialized_start=667
-  _globals['_KEYVALUE']._serialized_end=736
-  _globals['_ANYVALUE']._serialized_start=739
-  _globals['_ANYVALUE']._serialized_end=905
-  _globals['_ARRAYVALUE']._serialized_start=907
-  _globals['_ARRAYVALUE']._serialized_end=966
-  _globals['_TRACERESPONSE']._serialized_start=968
-  _globals['_TRACERESPONSE']._serialized_end=1045
-  _globals['_PARTIALSUCCESS']._serialized_start=1047
-  _globals['_PARTIALSUCCESS']._serialized_end=1110
-  _globals['_RPCSTATUS']._serialized_start=1112
-  _globals['_RPCSTATUS']._serialized_end=1193
-  _globals['_RETRYINFO']._serialized_start=1195
-  _globals['_RETRYINFO']._serialized_end=1254
+  _globals['_SPAN']._serialized_end=580
+  _globals['_EVENT']._serialized_start=582
+  _globals['_EVENT']._serialized_end=654
+  _globals['_STATUS']._serialized_start=656
+  _globals['_STATUS']._serialized_end=695
+  _globals['_KEYVALUE']._serialized_start=697
+  _globals['_KEYVALUE']._serialized_end=766
+  _globals['_ANYVALUE']._serialized_start=769
+  _globals['_ANYVALUE']._serialized_end=935
+  _globals['_ARRAYVALUE']._serialized_start=937
+  _globals['_ARRAYVALUE']._serialized_end=996
+  _globals['_TRACERESPONSE']._serialized_start=998
+  _globals['_TRACERESPONSE']._serialized_end=1075
+  _globals['_PARTIALSUCCESS']._serialized_start=1077
+  _globals['_PARTIALSUCCESS']._serialized_end=1140
+  _globals['_RPCSTATUS']._serialized_start=1142
+  _globals['_RPCSTATUS']._serialized_end=1223
+  _globals['_RETRYINFO']._serialized_start=1225
+  _globals['_RETRYINFO']._serialized_end=1284
 # @@protoc_insertion_point(module_scope)

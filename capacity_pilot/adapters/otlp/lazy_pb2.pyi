@@ -37,10 +37,11 @@ class Resource(_message.Message):
     def __init__(self, attributes: _Optional[_Iterable[_Union[KeyValue, _Mapping[str, object]]]] = ...) -> None: ...
 
 class Span(_message.Message):
-    __slots__ = ("trace_state", "name", "kind", "end_time_unix_nano", "attributes", "dropped_attributes_count", "events", "status")
+    __slots__ = ("trace_state", "name", "kind", "start_time_unix_nano", "end_time_unix_nano", "attributes", "dropped_attributes_count", "events", "status")
     TRACE_STATE_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
+    START_TIME_UNIX_NANO_FIELD_NUMBER: _ClassVar[int]
     END_TIME_UNIX_NANO_FIELD_NUMBER: _ClassVar[int]
     ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
     DROPPED_ATTRIBUTES_COUNT_FIELD_NUMBER: _ClassVar[int]
@@ -49,12 +50,13 @@ class Span(_message.Message):
     trace_state: bytes
     name: bytes
     kind: int
+    start_time_unix_nano: int
     end_time_unix_nano: int
     attributes: _containers.RepeatedScalarFieldContainer[bytes]
     dropped_attributes_count: int
     events: _containers.RepeatedScalarFieldContainer[bytes]
     status: bytes
-    def __init__(self, trace_state: _Optional[bytes] = ..., name: _Optional[bytes] = ..., kind: _Optional[int] = ..., end_time_unix_nano: _Optional[int] = ..., attributes: _Optional[_Iterable[bytes]] = ..., dropped_attributes_count: _Optional[int] = ..., events: _Optional[_Iterable[bytes]] = ..., status: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, trace_state: _Optional[bytes] = ..., name: _Optional[bytes] = ..., kind: _Optional[int] = ..., start_time_unix_nano: _Optional[int] = ..., end_time_unix_nano: _Optional[int] = ..., attributes: _Optional[_Iterable[bytes]] = ..., dropped_attributes_count: _Optional[int] = ..., events: _Optional[_Iterable[bytes]] = ..., status: _Optional[bytes] = ...) -> None: ...
 
 class Event(_message.Message):
     __slots__ = ("name", "attributes")

@@ -15,6 +15,7 @@ from capacity_pilot.adapters.otlp.names import NameRegistry
 from capacity_pilot.adapters.otlp.outcome import Outcome, classify
 from capacity_pilot.adapters.otlp.sampling import adjusted_count
 from capacity_pilot.adapters.otlp.wire import Span
+from capacity_pilot.core.model import SignalKey
 
 _CLIENT = 3  # SpanKind
 _NANOS = 1_000_000_000
@@ -48,6 +49,7 @@ class Gathered:
     window: Window
     counts: Counts
     tally: Tally = field(default_factory=dict)
+    signals: dict[SignalKey, float] = field(default_factory=dict)
 
 
 class SpanReader:
@@ -87,7 +89,7 @@ class SpanReader:
                     outcome = _judge(span, call)
                 weight = service.weight
                 if span.trace_state:
-                    weight = _weigh(span.trace_state, service, counts)
+                    weight = weigh_span(span.trace_state, service, counts)
                 ended_at = span.end_time_unix_nano
                 if not ended_at:
                     counts.malformed_spans += 1
@@ -128,7 +130,7 @@ def _judge(span: Span, call: Call) -> Outcome:
     return classify(span.status, list(span.events), call.error_type, call.http_status)
 
 
-def _weigh(trace_state: bytes, service: Service, counts: Counts) -> float:
+def weigh_span(trace_state: bytes, service: Service, counts: Counts) -> float:
     """Calls the span stands for: by its threshold, else by its service's configured ratio."""
     try:
         weight = adjusted_count(trace_state)
