@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
 State = TypeVar("State")
+Values = TypeVar("Values", Floats, Ints, Bools)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,13 @@ class Fleet:
         return ScalableTarget(self.resources[slot // 2], Dimension(slot % 2))
 
 
+def put(values: Values, slots: Ints, news: npt.NDArray[Any] | float) -> Values:
+    """A copy of ``values`` (.., n) with ``news`` at ``slots``."""
+    values = values.copy()
+    values[..., slots] = news
+    return values
+
+
 def carry_over(state: State, *, fresh: State, old: Fleet, new: Fleet) -> State:
     """``fresh`` (sized for ``new``) with everything ``state`` knew of targets in both fleets.
 
@@ -88,7 +96,10 @@ def _carry(state: State, fresh: State, sources: Ints, destinations: Ints, size: 
     for item in fields(state):  # type: ignore[arg-type]  # every state is a dataclass
         before, after = getattr(state, item.name), getattr(fresh, item.name)
         if isinstance(before, np.ndarray) and before.shape[-1] == size:
-            carried = after.copy()
+            # Rows that have been added meanwhile begin like the first.
+            rows = before.shape[:-1]
+            grown = after if after.shape[:-1] == rows else after[:1]
+            carried = np.broadcast_to(grown, (*rows, after.shape[-1])).copy()
             carried[..., destinations] = before[..., sources]
             changes[item.name] = carried
         elif hasattr(before, "__dataclass_fields__"):

@@ -30,6 +30,7 @@ from capacity_pilot.core.forecast.upstream import (
 from capacity_pilot.core.guards import Situation, guard, recommend
 from capacity_pilot.core.policy import PolicyArrays
 from capacity_pilot.core.reasons import Reason, Reasons
+from capacity_pilot.core.route_costs import RouteCosts, learn_costs, reckon
 from capacity_pilot.core.sizing import REACTION_S, Bucket, size_capacity, size_together
 from capacity_pilot.core.stabilization import StabilizationState, stabilize
 
@@ -99,6 +100,7 @@ class PilotState:
     coverage: CoverageState
     upstream: UpstreamState
     quantiles: QuantileState
+    routes: RouteCosts
 
     @classmethod
     def empty(cls, size: int, now: float) -> PilotState:
@@ -110,6 +112,7 @@ class PilotState:
             coverage=CoverageState.empty(size, now),
             upstream=UpstreamState.empty(size, now),
             quantiles=QuantileState.empty(size, now),
+            routes=RouteCosts.empty(size, now),
         )
 
 
@@ -142,8 +145,9 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
     capacity, policy = inputs.capacity, inputs.policy
     is_reading = inputs.consumed is not None
     coverage, known = learn_coverage(state.coverage, state.demand, inputs.consumed, now)
-    demand = absorb(known, correct(coverage, inputs.arrivals), now)
-    coverage = keep_minutes(coverage, demand, inputs.arrivals, now) if is_reading else coverage
+    routes, arrivals = reckon(state.routes, inputs.arrivals, inputs.signals)
+    demand = absorb(known, correct(coverage, arrivals), now)
+    coverage = keep_minutes(coverage, demand, arrivals, now) if is_reading else coverage
     ahead_s = inputs.apply_time_s + REACTION_S
     forecasting, ahead = forecast(state.forecast, demand, ahead_s=ahead_s, now=now)
     quantiles = learn_quantiles(
@@ -161,6 +165,10 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         ahead_s=ahead_s,
         now=now,
     )
+    if is_reading:
+        routes, coverage = learn_costs(
+            routes, signalled.signals, coverage, inputs.signals, table_of=inputs.table_of, now=now
+        )
     burst = reckon_burst(state.burst, demand, capacity.provisioned, settled=forecasting.settled)
     upstream = size_announced(
         announced,
@@ -229,5 +237,7 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         coverage=coverage.coverage,
         upstream=announced.peak,
     )
-    after = PilotState(demand, forecasting, burst, stabilization, coverage, signalled, quantiles)
+    after = PilotState(
+        demand, forecasting, burst, stabilization, coverage, signalled, quantiles, routes
+    )
     return after, decisions

@@ -26,7 +26,7 @@ from capacity_pilot.core.coverage.minutes import (
 )
 from capacity_pilot.core.coverage.ratio import AT_ONCE, LEAST_MINUTES, Comparison, compare_minutes
 from capacity_pilot.core.demand import Arrivals, DemandState
-from capacity_pilot.core.fleet import Bools, Floats, Ints
+from capacity_pilot.core.fleet import Bools, Floats, Ints, put
 from capacity_pilot.core.reasons import Reason, Reasons
 
 FRESH_S = 600.0
@@ -156,17 +156,17 @@ def _compare(
     last_seen = demand.last_seen[slots]
     return replace(
         state,
-        ratio=_put(state.ratio, slots, found.ratio),
-        error=_put(state.error, slots, found.error),
-        spread=_put(state.spread, slots, found.spread),
-        compared=_put(state.compared, slots, found.compared),
-        since=_put(state.since, slots, since),
-        newest_at=_put(state.newest_at, slots, (found.newest + 1) * MINUTE_S),
-        factor=_put(state.factor, slots, _move_factor(state.factor[slots], found)),
-        ratio_before=_put(state.ratio_before, changed, before),
-        changed_at=_put(state.changed_at, changed, now),
-        is_suspect=_put(state.is_suspect, slots, found.is_suspect),
-        is_unseen=_put(state.is_unseen, slots, _is_unseen(consumed, recent, last_seen, since)),
+        ratio=put(state.ratio, slots, found.ratio),
+        error=put(state.error, slots, found.error),
+        spread=put(state.spread, slots, found.spread),
+        compared=put(state.compared, slots, found.compared),
+        since=put(state.since, slots, since),
+        newest_at=put(state.newest_at, slots, (found.newest + 1) * MINUTE_S),
+        factor=put(state.factor, slots, _move_factor(state.factor[slots], found)),
+        ratio_before=put(state.ratio_before, changed, before),
+        changed_at=put(state.changed_at, changed, now),
+        is_suspect=put(state.is_suspect, slots, found.is_suspect),
+        is_unseen=put(state.is_unseen, slots, _is_unseen(consumed, recent, last_seen, since)),
         throttles_told_at=_note_throttles(state.throttles_told_at, demand, news, now),
     )
 
@@ -217,7 +217,7 @@ def _note_throttles(
     # NaN compares false: no throttle known, and none told of.
     is_told = demand.last_refused[news.slots] >= began
     is_untold = (news.throttle_events > 0) & ~is_told & (now - began <= FRESH_S)
-    return _put(told_at, news.slots[is_untold], now)
+    return put(told_at, news.slots[is_untold], now)
 
 
 def _doubt(state: CoverageState, now: float) -> Reasons:
@@ -237,12 +237,6 @@ def _doubt(state: CoverageState, now: float) -> Reasons:
         | is_throttled * Reason.THROTTLING.value
     )
     return doubts
-
-
-def _put(values: np.ndarray, slots: Ints, news: np.ndarray | float) -> np.ndarray:
-    values = values.copy()
-    values[slots] = news
-    return values
 
 
 __all__ = [
