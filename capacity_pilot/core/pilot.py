@@ -38,6 +38,7 @@ from capacity_pilot.core.model import (
 from capacity_pilot.core.plan import plan_changes
 from capacity_pilot.core.policy import PolicySet, spread_policies
 from capacity_pilot.core.ports import Agenda
+from capacity_pilot.core.route_costs import RouteCosts
 from capacity_pilot.core.signal_names import MOST_SIGNALS, SignalNames
 from capacity_pilot.core.tick import Capacity, Decisions, Inputs, PilotState, tick
 
@@ -110,6 +111,11 @@ class Pilot:
     def coverage(self) -> CoverageState:
         """What the last step knew of coverage, by slot."""
         return self._state.coverage
+
+    @property
+    def routes(self) -> RouteCosts:
+        """What requests of routes cost, by slot."""
+        return self._state.routes
 
     @property
     def fleet(self) -> Fleet:
