@@ -158,9 +158,9 @@ def test_a_learned_apply_time_reaches_further_ahead() -> None:
             request(pilot, write=write, at=at, kind=OutcomeKind.REQUESTED)
             at += took_s
             pilot.observe(describe(FEED, at=at, write=write))
-        for second in range(60):
-            step = pilot.step(told(at + second, {FEED: 40.0 + 2 * second}), at + second)
-        sizes.append(float(step.decisions.sustained[1]))
+        for second in range(300):
+            step = pilot.step(told(at + second, {FEED: 40.0 + second / 4}), at + second)
+        sizes.append(float(step.decisions.expected[1]))
     assert sizes[1] > sizes[0]
 
 
