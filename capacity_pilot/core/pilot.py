@@ -19,6 +19,7 @@ from capacity_pilot.core.demand import Arrivals
 from capacity_pilot.core.events.lookout import EMPTY_AGENDA, Lookout
 from capacity_pilot.core.fleet import Fleet, carry_over
 from capacity_pilot.core.forecast.quantiles import QuantileState
+from capacity_pilot.core.forecast.upstream import Lead, list_leads
 from capacity_pilot.core.model import (
     AccountLimits,
     BillingMode,
@@ -130,6 +131,11 @@ class Pilot:
     def quantiles(self) -> QuantileState:
         """What is forecast of the fleet's demand, and how true that was; arrays by its slots."""
         return self._state.quantiles
+
+    @property
+    def leads(self) -> list[Lead]:
+        """What has been learned of upstream signals; their numbers are those of ``signals``."""
+        return list_leads(self._state.upstream)
 
     def covers(self, table: str) -> bool:
         """True if a policy applies to a table of this name."""

@@ -23,6 +23,7 @@ from capacity_pilot.core.model import (
     Plan,
     Sample,
     SampleKey,
+    SignalKey,
     TableDescription,
 )
 from capacity_pilot.core.pilot import Pilot, Step
@@ -50,6 +51,8 @@ class Intake(Protocol):
     def last_received_at(self) -> float | None: ...
 
     def drain(self) -> Mapping[SampleKey, Sample]: ...
+
+    def drain_signals(self) -> Mapping[SignalKey, float]: ...
 
 
 class ItemSizes(Protocol):
@@ -169,7 +172,8 @@ class ControlLoop:
         """One evaluation: everything that arrived, one decision per target, the calls it needs."""
         now = self._clock.now()
         self._watch_telemetry(now)
-        step = self.pilot.step(self._intake.drain(), now)
+        signals = self._intake.drain_signals()
+        step = self.pilot.step(self._intake.drain(), now, signals=signals)
         self.last_step, self.last_tick_at = step, now
         self.counts["ticks"] += 1
         self.counts["unmanaged_samples"] += step.unmanaged

@@ -38,6 +38,7 @@ def render_target(step: Step, slot: int) -> dict[str, object]:
         "coverage": _number(decisions.coverage[slot], digits=4),
         "expected": _number(decisions.expected[slot]),
         "foreseen": _number(decisions.foreseen[slot]),
+        "upstream": _number(decisions.upstream[slot]),
         "burst_units": _number(decisions.burst_units[slot]),
         "seconds_to_throttle": _number(decisions.seconds_to_throttle[slot]),
         "units": _number(decisions.units[slot]),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from capacity_pilot import __version__
 from capacity_pilot.daemon.narration import render_target
+from capacity_pilot.daemon.signal_report import render_signals
 
 if TYPE_CHECKING:
     from capacity_pilot.adapters.otlp.intake import Intake
@@ -43,6 +44,7 @@ def report_status(
             "counts": asdict(intake.totals),
             "refused_requests": asdict(receiver.refusals),
         },
+        "signals": render_signals(loop.pilot),
         "targets": []
         if step is None
         else [render_target(step, slot) for slot in range(len(step.fleet))],

@@ -14,6 +14,7 @@ from dataclasses import replace
 from capacity_pilot.core.demand import DemandState, settled_until
 from capacity_pilot.core.fleet import Floats, Ints
 from capacity_pilot.core.forecast.upstream.announcing import Announced, announce, size_announced
+from capacity_pilot.core.forecast.upstream.leads import Lead, list_leads
 from capacity_pilot.core.forecast.upstream.learning import Scope, learn_second
 from capacity_pilot.core.forecast.upstream.signals import (
     NO_SIGNALS,
@@ -50,8 +51,10 @@ def foresee(
 __all__ = [
     "NO_SIGNALS",
     "Announced",
+    "Lead",
     "SignalArrivals",
     "UpstreamState",
     "foresee",
+    "list_leads",
     "size_announced",
 ]

@@ -1,0 +1,61 @@
+"""What has been learned of signals, for people to look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from capacity_pilot.core.forecast.upstream.pairs import find_trusted
+from capacity_pilot.core.forecast.upstream.response import EDGES_S, gain_of
+from capacity_pilot.core.forecast.upstream.state import UpstreamState
+
+_MIDDLES_S = (EDGES_S[1:] + EDGES_S[:-1]) / 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lead:
+    """A signal that demand of a slot has followed.
+
+    ``gain`` is units per count, ``lag_s`` how long they take on average. ``skill`` is the share of
+    what was not usual that it explained in episodes it had not learned from, ``None`` before
+    there was one; at or below 0 the forecast is better off without it. ``doubt`` is by what part
+    of what it announces more usually comes.
+    """
+
+    signal: int
+    slot: int
+    gain: float
+    lag_s: float
+    episodes: int
+    skill: float | None
+    doubt: float
+    is_trusted: bool
+
+
+def list_leads(state: UpstreamState) -> list[Lead]:
+    """Every place that has been learned for, by slot."""
+    leads = []
+    held = state.pairs
+    for signal in range(len(state.signals)):
+        pairs = held.of(signal)
+        weights = held.weights[:, *pairs]
+        gain = gain_of(weights)
+        lag_s = _MIDDLES_S @ weights / np.maximum(gain, 1e-12)
+        missed, erred = held.missed[pairs], held.erred[pairs]
+        trusted = find_trusted(held, pairs)
+        leads += [
+            Lead(
+                signal=signal,
+                slot=int(slot),
+                gain=float(gain[n]),
+                lag_s=float(lag_s[n]),
+                episodes=int(held.lessons[pairs][n]),
+                skill=float(1 - erred[n] / missed[n]) if missed[n] > 0 else None,
+                doubt=float(held.doubt[pairs][n]),
+                is_trusted=bool(trusted[n]),
+            )
+            for n, slot in enumerate(pairs.slots)
+            if held.lessons[pairs][n] > 0
+        ]
+    return sorted(leads, key=lambda lead: (lead.slot, lead.signal))
