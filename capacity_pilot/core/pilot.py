@@ -246,7 +246,12 @@ class Pilot:
             table_of=self._table_of,
             consumed=self._readings.take(self._fleet),
             signals=self.signals.address(signals, self._fleet, now),
-            schedule=self.lookout.look(self._state.demand, self._apply_time_s, now),
+            schedule=self.lookout.look(
+                self._state.demand,
+                now,
+                apply_time_s=self._apply_time_s,
+                burst_units=self._state.burst.units * self._policy.burst_reliance,
+            ),
         )
         self._state, decisions = tick(self._state, inputs, now)
         self.lookout.learn(self._state.demand, now)

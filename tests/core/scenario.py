@@ -314,7 +314,12 @@ class Story:
             policy=self.policy,
             apply_time_s=apply_time_s,
             table_of=self.fleet.table_of,
-            schedule=self.lookout.look(self.state.demand, apply_time_s, self.now),
+            schedule=self.lookout.look(
+                self.state.demand,
+                self.now,
+                apply_time_s=apply_time_s,
+                burst_units=self.state.burst.units * self.policy.burst_reliance,
+            ),
         )
         self.state, decisions = tick(self.state, inputs, self.now)
         self.lookout.learn(self.state.demand, self.now)

@@ -53,6 +53,7 @@ def situations(draw: st.DrawFn) -> Situation:
         stabilization_s=one(600.0),
         schedule=Schedule(
             foreseen=one(draw(asked)),
+            needed=one(draw(asked)),
             is_near=np.array([draw(st.booleans())]),
             is_frozen_in=np.array([draw(st.booleans())]),
             is_frozen_out=np.array([draw(st.booleans())]),

@@ -9,13 +9,13 @@ import numpy as np
 
 from capacity_pilot.core.demand import WINDOW_S, DemandState, settled_until
 from capacity_pilot.core.events.gains import (
-    SPANS_END_S,
     Gains,
     estimate_gains,
     learn_gains,
     move_gains,
 )
 from capacity_pilot.core.events.occurrence import FreezeWindow, Occurrence
+from capacity_pilot.core.events.rise import foresee_rise, relieve_rise
 from capacity_pilot.core.events.schedule import NOTHING_COMING, Schedule
 from capacity_pilot.core.events.watch import (
     PolicyNumber,
@@ -28,17 +28,14 @@ from capacity_pilot.core.events.watch import (
 )
 from capacity_pilot.core.fleet import Bools, Fleet, Floats, Ints
 from capacity_pilot.core.model import Direction
-from capacity_pilot.core.reasons import Reason
+from capacity_pilot.core.reasons import Reason, Reasons
 from capacity_pilot.core.sizing import REACTION_S
 
 _KEEP_S = 600.0
 """A decrease so short before an event saves little, and there are few of them."""
 
-_FIRST_S = 300.0
 _STILL_USUAL_S = 30.0
 _MOST_NAMES = 200
-
-_SPANS_BEGIN_S = np.concatenate(([0.0], SPANS_END_S[:-1]))[:, None]
 
 Lesson = tuple[str, bool]
 """What gains are learned by: the event's name, and whether its recipients were counted."""
@@ -119,47 +116,79 @@ def foresee(
     *,
     policy_numbers: Ints,
     apply_time_s: Floats,
+    burst_units: Floats,
     now: float,
 ) -> Schedule:
-    """What each slot has to be ready for; ``policy_numbers`` (n,) are their policies', -1 for none.
+    """What each slot has to be ready for; ``policy_numbers`` (n,) are their policies', -1 for none,
+    and ``burst_units`` (n,) what of the bucket may be relied on.
 
     Capacity is ordered two apply times before an event: a change may be on its way when the time
-    comes, and the first may take longer than the last ones did. It holds what the event is to
-    bring until a change ordered now, and one more after it, would be in force.
+    comes, and the first may take longer than the last ones did. It is for what the event is to
+    bring until a change ordered now, and one more after it, would be in force. What was stated is
+    there in full; of what was learned the bucket carries its part.
     """
     if not state.watches and not freezes:
         return NOTHING_COMING
-    size = len(apply_time_s)
-    stated, usual, more = np.full(size, np.nan), np.full(size, np.nan), np.full(size, np.nan)
-    is_near = np.zeros(size, dtype=np.bool_)
-    reasons = np.zeros(size, dtype=np.int64)
+    coming = _Coming.nothing(len(apply_time_s))
     for watch in state.watches:
-        slots, occurrence = watch.slots, watch.occurrence
-        if not len(slots) or now >= occurrence.ends_at:
-            continue
-        starts_in_s, leads_s = occurrence.starts_at - now, _leads_s(watch, apply_time_s)
-        near = starts_in_s <= leads_s + apply_time_s[slots] + _KEEP_S
-        is_open = starts_in_s <= leads_s
-        extra = _foresee_rise(watch, _lead_s(apply_time_s[slots]), now=now)
-        load = np.fmax(watch.at_least, watch.multiplier * watch.usual)
-        stated[slots] = np.fmax(stated[slots], np.where(is_open, load, np.nan))
-        usual[slots] = np.fmax(usual[slots], watch.usual)
-        # The rises of two events at once come on top of each other.
-        more[slots] = np.where(
-            is_open & ~np.isnan(extra), np.nan_to_num(more[slots]) + extra, more[slots]
-        )
-        is_near[slots] |= near
-        kind = Reason.ANNOUNCED if occurrence.is_announced else Reason.EVENT
-        is_first = watch.estimate.learned_from == 0
-        reasons[slots] |= near * kind.value | (near & is_first) * Reason.FIRST_TIME.value
+        if len(watch.slots) and now < watch.occurrence.ends_at:
+            _add(coming, watch, apply_time_s=apply_time_s, burst_units=burst_units, now=now)
     frozen = _freeze(freezes, policy_numbers)
+    foreseen = np.nan_to_num(coming.usual) + coming.rise
     return Schedule(
-        foreseen=np.fmax(stated, np.nan_to_num(usual) + more),
-        is_near=is_near,
+        foreseen=np.fmax(coming.stated, foreseen),
+        needed=np.fmax(coming.stated, foreseen - coming.relief),
+        is_near=coming.is_near,
         is_frozen_in=frozen[Direction.IN],
         is_frozen_out=frozen[Direction.OUT],
-        reasons=reasons,
+        reasons=coming.reasons,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Coming:
+    """What all watches come to, (n,): the highest ``stated`` load and ``usual`` demand, the
+    ``rise`` of all together and the most that the bucket carries of any; NaN for none.
+    """
+
+    stated: Floats
+    usual: Floats
+    rise: Floats
+    relief: Floats
+    is_near: Bools
+    reasons: Reasons
+
+    @classmethod
+    def nothing(cls, size: int) -> _Coming:
+        stated, usual, rise = (np.full(size, np.nan) for _ in range(3))
+        reasons = np.zeros(size, dtype=np.int64)
+        return cls(stated, usual, rise, np.zeros(size), reasons > 0, reasons)
+
+
+def _add(
+    coming: _Coming, watch: Watch, *, apply_time_s: Floats, burst_units: Floats, now: float
+) -> None:
+    """Adds a watch, in place. The rises of two events at once come on top of each other."""
+    slots, occurrence = watch.slots, watch.occurrence
+    starts_in_s, leads_s = occurrence.starts_at - now, _leads_s(watch, apply_time_s)
+    near = starts_in_s <= leads_s + apply_time_s[slots] + _KEEP_S
+    kind = Reason.ANNOUNCED if occurrence.is_announced else Reason.EVENT
+    first = watch.estimate.learned_from == 0
+    coming.is_near[slots] |= near
+    coming.reasons[slots] |= near * kind.value | (near & first) * Reason.FIRST_TIME.value
+    is_open = starts_in_s <= leads_s
+    if not np.count_nonzero(is_open):
+        return
+    stated = np.fmax(watch.at_least, watch.multiplier * watch.usual)
+    coming.stated[slots] = np.fmax(coming.stated[slots], np.where(is_open, stated, np.nan))
+    coming.usual[slots] = np.fmax(coming.usual[slots], watch.usual)
+    reach_s = _lead_s(apply_time_s[slots])
+    rise = foresee_rise(watch, reach_s, now=now)
+    known = is_open & ~np.isnan(rise)
+    so_far = coming.rise[slots]
+    coming.rise[slots] = np.where(known, np.nan_to_num(so_far) + rise, so_far)
+    relief = relieve_rise(watch, reach_s, burst_units[slots], now=now)
+    coming.relief[slots] = np.fmax(coming.relief[slots], np.where(known, relief, 0.0))
 
 
 def learn_events(state: EventState, demand: DemandState, now: float) -> EventState:
@@ -220,20 +249,6 @@ def _close(state: EventState, watch: Watch) -> EventState:
         if w is not watch
     )
     return replace(state, watches=watches, gains=gains)
-
-
-def _foresee_rise(watch: Watch, reach_s: Floats, *, now: float) -> Floats:
-    """Demand above what is usual within ``reach_s`` (m,) from ``now``, NaN where nothing is known.
-
-    What was learned, else what the operator says of a recipient. The first minutes are met as one,
-    so that one change suffices for them.
-    """
-    since_s = now - watch.occurrence.starts_at
-    until_s = np.maximum(since_s + reach_s, _FIRST_S)
-    within = (until_s > _SPANS_BEGIN_S) & (SPANS_END_S[:, None] > max(since_s, 0.0))
-    highest = np.where(within, watch.estimate.high, -np.inf).max(axis=0)
-    gain = np.where(watch.estimate.learned_from > 0, highest, watch.per_recipient)
-    return gain * watch.audience
 
 
 def _lead_s(apply_time_s: Floats) -> Floats:

@@ -16,6 +16,8 @@ from capacity_pilot.core.fleet import Fleet, Floats, Ints
 SPANS_END_S = np.array([15, 30, 60, 120, 300, 600, 1200, 2400, 4800, 9600, 86_400], dtype=float)
 """Seconds after an event's beginning at which the spans end; the first begins with it."""
 
+SPANS_BEGIN_S = np.concatenate(([0.0], SPANS_END_S[:-1]))
+
 SPANS = len(SPANS_END_S)
 
 _KEPT = 8

@@ -57,8 +57,12 @@ class Lookout:
         self._policy_numbers = np.repeat(np.array(per_resource, dtype=np.int64), 2)
         self._fleet = fleet
 
-    def look(self, demand: DemandState, apply_time_s: Floats, now: float) -> Schedule:
-        """What is known to come, before a tick; ``demand`` is as the last one left it."""
+    def look(
+        self, demand: DemandState, now: float, *, apply_time_s: Floats, burst_units: Floats
+    ) -> Schedule:
+        """What is known to come, before a tick; ``demand``, and the ``burst_units`` (n,) that may
+        be relied on, are as the last one left them.
+        """
         watched = watch_events(
             self._state,
             self._agenda.occurrences(now),
@@ -73,6 +77,7 @@ class Lookout:
             self._agenda.freezes(now),
             policy_numbers=self._policy_numbers,
             apply_time_s=apply_time_s,
+            burst_units=burst_units,
             now=now,
         )
 

@@ -15,12 +15,14 @@ from capacity_pilot.core.sizing import Sizing
 class Schedule:
     """All (n,), or without an axis where it is the same for every slot.
 
-    ``foreseen`` is the load an event or announcement brings until a change ordered now would be
-    in force and one more after it, units per second, NaN for none. ``is_near`` is true from an
+    ``foreseen`` is the demand an event or announcement brings until a change ordered now would be
+    in force and one more after it, ``needed`` the capacity for it, both units per second and NaN
+    for none. ``is_near`` is true from an
     event's lead time to its end. ``reasons`` tell what is near, and what is not known of it.
     """
 
     foreseen: Floats
+    needed: Floats
     is_near: Bools
     is_frozen_in: Bools
     is_frozen_out: Bools
@@ -31,6 +33,7 @@ _NO = np.zeros((), dtype=np.bool_)
 
 NOTHING_COMING = Schedule(
     foreseen=np.array(np.nan),
+    needed=np.array(np.nan),
     is_near=_NO,
     is_frozen_in=_NO,
     is_frozen_out=_NO,
@@ -39,9 +42,9 @@ NOTHING_COMING = Schedule(
 
 
 def provide_for(sizing: Sizing, schedule: Schedule) -> Sizing:
-    """No less than what is foreseen, without any help from the bucket: it may be asked for at
-    once. What to come down to stays what demand has been; until an event ends a guard holds it.
+    """No less than what is needed for what is foreseen. What to come down to stays what demand has
+    been; until an event ends a guard holds that back.
     """
-    if schedule.foreseen.ndim == 0 and np.isnan(schedule.foreseen):
+    if schedule.needed.ndim == 0 and np.isnan(schedule.needed):
         return sizing
-    return replace(sizing, least=np.fmax(sizing.least, schedule.foreseen))
+    return replace(sizing, least=np.fmax(sizing.least, schedule.needed))

@@ -13,7 +13,7 @@ from capacity_pilot.core.demand import DemandState, absorb
 from capacity_pilot.core.events.declared import Announcement
 from capacity_pilot.core.events.lookout import Lookout
 from capacity_pilot.core.events.occurrence import FreezeWindow, Occurrence
-from capacity_pilot.core.events.schedule import NOTHING_COMING
+from capacity_pilot.core.events.schedule import NOTHING_COMING, Schedule
 from capacity_pilot.core.fleet import Fleet, carry_over
 from capacity_pilot.core.model import Resource
 from capacity_pilot.core.reasons import Reason
@@ -71,13 +71,22 @@ class World:
         """Every target of a table is asked for so many units a second."""
         while self.now < NOON + until_s:
             self.now += 1
-            self.schedule = self.lookout.look(self.demand, np.full(len(self.fleet), 10.0), self.now)
+            self.schedule = self.look(self.now)
             told = [
                 (slot, int(self.now) - 1, units.get(self.fleet.target(slot).resource.table, 10.0))
                 for slot in range(len(self.fleet))
             ]
             self.demand = absorb(self.demand, arrivals(*told), self.now)
             self.lookout.learn(self.demand, self.now)
+
+    def look(self, now: float, *, bucket: float = 0.0) -> Schedule:
+        size = len(self.fleet)
+        return self.lookout.look(
+            self.demand,
+            now,
+            apply_time_s=np.full(size, 10.0),
+            burst_units=np.full(size, bucket),
+        )
 
     def foreseen(self, resource: Resource) -> float:
         first = self.fleet.first_slot(resource.table, resource.index)
@@ -182,6 +191,30 @@ def test_more_recipients_never_let_less_be_foreseen(some: int, more: int) -> Non
     foreseen = []
     for audience in (some, some + more):
         world.agenda.known = [replace(announced(150, audience=audience), source=str(audience))]
-        schedule = world.lookout.look(world.demand, np.full(2, 10.0), world.now + 1)
+        schedule = world.look(world.now + 1)
         foreseen.append(schedule.foreseen[0])
     assert 10 < foreseen[0] <= foreseen[1]
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.floats(0, 20_000), st.floats(0, 20_000))
+def test_what_the_bucket_carries_need_not_be_bought(units: float, more: float) -> None:
+    world = taught(FEED)
+    world.agenda.known = [announced(150, lasts=60)]
+    alone, some, most, usual = (
+        world.look(world.now + 1, bucket=bucket) for bucket in (0.0, units, units + more, 1e9)
+    )
+    assert alone.foreseen[1] == some.foreseen[1] == alone.needed[1]
+    assert alone.needed[1] >= some.needed[1] >= most.needed[1] >= usual.needed[1]
+    # The whole minute may be as high as its highest part, and no part is shorter than 15 s.
+    carried = alone.needed[1] - some.needed[1]
+    assert carried <= units / 15 + 1e-6
+    if some.needed[1] > usual.needed[1]:
+        assert carried >= units / 60 - 1e-6
+
+
+def test_what_was_stated_is_bought_whatever_is_in_the_bucket() -> None:
+    world = taught(FEED)
+    world.agenda.known = [announced(150, write={"at_least": 55})]
+    read, write = world.look(world.now + 1, bucket=1e9).needed
+    assert read < write == 55
