@@ -13,6 +13,7 @@ from capacity_pilot.core.model import ScalableTarget
 from capacity_pilot.core.pilot import Pilot
 from capacity_pilot.core.ports import Clock, ConsumptionSource
 from capacity_pilot.daemon.narration import name_target, render_coverage
+from capacity_pilot.daemon.route_report import find_drifts, report_routes
 from capacity_pilot.web.metrics import Metric
 
 _MINUTES_BACK = 15
@@ -80,6 +81,7 @@ class CoverageWatch:
         return {
             "cloudwatch": {"last_read_at": self.last_read_at, "fault": self.fault},
             "coverage": [render_coverage(fleet, coverage, slot) for slot in range(len(fleet))],
+            **report_routes(self._pilot),
         }
 
     def measure(self) -> Iterator[Metric]:
@@ -116,6 +118,8 @@ class CoverageWatch:
                 after=round(float(coverage.ratio[slot]), 3),
                 corrected_by=round(float(coverage.factor[slot]), 3),
             )
+        for drift in find_drifts(self._pilot, since=since):
+            log.warning("route_cost_changed", **drift)
         unseen = {fleet.target(slot) for slot in coverage.is_unseen.nonzero()[0].tolist()}
         for target in sorted(unseen - self._unseen):
             log.warning("consumption_unseen", target=str(target))

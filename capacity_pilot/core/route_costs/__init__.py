@@ -34,6 +34,7 @@ _ALIVE_S = 50
 _NO_PRIOR_MINUTES = 0.01
 _MOST_ERROR, _HOPELESS_ERROR = 0.2, 0.6
 _ERROR_MEMORY = 0.5
+_LEAST_CHANGE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +271,7 @@ def _follow(
     places = (minutes % MINUTES)[:, None], slots
     told[places] = np.where(np.isnan(told[places]), np.nan, reckoned)
     scale = reckoned.sum(axis=0) / np.maximum((counts @ before.costs[:, slots]).sum(axis=0), 1e-9)
-    scale = np.where(scale > 0, scale, 1.0)
+    scale = np.where((scale > 0) & (np.abs(scale - 1) > _LEAST_CHANGE), scale, 1.0)
     factor = put(coverage.factor, slots, coverage.factor[slots] / scale)
     return replace(
         coverage,
