@@ -35,6 +35,11 @@ from capacity_pilot.simulator.report.wording import ABSENT, say_percent, say_rat
 
 VERSION = 1
 _SHOWN = (0.5, 0.9, 0.99)
+_EXPLANATION = (
+    "loss: mean pinball loss against mean demand, by quantile\n"
+    "/ pilot: the same over the pilot's on the same windows\n"
+    "above: how often demand was above the 0.99 quantile; 1 % is right"
+)
 
 
 def render_json(scores: Sequence[CaseScore], told: Mapping[str, object]) -> dict[str, Any]:
@@ -65,7 +70,8 @@ def write_comparison(scores: Sequence[CaseScore], told: Mapping[str, object], pa
 
 def draw_comparison(scores: Sequence[CaseScore]) -> RenderableType:
     """The models over all traces, then trace by trace."""
-    return Group(_draw_means(scores), Text(), _draw_traces(scores))
+    tables = [_draw_means(scores), *map(_draw_trace, scores)]
+    return Group(*(part for table in tables for part in (table, Text())), Text(_EXPLANATION))
 
 
 def _render_model(model: ModelScore) -> dict[str, Any]:
@@ -83,12 +89,10 @@ def _name_levels(values: Mapping[float, float | None]) -> dict[str, float | None
 
 
 def _draw_means(scores: Sequence[CaseScore]) -> Table:
-    table = _start("Pinball loss over the pilot's, geometric means over the traces", "model")
+    table = _start(f"All traces ({len(scores)}), geometric means")
     table.add_column("\ntraces", justify="right")
-    for level in _SHOWN:
-        table.add_column(f"quantile\n{level}", justify="right")
-    table.add_column("0.99 exceeded\nfrom", justify="right")
-    table.add_column("\nto", justify="right")
+    _add_columns(table, *(f"/ pilot\n{level}" for level in _SHOWN))
+    _add_columns(table, "above,\nleast", "above,\nmost")
     for name, ratios in mean_ratios(scores).items():
         models = [score.models[name] for score in scores if name in score.models]
         exceeded = [model.exceeded[0.99] for model in models]
@@ -103,22 +107,18 @@ def _draw_means(scores: Sequence[CaseScore]) -> Table:
     return table
 
 
-def _draw_traces(scores: Sequence[CaseScore]) -> Table:
-    table = _start("Pinball loss against mean demand, and over the pilot's then", "trace, model")
-    for level in _SHOWN:
-        table.add_column(f"loss\n{level}", justify="right", no_wrap=True)
-    for level in _SHOWN:
-        table.add_column(f"/ pilot\n{level}", justify="right", no_wrap=True)
-    table.add_column("exceeded\n0.99", justify="right", no_wrap=True)
-    for score in scores:
-        table.add_row(Text(score.name), style="bold")
-        for name, model in score.models.items():
-            table.add_row(
-                f"  {name}",
-                *(_say_loss(model, level) for level in _SHOWN),
-                *(say_ratio(model.against_pilot[level]) for level in _SHOWN),
-                say_percent(model.exceeded[0.99]),
-            )
+def _draw_trace(score: CaseScore) -> Table:
+    table = _start(score.name)
+    _add_columns(table, *(f"loss\n{level}" for level in _SHOWN))
+    _add_columns(table, *(f"/ pilot\n{level}" for level in _SHOWN), "\nabove")
+    for name, model in score.models.items():
+        table.add_row(
+            name,
+            *(_say_loss(model, level) for level in _SHOWN),
+            *(say_ratio(model.against_pilot[level]) for level in _SHOWN),
+            say_percent(model.exceeded[0.99]),
+            style="bold" if name == PILOT else None,
+        )
     return table
 
 
@@ -126,9 +126,18 @@ def _say_loss(model: ModelScore, level: float) -> str:
     return say_percent(model.pinball[level] / model.demand) if model.demand else ABSENT
 
 
-def _start(title: str, first: str) -> Table:
+def _start(title: str) -> Table:
     table = Table(
-        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, show_edge=False
+        title=Text(title),
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
     )
-    table.add_column(f"\n{first}", overflow="fold", min_width=16)
+    table.add_column("\nmodel", no_wrap=True)
     return table
+
+
+def _add_columns(table: Table, *headings: str) -> None:
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
 
 from capacity_pilot.core.errors import InputError
 from capacity_pilot.core.fleet import Floats
@@ -63,23 +63,35 @@ def compare(
     _check(workloads)
     cases = _forecast(workloads, horizon_s=horizon_s, lag_s=lag_s, on_progress=on_progress)
     points: defaultdict[str, dict[str, Floats]] = defaultdict(dict)
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+    seconds = {w.name: w.seconds for w in workloads}
+    for case, name, found in _apply(models, cases, processes):
+        points[case][name] = found
+        on_progress(seconds[case])
+    return [score_case(case, {name: points[case.name][name] for name in models}) for case in cases]
+
+
+def _apply(
+    models: Mapping[str, Model], cases: Sequence[Case], processes: int
+) -> Iterator[tuple[str, str, Floats]]:
+    """Every model's points for every case, as they come: names of case and model with them."""
+    if processes == 1:
+        for case in cases:
+            for name, model in models.items():
+                yield case.name, name, model(case)
+        return
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         tasks = {
-            pool.submit(model, case): (workload, name)
-            for workload, case in zip(workloads, cases, strict=True)
+            pool.submit(model, case): (case.name, name)
+            for case in cases
             for name, model in models.items()
         }
         for task in as_completed(tasks):
-            workload, name = tasks[task]
-            points[workload.name][name] = task.result()
-            on_progress(workload.seconds)
-    return [score_case(case, {n: points[case.name][n] for n in models}) for case in cases]
+            yield *tasks[task], task.result()
 
 
 def _forecast(
     workloads: Sequence[Workload], *, horizon_s: float, lag_s: int, on_progress: Progress
-) -> Iterable[Case]:
+) -> list[Case]:
     """Equally long ones side by side: a second of many costs little more than one of one."""
     alike: defaultdict[int, list[Workload]] = defaultdict(list)
     for workload in workloads:

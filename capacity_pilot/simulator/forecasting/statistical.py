@@ -82,7 +82,11 @@ def _move_mstl(minutes: Floats, first: int, steps: int) -> Floats:
 
 def _forward(model: Any, minutes: Floats, first: int, steps: int) -> Iterator[Floats]:
     for newest in range(first, len(minutes)):
-        yield model.forward(y=minutes[: newest + 1], h=steps)["mean"]
+        past = minutes[: newest + 1]
+        if np.ptp(past) == 0:  # statsforecast would fit anew, for a second or more
+            yield np.full(steps, past[-1])
+        else:
+            yield model.forward(y=past, h=steps)["mean"]
 
 
 def _move_holt_winters(minutes: Floats, first: int, steps: int) -> Floats:
