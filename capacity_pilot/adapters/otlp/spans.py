@@ -10,7 +10,7 @@ from google.protobuf.message import DecodeError
 from capacity_pilot.adapters.otlp.attributes import AttributeMemo, Fact
 from capacity_pilot.adapters.otlp.call import Call, Reading, describe_call
 from capacity_pilot.adapters.otlp.charging import Tally
-from capacity_pilot.adapters.otlp.harvest import Counts
+from capacity_pilot.adapters.otlp.harvest import MAX_CALLERS, Counts
 from capacity_pilot.adapters.otlp.names import NameRegistry
 from capacity_pilot.adapters.otlp.outcome import Outcome, classify
 from capacity_pilot.adapters.otlp.sampling import adjusted_count
@@ -60,11 +60,12 @@ class SpanReader:
         self._max_calls = max_memo_entries
         self._memo = AttributeMemo(max_entries=max_memo_entries)
         self._calls: dict[_Key, Call] = {}
+        self._untabled: set[str] = set()
 
     def forget(self) -> None:
-        """Empties the memos, as when names have to be admitted anew."""
-        self._memo.forget()
-        self._calls.clear()
+        """Empties the memos and lets other names in."""
+        self._untabled.clear()
+        self._forget_calls()
 
     def read(self, spans: Sequence[bytes], service: Service, gathered: Gathered) -> None:
         """Tallies the DynamoDB calls among the spans; a span that cannot be read is counted."""
@@ -82,7 +83,7 @@ class SpanReader:
                 if call.reading is Reading.UNDECIDED:
                     call = self._describe_by_name(facts, span.name, len(raw))
                 if call.reading is not Reading.DEMAND:
-                    _count_excluded(call, service, counts)
+                    self._exclude(span, call, service, gathered)
                     continue
                 outcome = Outcome.SERVED
                 if span.status or call.hints_at_failure:
@@ -108,6 +109,33 @@ class SpanReader:
             else:
                 counts.clock_skew += 1
 
+    def _exclude(self, span: Span, call: Call, service: Service, gathered: Gathered) -> None:
+        """Counts a call that is no demand under its reason."""
+        counts = gathered.counts
+        if call.reading is Reading.FOREIGN:
+            return
+        counts.dynamodb_spans += 1
+        setattr(counts, call.reading.value, getattr(counts, call.reading.value) + 1)
+        if call.reading is Reading.WITHOUT_TABLE:
+            counts.note_without_table(f"{service.name}:{call.operation_name}")
+            self._count_untabled(span, call, service, gathered)
+
+    def _count_untabled(self, span: Span, call: Call, service: Service, gathered: Gathered) -> None:
+        """A call whose table is not told is a signal: how often a service makes it may tell more
+        of some table's demand than nothing (``core/route_costs``).
+        """
+        name = f"{service.name} calls {call.operation_name}"
+        ended_at, window = span.end_time_unix_nano, gathered.window
+        if len(self._untabled) >= MAX_CALLERS and name not in self._untabled:
+            gathered.counts.signals_over_bound += 1
+        elif window.opens_at <= ended_at <= window.closes_at:
+            self._untabled.add(name)
+            weight = service.weight
+            if span.trace_state:
+                weight = weigh_span(span.trace_state, service, gathered.counts)
+            at = ("", name, ended_at // _NANOS)
+            gathered.signals[at] = gathered.signals.get(at, 0.0) + weight
+
     def _describe(
         self, key: _Key, facts: tuple[Fact, ...], size: int, span_name: str | None = None
     ) -> Call:
@@ -123,7 +151,11 @@ class SpanReader:
 
     def _make_room(self) -> None:
         if self._memo.is_full or len(self._calls) >= self._max_calls:
-            self.forget()
+            self._forget_calls()
+
+    def _forget_calls(self) -> None:
+        self._memo.forget()
+        self._calls.clear()
 
 
 def _judge(span: Span, call: Call) -> Outcome:
@@ -138,13 +170,3 @@ def weigh_span(trace_state: bytes, service: Service, counts: Counts) -> float:
         counts.malformed_thresholds += 1
         return 1.0
     return service.weight if weight is None else weight
-
-
-def _count_excluded(call: Call, service: Service, counts: Counts) -> None:
-    """Counts a call that is no demand under its reason."""
-    if call.reading is Reading.FOREIGN:
-        return
-    counts.dynamodb_spans += 1
-    setattr(counts, call.reading.value, getattr(counts, call.reading.value) + 1)
-    if call.reading is Reading.WITHOUT_TABLE:
-        counts.note_without_table(f"{service.name}:{call.operation_name}")

@@ -7,6 +7,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from .traces import (
     READ,
+    SECOND,
     WRITE,
     Value,
     botocore,
@@ -113,6 +114,22 @@ def test_php_tells_no_table_and_is_counted_by_caller(name: str) -> None:
     assert not harvest.samples
     assert harvest.counts.without_table == 1
     assert harvest.counts.without_table_by == {"legacy-shop:GetItem": 1}
+    assert harvest.signals == {("", "legacy-shop calls GetItem", SECOND): 1.0}
+
+
+def test_calls_that_tell_no_table_count_as_signals_by_caller_and_second() -> None:
+    """What they cost which table is found out from CloudWatch's minutes."""
+    harvest = decode(
+        span(PHP, name="dynamodb.GetItem"),
+        span(PHP, name="dynamodb.GetItem", trace_state="ot=th:8"),
+        span(PHP, name="dynamodb.GetItem", ended_at=SECOND - 3),
+        span(PHP, name="dynamodb.GetItem", ended_at=SECOND - 9000),
+        service="shop",
+    )
+    assert harvest.signals == {
+        ("", "shop calls GetItem", SECOND): 3.0,
+        ("", "shop calls GetItem", SECOND - 3): 1.0,
+    }
 
 
 @pytest.mark.parametrize("service", ["DYNAMODB", "DynamoDB", "dynamodb"])
