@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from capacity_pilot.simulator.replay.settings import ReplaySettings
@@ -58,3 +60,22 @@ def test_callers_that_stop_tracing_are_counted_in_before_buckets_are_empty() -> 
     later = {"kind": "untraced", "share": 0.5, "at": "15m", "lasts": "25m"}
     assert run(later).throttled() == 0
     assert run(later, reads_cloudwatch=False).throttled() > 5_000
+
+
+def test_where_no_caller_is_traced_requests_of_routes_tell_of_demand() -> None:
+    """Half an hour teaches what they cost; the push after that is met as if spans had told."""
+    seconds = 60 * MINUTE
+    draw = np.random.default_rng(2)
+    swings = np.repeat(np.exp(draw.normal(0, 0.3, (2, 60))), MINUTE, axis=1)
+    post, read = draw.poisson(np.array([[100.0], [300.0]]) * swings).astype(np.float64)
+    post[45 * MINUTE :] *= 8
+    silent = workload(2.0 * post + 0.5 * read)
+    untraced = {"kind": "untraced", "share": 1.0, "at": "0s", "lasts": f"{seconds}s"}
+    blind = play(silent, faults=[untraced])
+    told = play(replace(silent, signals={"post": post, "read": read}), faults=[untraced])
+    assert not blind.changes()
+    assert blind.throttled() > 100_000
+    assert told.throttled() == 0
+    (first, *_) = [c for c in told.changes() if c.at_s > 45 * MINUTE]
+    assert first.at_s < 46 * MINUTE
+    assert first.after > first.before
