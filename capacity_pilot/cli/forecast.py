@@ -27,7 +27,7 @@ class Forecast(BaseModel):
     What is forecast is the mean demand of every 10 s, --horizon seconds after it is decided on;
     quantiles 0.5, 0.9, 0.99 and 0.999. Pinball loss is what a quantile forecast misses by, least
     for the true quantile; exceeded is how often demand was above it, 1 % for a true 0.99. Scored
-    from the second day on.
+    from the second day on, and in files of less than two days from their second quarter.
 
     naive           the newest 10 s known
     seasonal-naive  the minute a day before
