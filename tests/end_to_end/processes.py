@@ -252,7 +252,11 @@ policies:
 
 
 def start_daemon(
-    cast: Cast, physics: Physics, *, mode: str = "active", stabilization: str = "10m"
+    cast: Cast,
+    physics: Physics,
+    *options: str,
+    mode: str = "active",
+    stabilization: str = "10m",
 ) -> Daemon:
     process = cast.start(
         "daemon",
@@ -261,6 +265,7 @@ def start_daemon(
             *("--endpoint-url", physics.url, "--apply-time-s", "2", "--describe-s", "2"),
             *("--grpc-port", "0", "--http-port", "0", "--health-port", "0"),
             *("--policy-text", POLICY % {"stabilization": stabilization}),
+            *options,
         ],
     )
     (ready,) = cast.until(lambda: process.events("ready"), within=20, what="the daemon's ready")

@@ -54,6 +54,20 @@ def test_a_terminated_daemon_says_so_and_ends_well(cast: Cast, physics: Physics)
     assert stopping["calls_in_flight"] == 0
 
 
+def test_cloudwatch_is_read_where_it_knows_of_the_tables(cast: Cast, physics: Physics) -> None:
+    physics.create_table("feed", read=100, write=100)
+    daemon = start_daemon(cast, physics, "--cloudwatch-endpoint-url", "http://127.0.0.1:1")
+    cast.until(lambda: daemon.status()["last_tick_at"], within=10, what="a tick")
+    status = daemon.status()
+    assert status["cloudwatch"] == {"last_read_at": None, "fault": None}
+    doubts = {c["target"]: c["doubts"] for c in status["coverage"]}
+    assert doubts == {"feed:read": ["coverage_unknown"], "feed:write": ["coverage_unknown"]}
+    # A stand-in's tables are none the Region's own CloudWatch could tell of.
+    unread = start_daemon(cast, physics)
+    cast.until(lambda: unread.status()["last_tick_at"], within=10, what="a tick")
+    assert "cloudwatch" not in unread.status()
+
+
 def test_a_call_in_flight_is_waited_for_and_none_is_begun_meanwhile(
     cast: Cast, physics: Physics
 ) -> None:
