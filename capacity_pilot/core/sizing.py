@@ -121,7 +121,7 @@ def size_capacity(
     capacity = np.fmax(provisioned, 0.0)  # NaN is none
     until_then_s = unsettled_s + apply_time_s + REACTION_S
     usual = forecast.usual
-    ahead = forecast.level + caution * (forecast.expected - forecast.level + _SPARE * usual)
+    ahead = forecast.grown + caution * (forecast.expected - forecast.grown + _SPARE * usual)
     trusted = bucket.reliance * bucket.units
     reliable = np.maximum(trusted - _RESERVE_S * capacity, 0.0)
     full = (bucket.reliance * bucket.keeps_s) * usual
@@ -135,7 +135,7 @@ def size_capacity(
     out = least > capacity
     if np.count_nonzero(out):
         # What the bucket is down to when this change is in force must last until the next one.
-        drained = np.maximum(forecast.level - capacity, 0.0) * until_then_s
+        drained = np.maximum(forecast.grown - capacity, 0.0) * until_then_s
         left = np.maximum(reliable - drained, 0.0)
         lasting = _LASTING * ahead - left / (until_then_s + apply_time_s + REACTION_S)
         raised = np.maximum(np.maximum(least, lasting), _LEAST_STEP * capacity)

@@ -30,6 +30,7 @@ def forecast(
     flag = np.array([False])
     return Forecast(
         level=one(level),
+        grown=one(level),
         expected=one(expected),
         usual=one(level if usual is None else usual),
         minute=one(level if minute is None else minute),

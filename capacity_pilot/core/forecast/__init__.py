@@ -52,13 +52,15 @@ _LEAST_SEEN = 0.5
 class Forecast:
     """Demand ahead, in units per second, all (n,).
 
-    ``level`` is demand now and what minutes show it to grow by, ``expected`` where seconds show
-    it to go. ``usual`` is its mean over five minutes, ``minute`` over one; ``excess`` (3, n) how
-    far it rose above that before, for the rows of ``forecast.excess``. NaN where
-    nothing was ever seen. Only where ``is_fresh`` may low demand be believed.
+    ``level`` is demand now, ``grown`` with what minutes show it to grow by until the horizon,
+    ``expected`` where seconds show it to go. ``usual`` is its mean over five minutes, ``minute``
+    over one; ``excess`` (3, n) how far it rose above that before, for the rows of
+    ``forecast.excess``. NaN where nothing was ever seen. Only where ``is_fresh`` may low demand be
+    believed.
     """
 
     level: Floats
+    grown: Floats
     expected: Floats
     usual: Floats
     minute: Floats
@@ -124,13 +126,14 @@ def forecast(
     if np.count_nonzero(surges.is_surging):
         level = np.where(surges.is_surging, np.maximum(level, peak), level)
     drift = measure_drift(learned.means, means) * (_DRIFT_GAIN * (horizon_s + _DRIFT_LAG_S))
-    level = level + fresh * np.minimum(drift, _MOST_DRIFT * level)
+    grown = level + fresh * np.minimum(drift, _MOST_DRIFT * level)
     # A burst's mean runs ahead of a minute's by what demand climbs in 50 s.
-    expected = level + fresh * (_SURGE_GAIN * np.maximum(apart, 0.0))
+    expected = grown + fresh * (_SURGE_GAIN * np.maximum(apart, 0.0))
     nothing = np.where(seen, 0.0, np.nan)
     after = replace(learned, surges=surges, settled=settled)
     return after, Forecast(
         level=level + nothing,
+        grown=grown + nothing,
         expected=expected + nothing,
         usual=usual + nothing,
         minute=minute + nothing,
