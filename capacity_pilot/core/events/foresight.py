@@ -187,7 +187,7 @@ def _add(
     known = is_open & ~np.isnan(rise)
     so_far = coming.rise[slots]
     coming.rise[slots] = np.where(known, np.nan_to_num(so_far) + rise, so_far)
-    relief = relieve_rise(watch, reach_s, burst_units[slots], now=now)
+    relief = relieve_rise(watch, rise, reach_s, units=burst_units[slots], now=now)
     coming.relief[slots] = np.fmax(coming.relief[slots], np.where(known, relief, 0.0))
 
 

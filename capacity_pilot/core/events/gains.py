@@ -50,18 +50,20 @@ class Gains:
 class Estimate:
     """Gains to expect, all (SPANS, m), NaN where nothing was learned.
 
-    ``expected`` is the middle one, ``high`` what 19 of 20 should stay below, ``learned_from`` how
-    many occurrences there were.
+    ``expected`` is the middle one, ``high`` what 19 of 20 should stay below, and ``falling`` the
+    spans in order of that; ``learned_from`` (m,) is how many occurrences there were.
     """
 
     expected: Floats
     high: Floats
+    falling: Ints
     learned_from: Ints
 
     @classmethod
     def unknown(cls, size: int) -> Estimate:
         nothing = np.full((SPANS, size), np.nan)
-        return cls(nothing, nothing.copy(), np.zeros(size, dtype=np.int64))
+        falling = np.repeat(np.arange(SPANS)[:, None], size, axis=1)
+        return cls(nothing, nothing.copy(), falling, np.zeros(size, dtype=np.int64))
 
 
 def learn_gains(gains: Gains, slots: Ints, observed: Floats) -> Gains:
@@ -96,8 +98,10 @@ def estimate_gains(gains: Gains, slots: Ints) -> Estimate:
     guess = _GUESS_WEIGHT * _GUESSED_SPREAD * np.abs(middle)
     spread = (guess + more * deviation) / (_GUESS_WEIGHT + more)
     estimate = Estimate.unknown(len(slots))
+    high = _fill(np.maximum(middle + _SIGMAS * spread, 0.0))
     estimate.expected[:, here] = _fill(np.maximum(middle, 0.0))
-    estimate.high[:, here] = _fill(np.maximum(middle + _SIGMAS * spread, 0.0))
+    estimate.high[:, here] = high
+    estimate.falling[:, here] = np.argsort(-high, axis=0)
     estimate.learned_from[here] = count.max(axis=0)
     return estimate
 

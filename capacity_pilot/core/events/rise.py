@@ -22,8 +22,11 @@ def foresee_rise(watch: Watch, reach_s: Floats, *, now: float) -> Floats:
     return gain * watch.audience
 
 
-def relieve_rise(watch: Watch, reach_s: Floats, units: Floats, *, now: float) -> Floats:
-    """By how much ``units`` (m,) in the bucket lower the capacity needed for it, units per second.
+def relieve_rise(
+    watch: Watch, rise: Floats, reach_s: Floats, *, units: Floats, now: float
+) -> Floats:
+    """By how much ``units`` (m,) in the bucket lower the capacity a ``rise`` (m,) so foreseen
+    needs, units per second.
 
     Capacity c above what is usual suffices when the parts of the rise above c, over the spans of
     time ahead, come to no more than ``units``. With the spans in order of height the least such c
@@ -31,15 +34,17 @@ def relieve_rise(watch: Watch, reach_s: Floats, units: Floats, *, now: float) ->
     and so on. Spans stand at their highest all along, which is more than comes. Of a load whose
     course was not learned nothing is left to the bucket.
     """
-    within, lengths_s = _look_ahead(watch, reach_s, now)
-    heights = np.where(within, watch.estimate.high, 0.0) * watch.audience
-    order = np.argsort(-heights, axis=0)  # NaN, where nothing was learned, last
-    heights = np.take_along_axis(heights, order, axis=0)
-    lengths_s = np.take_along_axis(lengths_s, order, axis=0)
+    estimate = watch.estimate
+    if not np.count_nonzero(estimate.learned_from):
+        return np.zeros(len(watch.slots))
+    _, lengths_s = _look_ahead(watch, reach_s, now)
+    # Spans that are not ahead are no seconds long, and so change neither sum.
+    lengths_s = np.take_along_axis(lengths_s, estimate.falling, axis=0)
+    heights = np.take_along_axis(estimate.high, estimate.falling, axis=0) * watch.audience
     total_s = np.maximum(lengths_s.cumsum(axis=0), 1e-9)
     least = (((heights * lengths_s).cumsum(axis=0) - units) / total_s).max(axis=0)
-    relief = heights[0] - np.maximum(least, 0.0)
-    return np.where(watch.estimate.learned_from > 0, np.maximum(relief, 0.0), 0.0)
+    relief = rise - np.maximum(least, 0.0)
+    return np.where(estimate.learned_from > 0, np.maximum(relief, 0.0), 0.0)
 
 
 def _look_ahead(watch: Watch, reach_s: Floats, now: float) -> tuple[Floats, Floats]:

@@ -35,8 +35,9 @@ def test_no_less_would_do_and_no_more_is_needed(
         occurrence, lesson, fleet=Fleet.of([Resource("feed")]), policy_number=lambda _: 0
     )
     now, reach_s = START + since_s, np.full(2, 65.0)
-    rise = foresee_rise(watch, reach_s, now=now)[0]
-    least = rise - relieve_rise(watch, reach_s, np.full(2, units), now=now)[0]
+    rises = foresee_rise(watch, reach_s, now=now)
+    reliefs = relieve_rise(watch, rises, reach_s, units=np.full(2, units), now=now)
+    rise, least = rises[0], rises[0] - reliefs[0]
     # Second by second, from now or the beginning to where the spans within reach end.
     until_s = min(max(since_s + 65.0, 300.0), LASTS_S)
     begins = np.concatenate(([0.0], SPANS_END_S[:-1]))
