@@ -16,7 +16,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from capacity_pilot.core.demand import DemandState, ended_silence_s
+from capacity_pilot.core.demand import (
+    MOST_UNITS,
+    Arrivals,
+    DemandState,
+    ended_silence_s,
+    late_seconds,
+)
 from capacity_pilot.core.fleet import Bools, Floats
 
 BURST_S = 300.0
@@ -44,15 +50,27 @@ class BurstState:
 
 
 def reckon_burst(
-    state: BurstState, demand: DemandState, provisioned: Floats, *, settled: int
+    state: BurstState,
+    demand: DemandState,
+    arrivals: Arrivals,
+    provisioned: Floats,
+    *,
+    settled: int,
 ) -> BurstState:
-    """Moves the estimate on to ``settled``, one second at a time."""
+    """Moves the estimate on to ``settled``, one second at a time.
+
+    ``arrivals`` are what ``demand`` was last told; what is late of them was spent all the same.
+    """
     units, keeps_s, known_until = state.units, state.keeps_s, state.known_until
     size = len(demand.units)
     capacity = np.fmax(provisioned, 0.0)  # NaN is none
-    for second in range(max(state.reckoned, settled - size // 2) + 1, settled + 1):
+    late = late_seconds(arrivals, state.reckoned, demand.head)
+    if late:
+        units = _spend_late(units, known_until, arrivals)
+    newly_settled = range(max(state.reckoned, settled - size // 2) + 1, settled + 1)
+    for second in [*late, *newly_settled]:
         row = second % size
-        known = demand.known[row] > 0
+        known = (demand.known[row] > 0) & ~(known_until >= second)
         silent_s = ended_silence_s(demand, second, known_until)
         unused = known * (capacity - demand.units[row])
         refused = demand.last_refused >= second
@@ -69,6 +87,15 @@ def reckon_burst(
     return BurstState(
         units, keeps_s, demand.last_refused, known_until, max(settled, state.reckoned)
     )
+
+
+def _spend_late(units: Floats, known_until: Floats, arrivals: Arrivals) -> Floats:
+    """What is left after demand told of late, of seconds reckoned before."""
+    late = (arrivals.seconds <= known_until[arrivals.slots]) & (arrivals.units > 0)
+    spent = np.zeros(len(units))
+    np.add.at(spent, arrivals.slots[late], np.minimum(arrivals.units[late], MOST_UNITS))
+    left: Floats = np.maximum(units - spent, 0.0)
+    return left
 
 
 def _learn_size(

@@ -29,7 +29,8 @@ _CREDIBLE_GAPS = 8.0
 _SILENCE_BOUNDS_S = (10.0, 300.0)
 _PEAK_REACH_S = 2
 _AGE_MEMORY = 0.9
-_MOST_UNITS = 1e9  # no table has this much; squares of larger numbers would spoil the noise
+MOST_UNITS = 1e9
+"""No table has this much, and squares of larger numbers would spoil the noise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +149,13 @@ def settled_until(state: DemandState, now: float) -> int:
     return math.floor(now - state.lag_s) - 1
 
 
+def late_seconds(arrivals: Arrivals, settled: int, head: int) -> list[int]:
+    """The seconds up to ``settled`` that ``arrivals`` tell of, in order, if they are kept."""
+    seconds = arrivals.seconds
+    late = seconds[(seconds <= settled) & (seconds > head - WINDOW_S + 1)]
+    return sorted(set(late.tolist())) if len(late) else []
+
+
 def ended_silence_s(state: DemandState, second: int, known_until: Floats) -> Floats:
     """Seconds before ``second`` that turned out to be empty only when it was told of, (n,).
 
@@ -213,14 +221,14 @@ def _roll(state: DemandState, head: int) -> tuple[Floats, Floats]:
 def _usable(arrivals: Arrivals, head: int) -> Arrivals:
     """What can be counted of ``arrivals``: no absurd units, nothing older than the window."""
     seconds, units = arrivals.seconds, arrivals.units
-    usable = (units >= 0) & (units <= _MOST_UNITS) & (seconds > head - WINDOW_S) & (seconds <= head)
+    usable = (units >= 0) & (units <= MOST_UNITS) & (seconds > head - WINDOW_S) & (seconds <= head)
     if np.count_nonzero(usable) == len(usable):
         return arrivals
     usable = np.isfinite(units) & (units >= 0) & (seconds > head - WINDOW_S)
     return Arrivals(
         arrivals.slots[usable],
         np.minimum(seconds[usable], head),
-        np.minimum(units[usable], _MOST_UNITS),
+        np.minimum(units[usable], MOST_UNITS),
         arrivals.refusals[usable],
     )
 

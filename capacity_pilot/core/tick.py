@@ -146,10 +146,11 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
     is_reading = inputs.consumed is not None
     coverage, known = learn_coverage(state.coverage, state.demand, inputs.consumed, now)
     routes, arrivals = reckon(state.routes, inputs.arrivals, inputs.signals)
-    demand = absorb(known, correct(coverage, arrivals), now)
+    corrected = correct(coverage, arrivals)
+    demand = absorb(known, corrected, now)
     coverage = keep_minutes(coverage, demand, arrivals, now) if is_reading else coverage
     ahead_s = inputs.apply_time_s + REACTION_S
-    forecasting, ahead = forecast(state.forecast, demand, ahead_s=ahead_s, now=now)
+    forecasting, ahead = forecast(state.forecast, demand, corrected, ahead_s=ahead_s, now=now)
     quantiles = learn_quantiles(
         state.quantiles,
         demand,
@@ -169,7 +170,9 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         routes, coverage = learn_costs(
             routes, signalled.signals, coverage, inputs.signals, table_of=inputs.table_of, now=now
         )
-    burst = reckon_burst(state.burst, demand, capacity.provisioned, settled=forecasting.settled)
+    burst = reckon_burst(
+        state.burst, demand, corrected, capacity.provisioned, settled=forecasting.settled
+    )
     upstream = size_announced(
         announced,
         provisioned=capacity.provisioned,

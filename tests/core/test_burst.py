@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from capacity_pilot.core.burst import BURST_S, BurstState, reckon_burst
-from capacity_pilot.core.demand import DemandState, absorb
+from capacity_pilot.core.demand import Arrivals, DemandState, absorb
 from tests.core.scenario import MIDNIGHT, arrivals
 
 NOW = int(MIDNIGHT)
@@ -17,7 +17,7 @@ CAPACITY = np.array([100.0])
 
 
 def reckon(state: BurstState, demand: DemandState, settled: int) -> BurstState:
-    return reckon_burst(state, demand, CAPACITY, settled=settled)
+    return reckon_burst(state, demand, Arrivals.none(), CAPACITY, settled=settled)
 
 
 @given(st.lists(st.floats(0, 1e9), min_size=1, max_size=60))
@@ -38,7 +38,9 @@ def test_unknown_seconds_fill_nothing() -> None:
 
 def test_unknown_capacity_fills_nothing() -> None:
     seen = absorb(DemandState.empty(1, NOW), arrivals((0, NOW, 40.0)), NOW)
-    state = reckon_burst(BurstState.empty(1, NOW), seen, np.array([np.nan]), settled=NOW)
+    state = reckon_burst(
+        BurstState.empty(1, NOW), seen, Arrivals.none(), np.array([np.nan]), settled=NOW
+    )
     assert state.units[0] == 0.0
 
 

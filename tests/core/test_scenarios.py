@@ -136,7 +136,7 @@ def test_late_spans_cost_as_much_time_as_they_are_late() -> None:
         story.policy.burst_reliance[:] = 0.0
         story.until("10m").at("10m1s", demand=400.0).expect_within(30, OUT)
         decided[lag] = story.now
-    assert 4 <= decided[6] - decided[1] <= 7
+    assert 3 <= decided[6] - decided[1] <= 7
 
 
 def test_target_whose_spans_come_later_than_the_fleets_is_still_raised() -> None:
@@ -195,9 +195,9 @@ def test_write_down_waits_while_read_goes_up() -> None:
         demand=100.0, read=(10, 10_000), stabilization="5m",
     )  # fmt: skip
     story.policy.burst_reliance[:] = 0.0
-    story.at("0s", other=(FEED, READ, 60.0)).until("6m13s").expect_only(HOLD)
-    # The stabilization window, a quarter longer than it says at most, ends as reads jump.
-    story.at("6m14s", other=(FEED, READ, 500.0)).until("6m17s")
+    story.at("0s", other=(FEED, READ, 60.0)).until("4m59s").expect_only(HOLD)
+    # The stabilization window ends as reads jump.
+    story.at("5m", other=(FEED, READ, 500.0)).until("5m1s")
     both = [
         d for _, d in story.told if d.action[story.slot] == IN and d.action[story.slot - 1] == OUT
     ]

@@ -7,15 +7,20 @@ from causes, ``quantiles`` tells how true forecasts are.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from capacity_pilot.core.demand import (
+    MOST_UNITS,
+    WINDOW_S,
+    Arrivals,
     DemandState,
     ended_silence_s,
     has_bounded_lag,
     is_fresh,
+    late_seconds,
     recent_peak,
     settled_until,
 )
@@ -31,6 +36,7 @@ from capacity_pilot.core.forecast.means import (
     MINUTE,
     USUAL,
     MeansState,
+    add_late,
     learn_means,
     measure_drift,
 )
@@ -99,12 +105,20 @@ class ForecastState:
 
 
 def forecast(
-    state: ForecastState, demand: DemandState, *, ahead_s: Floats, now: float
+    state: ForecastState, demand: DemandState, arrivals: Arrivals, *, ahead_s: Floats, now: float
 ) -> tuple[ForecastState, Forecast]:
-    """Forecasts demand until ``ahead_s`` seconds from ``now`` per slot, (n,)."""
+    """Forecasts demand until ``ahead_s`` seconds from ``now`` per slot, (n,).
+
+    ``arrivals`` are what ``demand`` was last told.
+    """
     settled = max(settled_until(demand, now), state.settled)
     horizon_s = ahead_s + max(now - settled, 0.0)  # a clock put back shortens nothing
-    learned = _learn(state, demand, range(state.settled + 1, settled + 1), horizon_s=horizon_s)
+    late = late_seconds(arrivals, state.settled, demand.head)
+    if late:
+        state = _learn_late(state, arrivals)
+    size = len(demand.units)
+    newly_settled = range(max(state.settled, settled - size // 2) + 1, settled + 1)
+    learned = _learn(state, demand, [*late, *newly_settled], horizon_s=horizon_s)
     means = learned.means.values
     minute, usual = means[MINUTE], means[USUAL]
     seen = learned.means.weights[BURST] > 0
@@ -145,16 +159,20 @@ def forecast(
 
 
 def _learn(
-    state: ForecastState, demand: DemandState, seconds: range, *, horizon_s: Floats
+    state: ForecastState, demand: DemandState, seconds: Sequence[int], *, horizon_s: Floats
 ) -> ForecastState:
-    """The means, the noise and the excesses with the newly settled ``seconds``."""
+    """The means, the noise and the excesses with ``seconds``, which are in order.
+
+    A slot learns its seconds in order and each of them once, however late they are told of.
+    """
     size = len(demand.units)
     means, excess, known_until = state.means, state.excess, state.known_until
     variance, weight = state.noise_variance, state.noise_weight
     ago_s = np.minimum(horizon_s, RING_S - 1).astype(np.int64)
-    for second in seconds[-(size // 2) :]:
+    for second in seconds:
         row, previous = second % size, (second - 1) % size
-        units, known = demand.units[row], demand.known[row]
+        is_new = ~(known_until >= second)  # never known is NaN, and new
+        units, known = demand.units[row], demand.known[row] * is_new
         silent_s = ended_silence_s(demand, second, known_until)
         # Half the squared step between neighbours is the variance without the trend's share.
         if np.count_nonzero(silent_s):
@@ -187,6 +205,16 @@ def _learn(
         noise_weight=weight,
         known_until=known_until,
     )
+
+
+def _learn_late(state: ForecastState, arrivals: Arrivals) -> ForecastState:
+    """The means with what came of seconds that were learned before."""
+    ages_s = state.known_until[arrivals.slots] - arrivals.seconds
+    late = (ages_s >= 0) & (ages_s < WINDOW_S) & np.isfinite(arrivals.units)
+    if not np.count_nonzero(late):
+        return state
+    units = arrivals.units[late].clip(0.0, MOST_UNITS)
+    return replace(state, means=add_late(state.means, arrivals.slots[late], units, ages_s[late]))
 
 
 def _discount_noise(value: Floats, doubt: Floats) -> Floats:

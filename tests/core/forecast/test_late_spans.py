@@ -1,0 +1,67 @@
+"""What is told of late counts as if it had been told in time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from capacity_pilot.core.demand import Arrivals, DemandState, absorb
+from capacity_pilot.core.forecast import Forecast, ForecastState, forecast
+from tests.core.scenario import MIDNIGHT, arrivals
+
+NOW = int(MIDNIGHT)
+
+
+class Watch:
+    """One target from ``NOW`` on."""
+
+    def __init__(self) -> None:
+        self.demand, self.state = DemandState.empty(1, NOW), ForecastState.empty(1, NOW)
+
+    def tick(self, now: int, told: Arrivals) -> Forecast:
+        self.demand = absorb(self.demand, told, now)
+        ahead_s = np.array([30.0])
+        self.state, ahead = forecast(self.state, self.demand, told, ahead_s=ahead_s, now=now)
+        return ahead
+
+
+def seconds(first: int, last: int, units: float) -> Arrivals:
+    return arrivals(*((0, NOW + second, units) for second in range(first, last)))
+
+
+def test_a_backlog_told_at_once_is_learned_second_by_second() -> None:
+    """A collector held twenty seconds back from before the daemon started."""
+    watch = Watch()
+    watch.tick(NOW, Arrivals.none())
+    ahead = watch.tick(NOW + 1, seconds(-20, 0, 400.0))
+    assert ahead.level[0] == pytest.approx(400.0)
+    assert watch.state.known_until[0] == NOW - 1
+
+
+def test_a_part_of_a_second_told_after_it_was_learned_is_added_to_it() -> None:
+    whole, parted = Watch(), Watch()
+    for second in range(60):
+        for watch, units in ((whole, 100.0), (parted, 60.0)):
+            watch.tick(NOW + second, seconds(second - 6, second - 5, units))
+    watch_late = parted.tick(NOW + 60, seconds(0 - 6, 55 - 0, 40.0))
+    in_time = whole.tick(NOW + 60, Arrivals.none())
+    assert watch_late.minute[0] == pytest.approx(in_time.minute[0], rel=0.02)
+    assert watch_late.usual[0] == pytest.approx(in_time.usual[0], rel=0.02)
+
+
+def test_seconds_told_of_twice_over_are_learned_once() -> None:
+    watch = Watch()
+    for second in range(60):
+        watch.tick(NOW + second, seconds(second - 6, second - 5, 100.0))
+    before = watch.state
+    watch.tick(NOW + 60, arrivals((0, NOW + 10, 0.0)))
+    assert np.array_equal(watch.state.means.sums, before.means.sums)
+
+
+def test_silence_between_seconds_counts_as_empty_once_it_is_known_to_be() -> None:
+    """One call of 100 units every ten seconds is ten units a second."""
+    watch = Watch()
+    for second in range(900):
+        told = seconds(second - 6, second - 5, 100.0) if second % 10 == 0 else Arrivals.none()
+        ahead = watch.tick(NOW + second, told)
+    assert ahead.usual[0] == pytest.approx(10.0, rel=0.15)
