@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import pytest
 from aiobotocore.session import AioSession, get_session
+from hypothesis import settings
+
+# How long an example takes says nothing of whether it is right.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -9,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
 
 from capacity_pilot.core.errors import InputError
 
@@ -51,7 +52,13 @@ def parse_document(
     ``find_faults`` says what else is wrong with a document that fits the model.
     """
     try:
-        document = YAML(typ="rt", pure=True).load(text)
+        with warnings.catch_warnings():
+            # One name for two things is a mistake, not a remark on standard error.
+            warnings.simplefilter("error", ReusedAnchorWarning)
+            document = YAML(typ="rt", pure=True).load(text)
+    except ReusedAnchorWarning as cause:
+        lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
+        raise error(f"{source}: {' '.join(lines)}") from cause
     except MarkedYAMLError as cause:
         mark = cause.problem_mark or cause.context_mark
         place = f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source

@@ -271,3 +271,10 @@ def test_any_edit_of_a_good_file_is_policies_or_a_policy_error(
     for at, removed, put in edits:
         text = text[:at] + put + text[at + removed :]
     expect_policies_or_a_policy_error(text)
+
+
+def test_an_anchor_used_twice_is_an_error(tmp_path: Path) -> None:
+    file = tmp_path / "twice.yaml"
+    file.write_text("&a version: &a 1\npolicies: []\n")
+    with pytest.raises(PolicyError, match="duplicate anchor 'a'"):
+        load_policies(file)

@@ -65,5 +65,5 @@ async def test_counters_tell_of_a_doubling_that_was_not_foreseen(stage: Stage) -
     exceeded = f'capacity_pilot_forecast_exceeded_total{WRITES},quantile="0.99"}}'
     loss = f'capacity_pilot_forecast_pinball_units_total{WRITES},quantile="0.99"}}'
     assert after[exceeded] > before[exceeded] == 0.0
-    assert after[loss] > 10 * before[loss]
+    assert after[loss] > 3 * before[loss]
     assert after[f'capacity_pilot_forecast_units{WRITES},quantile="0.5"}}'] > 90.0
