@@ -91,17 +91,6 @@ class _Need:
         sized: Floats = np.maximum(least, 0.0)
         return sized
 
-    def with_full_bucket(self, keeps_s: Floats) -> Floats:
-        """The least capacity that with ``keeps_s`` (n,) seconds of its own saved does not."""
-        peaks = self.peaks
-        least = np.maximum(
-            peaks[SECOND] / (1.0 + keeps_s), peaks[BURST] / (1.0 + keeps_s / _BURST_S)
-        )
-        least = np.maximum(least, peaks[MINUTE] / (1.0 + keeps_s / self.until_then_s))
-        filled = (self.usual + self.refill / _REFILL_S) / (1.0 + keeps_s / _REFILL_S)
-        sized: Floats = np.maximum(least, filled)
-        return sized
-
 
 def size_capacity(
     forecast: Forecast,
@@ -131,7 +120,7 @@ def size_capacity(
         refill=np.minimum(caution * _REFILL_FOR * forecast.excess[MINUTE] * until_then_s, full),
         until_then_s=until_then_s,
     )
-    borne = least = need.with_bucket(reliable)
+    least = need.with_bucket(reliable)
     out = least > capacity
     if np.count_nonzero(out):
         # What the bucket is down to when this change is in force must last until the next one.
@@ -140,14 +129,15 @@ def size_capacity(
         lasting = _LASTING * ahead - left / (until_then_s + apply_time_s + REACTION_S)
         raised = np.maximum(np.maximum(least, lasting), _LEAST_STEP * capacity)
         least = np.where(out, raised, least)
-    resting = np.maximum(_HEADROOM * forecast.minute, borne)
+    # Of what is in the bucket, no more stays than fits into the one of a capacity at usual demand.
+    fits = np.minimum(reliable, _HEADROOM * full)
     excess = ahead - capacity
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         seconds = np.where(excess > 0, trusted / excess, np.inf)
     return Sizing(
         least=least,
         sustained=ahead,
-        resting=np.maximum(resting, need.with_full_bucket(bucket.reliance * bucket.keeps_s)),
+        resting=np.maximum(_HEADROOM * forecast.minute, need.with_bucket(fits)),
         seconds_to_throttle=seconds,
     )
 
