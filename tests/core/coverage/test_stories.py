@@ -82,6 +82,19 @@ def test_capacity_is_not_lowered_before_coverage_is_known() -> None:
     assert blind.step.decisions.action[blind.slot] == -1
 
 
+def test_no_doubt_delays_an_increase() -> None:
+    doubtful = Watched(is_counted=False, provisioned=600).until("15m")
+    certain = Watched(usd_per_month=0.0, provisioned=600).until("15m")
+    for watched in (doubtful, certain):
+        watched.demand = 6000.0
+    assert doubtful.doubts == Reason.COVERAGE_UNKNOWN
+    for second in range(1, 120):
+        ticks = [w.until(f"{15 + second // 60}m{second % 60}s").step.decisions for w in (doubtful, certain)]
+        raised = [int(d.action[doubtful.slot]) == 1 for d in ticks]
+        assert raised[0] == raised[1]
+    assert raised[0]
+
+
 def test_whoever_does_not_read_cloudwatch_is_held_up_by_nothing() -> None:
     watched = Watched(usd_per_month=0.0).until("20m")
     assert watched.step.decisions.action[watched.slot] == -1
