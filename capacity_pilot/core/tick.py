@@ -180,7 +180,6 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         in_force_s=ahead_s,
         now=now,
     )
-    ahead = replace(ahead, expected=np.fmax(ahead.expected, upstream))
     sizing = size_capacity(
         ahead,
         provisioned=capacity.provisioned,
@@ -189,7 +188,12 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         apply_time_s=inputs.apply_time_s,
         unsettled_s=max(now - forecasting.settled, 0.0),
     )
-    sizing = replace(sizing, least=np.fmax(sizing.least, upstream))
+    sizing = replace(
+        sizing,
+        least=np.fmax(sizing.least, upstream),
+        resting=np.fmax(sizing.resting, upstream),
+        sustained=np.fmax(sizing.sustained, upstream),
+    )
     sizing = size_together(
         sizing, ahead, provisioned=capacity.provisioned, table_of=inputs.table_of
     )

@@ -23,6 +23,7 @@ _WINDOW = np.array([[0.5], [2.0]])
 _LEAST_SIGMAS = 3.0
 _LEAST_RISE = 0.1
 _HALVINGS = 14
+_LEAST_DOUBT = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +111,12 @@ def _announce_one(
     """The slots the signal is trusted for, and their courses (instants, slots)."""
     signals, held = state.signals, state.pairs
     past = signals.excess(np.array([signal]), signals.watched - REACH_S + 2, signals.watched)
-    excess = np.concatenate([past, _go_on(state, signal)[:, None]])
-    brought = bin_lags(excess, _LONGEST_S)[INSTANTS_S - 1, :, 0] @ held.weights[:, *pairs]
+    to_come = _go_on(state, signal)[:, None]
+    told, untold = (
+        bin_lags(np.concatenate(course), _LONGEST_S)[INSTANTS_S - 1, :, 0] @ held.weights[:, *pairs]
+        for course in ((past, 0.0 * to_come), (0.0 * past, to_come))
+    )
+    brought = told + untold
     first, last = window[:, pairs.slots]
     at = INSTANTS_S[:, None]
     peak = np.where((at >= first) & (at <= last), brought, 0.0).max(axis=0)
@@ -123,7 +128,8 @@ def _announce_one(
         due = signals.watched + last[is_first]
         state = replace(state, pairs=held.having(first_said, said=peak[is_first], due=due))
     is_believed = is_news & find_trusted(held, pairs)
-    course = calm + brought * (1 + held.doubt[pairs])
+    # What is still to be told of the signal is most of what is not known.
+    course = calm + told * (1 + _LEAST_DOUBT) + untold * (1 + held.doubt[pairs])
     return state, pairs.slots[is_believed], course[:, is_believed]
 
 

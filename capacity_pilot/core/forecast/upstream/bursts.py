@@ -13,30 +13,38 @@ AGES_S: Final = np.array([1, 2, 4, 8, 16, 32, 64, 128, 256])
 
 _MEMORY = 0.8
 _UNHEARD_OF = 1.5
-"""A burst that outlasts all earlier ones is taken to go on for half as long again."""
+_PRIOR_BURSTS = 0.5
+"""A burst of which nothing is known is taken to go on for half as long again; that weighs as much as
+half an earlier one that lasted as long.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class BurstsState:
     """``come`` (ages, ages, S, 1): how much had come by each of ``AGES_S`` (second axis) of bursts
-    that were still going on at another (first axis), in faded sums over bursts.
+    that were still going on at another (first axis), in faded sums over bursts; ``bursts`` (ages,
+    S, 1) is how many those were, faded alike.
     """
 
     come: Floats
+    bursts: Floats
 
     @classmethod
     def empty(cls, size: int = 0) -> BurstsState:
-        return cls(np.zeros((len(AGES_S), len(AGES_S), size, 1)))
+        ages = len(AGES_S)
+        return cls(np.zeros((ages, ages, size, 1)), np.zeros((ages, size, 1)))
 
 
 def note_burst(state: BurstsState, signal: int, course: Floats) -> BurstsState:
     """Takes into account a burst that ended, ``course`` being its counts second by second."""
     by_age = np.cumsum(course)[np.minimum(AGES_S, len(course)) - 1]
     went_on = len(course) >= AGES_S
-    come = state.come.copy()
-    come[:, :, signal, 0] *= np.where(went_on, _MEMORY, 1.0)[:, None]
+    fading = np.where(went_on, _MEMORY, 1.0)
+    come, bursts = state.come.copy(), state.bursts.copy()
+    come[:, :, signal, 0] *= fading[:, None]
     come[:, :, signal, 0] += went_on[:, None] * np.maximum(by_age, 0.0)
-    return BurstsState(come)
+    bursts[:, signal, 0] = fading * bursts[:, signal, 0] + went_on
+    return BurstsState(come, bursts)
 
 
 def expect_burst(
@@ -49,8 +57,10 @@ def expect_burst(
     at_age = int(np.searchsorted(AGES_S, age_s, side="right")) - 1
     usual = state.come[at_age, :, signal, 0]
     ages = np.arange(age_s, age_s + seconds + 1)
+    growth = np.minimum(ages / age_s, _UNHEARD_OF)
     so_far = float(np.interp(age_s, AGES_S, usual))
-    if so_far <= 0:
-        lasting = np.minimum(ages, _UNHEARD_OF * age_s)
-        return np.diff(come / age_s * lasting)
-    return np.diff(come / so_far * np.interp(ages, AGES_S, usual))
+    if so_far > 0:
+        known = state.bursts[at_age, signal, 0]
+        as_usual = np.interp(ages, AGES_S, usual) / so_far
+        growth = (known * as_usual + _PRIOR_BURSTS * growth) / (known + _PRIOR_BURSTS)
+    return np.diff(come * growth)

@@ -164,7 +164,7 @@ def end_episode(state: PairState, pairs: Pairs, weights: Floats) -> PairState:
     lessons = state.lessons[pairs] + known
     said, came, doubt = state.said[pairs], state.came[pairs], state.doubt[pairs]
     # More than was said is what hurts; less is no reason to say more the next time.
-    short = np.maximum(np.divide(came, said, out=np.ones_like(said), where=said > 0) - 1.0, 0.0)
+    short = (np.divide(came, said, out=np.ones_like(said), where=said > 0) - 1.0).clip(0.0, 1.0)
     learned = np.sqrt(doubt**2 + _DOUBT_RATE * (short**2 - doubt**2)).clip(*_DOUBT_BOUNDS)
     useless = known & ((gain_of(weights) <= 0) | ((lessons > 3) & (erred > missed)))
     return state.having(
