@@ -89,7 +89,8 @@ def test_no_doubt_delays_an_increase() -> None:
         watched.demand = 6000.0
     assert doubtful.doubts == Reason.COVERAGE_UNKNOWN
     for second in range(1, 120):
-        ticks = [w.until(f"{15 + second // 60}m{second % 60}s").step.decisions for w in (doubtful, certain)]
+        time = f"{15 + second // 60}m{second % 60}s"
+        ticks = [watched.until(time).step.decisions for watched in (doubtful, certain)]
         raised = [int(d.action[doubtful.slot]) == 1 for d in ticks]
         assert raised[0] == raised[1]
     assert raised[0]
