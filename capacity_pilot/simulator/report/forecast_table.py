@@ -51,4 +51,5 @@ def _over(loss: float, demand: float) -> float | None:
 
 def _name_leaders(led: Mapping[str, float]) -> str:
     first = sorted(led, key=lambda name: -led[name])[:_LEADERS_NAMED]
-    return ", ".join(f"{name} {say_percent(led[name])}" for name in first if led[name] > 0)
+    pairs = (f"{name} {say_percent(led[name])}" for name in first if led[name] > 0)
+    return ", ".join(pair.replace(" ", "\N{NO-BREAK SPACE}") for pair in pairs)

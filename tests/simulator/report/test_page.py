@@ -96,6 +96,7 @@ def test_the_browser_is_told_to_run_these_scripts_and_no_others(tmp_path: Path) 
 
 def test_a_trace_tells_how_true_its_forecasts_were(tmp_path: Path) -> None:
     words = " ".join(write(make_result(names=["feed"]), tmp_path).text)
+    words = words.replace("\N{NO-BREAK SPACE}", " ")
     for told in (
         "The pilot's forecasts of feed",
         "apply time, 53 s",
