@@ -229,7 +229,7 @@ async def _open_listeners(
                 find_fault=lambda: find_fault(loop, tick_s=settings.tick_s, now=clock.now()),
                 report_status=lambda: (
                     report_status(loop, intake, receiver, mode=settings.mode, now=clock.now())
-                    | report_forecasts(loop.pilot)
+                    | report_forecasts(loop.pilot.fleet, loop.pilot.quantiles)
                     | desk.report()
                     | ({} if watch is None else watch.report())
                 ),
@@ -237,7 +237,8 @@ async def _open_listeners(
                     *announcement_routes(desk),
                     metrics_route(
                         lambda: chain(
-                            measure_forecasts(loop.pilot), () if watch is None else watch.measure()
+                            measure_forecasts(loop.pilot.fleet, loop.pilot.quantiles),
+                            () if watch is None else watch.measure(),
                         )
                     ),
                 ),

@@ -6,40 +6,38 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from capacity_pilot.core.fleet import Fleet
 from capacity_pilot.core.forecast.members import MEMBERS
 from capacity_pilot.core.forecast.quantiles import APPLY, HORIZONS, LEVELS, QuantileState
 from capacity_pilot.core.forecast.scores import render_scores, score_target
 from capacity_pilot.core.model import ScalableTarget
-from capacity_pilot.core.pilot import Pilot
 from capacity_pilot.web.metrics import Metric
 
 Labels = dict[str, str]
 
 
-def report_forecasts(pilot: Pilot) -> dict[str, object]:
+def report_forecasts(fleet: Fleet, state: QuantileState) -> dict[str, object]:
     """What ``/status`` says: quantiles of demand now, and how earlier ones did.
 
     Targets of which nothing was ever seen are left out.
     """
     return {
         "forecasts": [
-            _name_target(target)
-            | {"index": target.resource.index or None}
-            | _report(pilot.quantiles, slot)
-            for slot, target in _list_forecast(pilot)
+            _name_target(target) | {"index": target.resource.index or None} | _report(state, slot)
+            for slot, target in _list_forecast(fleet, state)
         ]
     }
 
 
-def measure_forecasts(pilot: Pilot) -> Iterator[Metric]:
+def measure_forecasts(fleet: Fleet, state: QuantileState) -> Iterator[Metric]:
     """The scores at the horizon that decides, the apply time, as counters.
 
     Rates of two of them over any time say how true forecasts were in it: exceeded over windows
     is 0.01 where the 0.99 quantile is right.
     """
-    targets = [(slot, _name_target(target)) for slot, target in _list_forecast(pilot)]
-    forecast, tally = pilot.quantiles.current, pilot.quantiles.calibration.tally
-    leading = pilot.quantiles.calibration.is_leading[:, APPLY].argmax(axis=0)
+    targets = [(slot, _name_target(target)) for slot, target in _list_forecast(fleet, state)]
+    forecast, tally = state.current, state.calibration.tally
+    leading = state.calibration.is_leading[:, APPLY].argmax(axis=0)
     yield Metric(
         name="capacity_pilot_forecast_units",
         kind="gauge",
@@ -88,9 +86,9 @@ def measure_forecasts(pilot: Pilot) -> Iterator[Metric]:
         )
 
 
-def _list_forecast(pilot: Pilot) -> list[tuple[int, ScalableTarget]]:
-    known = ~np.isnan(pilot.quantiles.current.units[0, APPLY])
-    return [(slot, pilot.fleet.target(slot)) for slot in np.flatnonzero(known).tolist()]
+def _list_forecast(fleet: Fleet, state: QuantileState) -> list[tuple[int, ScalableTarget]]:
+    known = ~np.isnan(state.current.units[0, APPLY])
+    return [(slot, fleet.target(slot)) for slot in np.flatnonzero(known).tolist()]
 
 
 def _name_target(target: ScalableTarget) -> Labels:

@@ -23,13 +23,15 @@ async def stage(aws_session: AioSession) -> AsyncIterator[Stage]:
 
 
 def measure(stage: Stage) -> dict[str, float]:
-    lines = render_metrics(measure_forecasts(stage.loop.pilot)).splitlines()
+    pilot = stage.loop.pilot
+    lines = render_metrics(measure_forecasts(pilot.fleet, pilot.quantiles)).splitlines()
     samples = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
     return {name: float(value) for name, value in samples}
 
 
 def report(stage: Stage) -> list[Any]:
-    told = report_forecasts(stage.loop.pilot)["forecasts"]
+    pilot = stage.loop.pilot
+    told = report_forecasts(pilot.fleet, pilot.quantiles)["forecasts"]
     assert isinstance(told, list)
     return told
 
