@@ -14,8 +14,8 @@ AGES_S: Final = np.array([1, 2, 4, 8, 16, 32, 64, 128, 256])
 _MEMORY = 0.8
 _UNHEARD_OF = 1.5
 _PRIOR_BURSTS = 0.5
-"""A burst of which nothing is known is taken to go on for half as long again; that weighs as much as
-half an earlier one that lasted as long.
+"""A burst of which nothing is known is taken to go on for half as long again; that weighs as
+much as half an earlier one that lasted as long.
 """
 
 
