@@ -58,7 +58,7 @@ _LEAST_SEEN = 0.5
 class Forecast:
     """Demand ahead, in units per second, all (n,).
 
-    ``level`` is demand now, ``grown`` with what minutes show it to grow by until the horizon,
+    ``level`` is demand now, ``grown`` what minutes and a burst show it to be at the horizon,
     ``expected`` where seconds show it to go. ``usual`` is its mean over five minutes, ``minute``
     over one; ``excess`` (3, n) how far it rose above that before, for the rows of
     ``forecast.excess``. NaN where nothing was ever seen. Only where ``is_fresh`` may low demand be
@@ -146,7 +146,7 @@ def forecast(
     nothing = np.where(seen, 0.0, np.nan)
     after = replace(learned, surges=surges, settled=settled)
     return after, Forecast(
-        level=level + nothing,
+        level=np.where(surges.is_surging, level, means[BURST]) + nothing,
         grown=grown + nothing,
         expected=expected + nothing,
         usual=usual + nothing,
