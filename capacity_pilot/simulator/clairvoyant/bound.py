@@ -10,6 +10,8 @@ Which decreases are left: while free ones are, only their number counts, one set
 number. The last free one and a later hourly one that has become due allow the same, so they share
 a set. After it nothing may be lowered until ``wait`` minutes or midnight have passed, which is
 independent of all else: such a track is played to its end at once, while it is in the cache.
+Hourly decreases of a few neighbouring minutes share a track, which ends as that of the first of
+them would; that allows a little more than AWS does, and is a fraction of the work.
 """
 
 from __future__ import annotations
@@ -42,12 +44,14 @@ class _Tracks(NamedTuple):
     """Plans that may not lower anything for now: ``cells`` (tracks, cells) as they end.
 
     Rows ``lowest`` to ``top`` of each, in force from minute ``until`` (-1: the place is unused).
+    ``open`` (1,) is the track that is still being added to, or -1.
     """
 
     cells: Ints
     lowest: Ints
     top: Ints
     until: Ints
+    open: Ints
 
 
 class _State(NamedTuple):
@@ -79,6 +83,7 @@ def cheapest(problem: Problem) -> tuple[int, Ints]:
         if problem.is_new_day[t]:
             _forget_decreases(state, rows)
         _decrease(state, problem, t, min(t + problem.wait, day_ends[t]))
+        _play_track(state, problem, t)
         for used in range(problem.free):
             first = state.lowest[used]
             if first < rows:
@@ -100,6 +105,7 @@ def _start(grid: Grid, free: int, wait: int) -> _State:
         np.full(wait, rows),
         np.full(wait, rows),
         np.full(wait, -1),
+        np.full(1, -1),
     )
     state = _State(
         np.full((free, cells), UNREACHABLE),
@@ -154,23 +160,49 @@ def _decrease(state: _State, problem: Problem, t: int, until: int) -> None:
             lower_to(state.sets[used + 1], state.reached[used], grid, first, rows)
             state.lowest[used + 1] = min(state.lowest[used + 1], first)
     if state.reached[free - 1, 0, 0] < UNREACHABLE:
-        _play_track(state, problem, t, until, first)
+        _lower_track(state, problem, t, until, first)
 
 
 @compiled
-def _play_track(state: _State, problem: Problem, t: int, until: int, first: int) -> None:
-    """Plays all plans with an hourly decrease in minute ``t`` up to minute ``until``."""
-    tracks, grid = state.tracks, problem.grid
-    place = 0
-    while tracks.until[place] >= 0:
-        place += 1
-    cells, top = tracks.cells[place], problem.tops[t]
+def _lower_track(state: _State, problem: Problem, t: int, until: int, first: int) -> None:
+    """Adds what is reached by an hourly decrease in minute ``t`` to the open track, or to one that
+    ends at minute ``until``.
+    """
+    tracks = state.tracks
+    if tracks.open[0] < 0:
+        place = 0
+        while tracks.until[place] >= 0:
+            place += 1
+        tracks.open[0], tracks.until[place] = place, until
+        tracks.cells[place] = UNREACHABLE
+        tracks.lowest[place] = tracks.top[place] = problem.tops[t]
+    place = tracks.open[0]
+    top = tracks.top[place]
     lowest = min(first, top - 1)
-    cells[grid.start[lowest] : grid.start[top - 1] + grid.width[top - 1]] = UNREACHABLE
-    lower_to(cells, state.reached[problem.free - 1], grid, lowest, top)
-    for minute in range(t, until):
-        lowest = advance(cells, state.levels, problem, minute, lowest, top)
-    tracks.lowest[place], tracks.top[place], tracks.until[place] = lowest, top, until
+    lower_to(tracks.cells[place], state.reached[problem.free - 1], problem.grid, lowest, top)
+    tracks.lowest[place] = min(tracks.lowest[place], lowest)
+
+
+@compiled
+def _play_track(state: _State, problem: Problem, t: int) -> None:
+    """Lets minute ``t`` pass on the open track, and the rest if it is its group's last."""
+    tracks = state.tracks
+    place = tracks.open[0]
+    if place < 0:
+        return
+    until = tracks.until[place]
+    is_last = (t + 1) % problem.group == 0 or t + 1 == until
+    for minute in range(t, until if is_last else t + 1):
+        tracks.lowest[place] = advance(
+            tracks.cells[place],
+            state.levels,
+            problem,
+            minute,
+            tracks.lowest[place],
+            tracks.top[place],
+        )
+    if is_last:
+        tracks.open[0] = -1
 
 
 @compiled

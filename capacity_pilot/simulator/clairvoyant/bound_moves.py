@@ -23,7 +23,8 @@ class Problem(NamedTuple):
 
     ``is_new_day`` (minutes,) is true where a UTC day's count starts anew, ``free`` how many a day
     has free, ``wait`` the minutes from one to the next after those. ``tops`` (minutes,) is the
-    number of rows told apart right after an hourly decrease in that minute.
+    number of rows told apart right after an hourly decrease in that minute. Hourly decreases are
+    played in groups of ``group`` minutes, which end ``wait`` minutes after the first of them.
     """
 
     grid: Grid
@@ -32,6 +33,7 @@ class Problem(NamedTuple):
     tops: Ints
     free: int
     wait: int
+    group: int
 
 
 @compiled
@@ -103,8 +105,9 @@ def _pass_top(own: Ints, levels: Ints, shift: int, grid: Grid, row: int) -> None
 def gather(reached: Ints, cells: Ints, problem: Problem, t: int, first: int) -> None:
     """The cheapest of all rows of an octave or a higher one, for each bucket level of the octave.
 
-    From an octave down to the next one, twice as finely stepped, what was provisioned is taken to
-    have caught up: the lag is given to the bucket.
+    In the next octave down rows are half as far apart, and what was provisioned may lag by half as
+    much. Who lags by more is taken to have caught up by half: neither cost nor bucket has to change
+    for that. Where rows are a unit apart nothing lags, and what did is given to the bucket.
     """
     grid, parity = problem.grid, problem.table.parity
     reached[:] = UNREACHABLE
@@ -118,8 +121,9 @@ def gather(reached: Ints, cells: Ints, problem: Problem, t: int, first: int) -> 
         for i in range(levels - 2, -1, -1):
             own[i] = min(own[i], own[i + 1])
         if octave + 1 < octaves:
+            given = 0 if grid.lags[octave] else grid.notch
             for i in range(levels):
-                above = (i - grid.notch + parity[t, octave] + 1) // 2
+                above = (i - given + parity[t, octave] + 1) // 2
                 own[i] = min(own[i], reached[octave + 1, max(0, above)])
 
 

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from capacity_pilot.core.fleet import Floats, Ints
+from capacity_pilot.core.fleet import Bools, Floats, Ints
 from capacity_pilot.simulator.physics.bucket import BURST_SECONDS
 
 MINUTE_S: Final = 60
@@ -31,6 +31,7 @@ class Grid(NamedTuple):
     index within a row counts bucket steps. ``step`` (octaves,) is the bucket step in units,
     ``notch`` the steps between neighbouring rows' gains. ``below`` (rows,) is the capacity one
     notch lower, or the row's own where no whole number lies between or it would be too low.
+    ``lags`` (octaves,) is true where whole numbers lie between.
     """
 
     units: Ints
@@ -40,6 +41,7 @@ class Grid(NamedTuple):
     width: Ints
     below: Ints
     step: Floats
+    lags: Bools
     notch: int
     least: int
 
@@ -103,6 +105,7 @@ def make_grid(
         width=width,
         below=np.where((spacing > 1) & (below >= least), below, units_of),
         step=step,
+        lags=np.int64(unit) << np.arange(octave + 1) > 1,
         notch=notch,
         least=least,
     )

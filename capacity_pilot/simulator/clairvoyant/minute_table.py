@@ -99,7 +99,6 @@ def _optimistic(
     need = np.empty((minutes, rows), np.int32)
     end = np.empty((minutes, rows), np.int32)
     units = grid.units.astype(np.float64)
-    lags = grid.step * grid.notch > 1.5 * MINUTE_S  # rows more than a unit apart
     deficits = np.empty((3, rows))
     for t in range(minutes):
         _measure(demand[t], units, deficits)
@@ -110,7 +109,7 @@ def _optimistic(
             index = 0
             if deficits[0, row] > 0.0:
                 index = math.ceil((deficits[0, row] + rest[t, octave]) / step - _ROUNDING_STEPS)
-            if not lags[octave]:
+            if not grid.lags[octave]:
                 index += grid.notch
             passable = deficits[1, row] <= cap + _ROUNDING_STEPS * step
             need[t, row] = index if passable and index < grid.width[row] else IMPASSABLE

@@ -24,12 +24,17 @@ from capacity_pilot.simulator.compiled import compiled
 
 
 class Task(NamedTuple):
-    """A grid, its safe table, and in which minutes, (minutes,), capacity may be moved which way."""
+    """A grid, its safe table, and in which minutes, (minutes,), capacity may be moved which way.
+
+    ``first`` and ``last`` (minutes,) are the lowest and the highest row that is tried.
+    """
 
     grid: Grid
     table: MinuteTable
     may_lower: Bools
     may_raise: Bools
+    first: Ints
+    last: Ints
 
 
 class _Notes(NamedTuple):
@@ -61,12 +66,15 @@ def _find_rows(task: Task, block: int) -> Ints:
     )
     blocks = (minutes + block - 1) // block
     saved = np.empty((blocks, size), np.int64)
-    cells = np.zeros(size, np.int64)
+    cells = np.full(size, UNREACHABLE)
+    cells[grid.start[task.first[0]] : grid.start[task.last[0]] + grid.width[task.last[0]]] = 0
     for number in range(blocks):
         saved[number] = cells
         for t in range(number * block, min(minutes, (number + 1) * block)):
             _step(cells, levels, task, notes, t, 0)
-    best = cells.argmin()
+    first_cell = grid.start[task.first[-1]]
+    last_cell = grid.start[task.last[-1]] + grid.width[task.last[-1]]
+    best = first_cell + cells[first_cell:last_cell].argmin()
     if cells[best] >= UNREACHABLE:
         return np.empty(0, np.int64)
     row = int(np.searchsorted(grid.start, best, side="right")) - 1
@@ -88,11 +96,12 @@ def _find_rows(task: Task, block: int) -> Ints:
 def _step(cells: Ints, levels: Ints, task: Task, notes: _Notes, t: int, note: int) -> None:
     """Moves capacity where that is allowed and helps, then lets minute ``t`` pass."""
     grid, table = task.grid, task.table
+    before = max(t - 1, 0)
     cheapest = levels[-1]
     cheapest[:] = UNREACHABLE
     if task.may_lower[t]:
         _gather(cells, levels, task, notes.origin[note], t)
-    for row in range(grid.units.size):
+    for row in range(min(task.first[before], task.first[t]), task.last[t] + 1):
         octave, start, width = grid.octave[row], grid.start[row], grid.width[row]
         if not task.may_raise[t]:
             cheapest[:] = UNREACHABLE
@@ -101,9 +110,11 @@ def _step(cells: Ints, levels: Ints, task: Task, notes: _Notes, t: int, note: in
         own = cells[start : start + width]
         if task.may_lower[t]:
             own[:] = levels[octave, :width]
+        elif row < task.first[before] or row > task.last[before]:
+            own[:] = UNREACHABLE
         _keep_cheaper(cheapest[:width], own, notes.is_raised[note, start : start + width])
         need = table.need[t, row]
-        if need >= width or cheapest[need] >= UNREACHABLE:
+        if row < task.first[t] or need >= width or cheapest[need] >= UNREACHABLE:
             own[:] = UNREACHABLE
         else:
             shift = grid.gain[row] - table.moved[t, octave]
@@ -125,7 +136,8 @@ def _gather(cells: Ints, levels: Ints, task: Task, origin: npt.NDArray[np.int32]
     """
     grid, parity = task.grid, task.table.parity
     levels[:-1] = UNREACHABLE
-    for row in range(grid.units.size):
+    before = max(t - 1, 0)
+    for row in range(task.first[before], task.last[before] + 1):
         octave, start = grid.octave[row], grid.start[row]
         for i in range(grid.width[row]):
             if cells[start + i] < levels[octave, i]:

@@ -18,6 +18,7 @@ from capacity_pilot.simulator.clairvoyant.grid import make_grid
 from capacity_pilot.simulator.clairvoyant.minute_table import optimistic_table, safe_table
 from capacity_pilot.simulator.clairvoyant.physics_check import first_throttled_second
 from capacity_pilot.simulator.clairvoyant.plan import Task, cheapest_plan
+from capacity_pilot.simulator.clairvoyant.planning import space_decreases
 
 MINUTES = 7
 HIGHEST = 5
@@ -101,6 +102,7 @@ COARSE = [(1, 1, 1), (1, 2, 1), (2, 1, 1), (2, 2, 3), (3, 1, 2), (3, 4, 8), (1, 
     coarse=st.sampled_from(COARSE),
     tops=st.lists(st.integers(1, 9), min_size=MINUTES, max_size=MINUTES),
     most=st.integers(2, 8),
+    group=st.integers(1, 3),
 )
 def test_a_bound_from_a_coarse_grid_is_one_and_its_plan_holds(
     *,
@@ -109,6 +111,7 @@ def test_a_bound_from_a_coarse_grid_is_one_and_its_plan_holds(
     coarse: tuple[int, int, int],
     tops: list[int],
     most: int,
+    group: int,
 ) -> None:
     demand = seconds_of(minutes)
     best, _ = cheapest_of_all(demand, availability, 0.0)
@@ -122,12 +125,17 @@ def test_a_bound_from_a_coarse_grid_is_one_and_its_plan_holds(
             tops=np.minimum(tops, len(grid.units)),
             free=RULES.free,
             wait=2,
+            group=group,
         )
     )
     assert cost * 60.0 <= best
+    day_of = (np.arange(MINUTES) >= 5).astype(np.int64)
+    decreases = space_decreases(decreases, spacing=1, rules=RULES, day_of=day_of)
     may_lower = np.isin(np.arange(MINUTES), decreases)
     table = safe_table(demand.reshape(-1, 60), grid, burst_seconds, margin_steps=0.0)
-    units = cheapest_plan(Task(grid, table, may_lower, np.ones(MINUTES, dtype=np.bool_)))
+    all_rows = np.zeros(MINUTES, dtype=np.int64), np.full(MINUTES, len(grid.units) - 1)
+    may_raise = np.ones(MINUTES, dtype=np.bool_)
+    units = cheapest_plan(Task(grid, table, may_lower, may_raise, *all_rows))
     if units is not None:
         assert first_throttled_second(demand, units, availability) is None
         assert units.sum() * 60.0 >= best or units.max() > HIGHEST

@@ -130,6 +130,20 @@ def test_an_unfinished_minute_is_paid_by_the_second() -> None:
     assert found.bound_unit_seconds == 1200.0 + 30.0
 
 
+@pytest.mark.parametrize("availability", [0.1, 1.0])
+def test_hourly_decreases_of_a_restless_day_are_lawful_and_close_to_the_bound(
+    availability: float,
+) -> None:
+    """Up for ten minutes every half hour: long enough a day for decreases to be grouped."""
+    minutes = 20 * 60
+    rates = np.where(np.arange(minutes) % 30 < 10, 800.0, 200.0)
+    demand = np.random.default_rng(3).poisson(np.repeat(rates, 60)).astype(np.float64)
+    found = find_clairvoyant(demand, start_at=MIDNIGHT + 5400.0, availability=availability)
+    assert_lawful(found, demand, start_at=MIDNIGHT + 5400.0, availability=availability)
+    assert len(decrease_minutes(found.units)) > 15
+    assert found.gap < 0.03
+
+
 RATES = st.lists(st.sampled_from([0.0, 0.3, 3.0, 20.0, 150.0, 900.0]), min_size=2, max_size=40)
 
 
