@@ -91,7 +91,7 @@ def test_a_signal_saves_what_seconds_alone_would_have_throttled(crowds: Workload
     by_minute = [p.passage.ledger.throttled[:, p.column()] for p in (deaf, heeding)]
     last = slice(LAST // MINUTE, None)
     without, with_signal = (float(minutes[last].sum()) for minutes in by_minute)
-    assert without > 1000
+    assert without > 50, "what earlier pushes taught does not suffice"
     assert with_signal < without / 10
     asked = [c for c in heeding.changes() if c.at_s >= LAST]
     assert asked[0].at_s - LAST < 10
