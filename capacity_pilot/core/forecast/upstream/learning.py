@@ -47,7 +47,7 @@ _LEAST_LEAD_S = 5
 _RISE_SIGMAS = 4.0
 _LEAST_RISE = 0.15
 _LEAST_NOISE = 0.02
-_MOST_AT_ONCE = 500
+_MOST_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +81,7 @@ def learn_second(
     state = _score(state, active, demand, second)
     for signal, began in zip(active.tolist(), signals.began[active, 0].tolist(), strict=True):
         # Not all in the same second, since they tend to move together.
-        is_due = second - began - signal % _BLOCK_S in _ADOPTION_AGES_S
-        if is_due and state.moments.is_promising(signal):
+        if second - began - signal % _BLOCK_S in _ADOPTION_AGES_S:
             state = _adopt(state, signal, demand, second, scope.slots_of(signal))
     return _learn_block(state, active, demand, second) if _ends_block(second) else state
 
@@ -159,6 +158,7 @@ def _add_products(
 
 def _close(state: UpstreamState, signal: int) -> UpstreamState:
     pairs, held = state.pairs.of(signal), state.pairs
+    moments = close_moments(state.moments, signal)
     if len(pairs.slots):
         weights = fit_response(
             state.moments,
@@ -168,7 +168,6 @@ def _close(state: UpstreamState, signal: int) -> UpstreamState:
             lessons=held.take("lessons", pairs),
         )
         held = end_episode(held, pairs, weights)
-    moments = close_moments(state.moments, signal, is_futile=not len(held.of(signal).slots))
     return replace(state, pairs=held, moments=moments)
 
 

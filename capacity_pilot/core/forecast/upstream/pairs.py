@@ -13,14 +13,13 @@ from typing import NamedTuple
 import numpy as np
 
 from capacity_pilot.core.fleet import Bools, Floats, Ints
-from capacity_pilot.core.forecast.upstream.response import BINS, timely_share
+from capacity_pilot.core.forecast.upstream.response import BINS, gain_of
 
 PLACES = 4
 """Signals per slot at most: 896 bytes per slot in all."""
 
 _MEMORY = 0.7
 _HELPS = 0.6
-_LEAST_TIMELY = 0.25
 _CONFIRMS = 0.5
 _ENOUGH_SIGMAS = 20.0
 _FIRST_DOUBT = 0.3
@@ -171,7 +170,7 @@ def find_trusted(state: PairState, pairs: Pairs) -> Bools:
 def end_episode(state: PairState, pairs: Pairs, weights: Floats) -> PairState:
     """Enters the episode into the pairs' records; ``weights`` (BINS, pairs) are what it taught.
 
-    Places whose signal turned out to bring nothing in good time, or to mislead, are given up.
+    Places whose signal turned out to bring nothing, or to mislead, are given up.
     """
     known = ~np.isnan(state.take("calm", pairs))
     had_said = known & (state.take("lessons", pairs) > 0)
@@ -190,8 +189,7 @@ def end_episode(state: PairState, pairs: Pairs, weights: Floats) -> PairState:
     # More than was said is what hurts; less is no reason to say more the next time.
     short = (np.divide(came, said, out=np.ones_like(said), where=said > 0) - 1.0).clip(0.0, 1.0)
     learned = np.sqrt(doubt**2 + _DOUBT_RATE * (short**2 - doubt**2)).clip(*_DOUBT_BOUNDS)
-    misleads = (lessons > 3) & (erred > missed)
-    useless = known & (misleads | (timely_share(weights) < _LEAST_TIMELY))  # no gain has no share
+    useless = known & ((gain_of(weights) <= 0) | ((lessons > 3) & (erred > missed)))
     return state.having(
         pairs,
         weights=np.where(known, weights, state.take("weights", pairs)),

@@ -25,48 +25,38 @@ _CLOSE = 1e-3
 _MEMORY = 0.7
 _FIRST_TRUST = 0.02
 _MOST_LESSONS = 3.0
-_FUTILE, _ASKED_AGAIN = 2, 4
-_TIMELY_BIN = 4  # from 16 s on
 
 
 @dataclass(frozen=True, slots=True)
 class MomentState:
-    """``sums`` (BINS, BINS, S, 1) of products of lag bins over the running episodes; ``energy``
-    (S, 1) is what their traces usually come to, ``futile`` (S, 1) how many episodes in a row have
-    taught of no slot that the signal leads.
+    """Sums of products of lag bins over the running episodes (BINS, BINS, S, 1), and what their
+    traces usually come to (S, 1).
     """
 
     sums: Floats
     energy: Floats
-    futile: Floats
 
     @classmethod
     def empty(cls, size: int = 0) -> MomentState:
-        return cls(np.zeros((BINS, BINS, size, 1)), np.zeros((size, 1)), np.zeros((size, 1)))
-
-    def is_promising(self, signal: int) -> bool:
-        """A signal that has led nothing for some episodes is asked again in one of a few."""
-        futile = self.futile[signal, 0]
-        return bool(futile < _FUTILE or futile % _ASKED_AGAIN == 0)
+        return cls(np.zeros((BINS, BINS, size, 1)), np.zeros((size, 1)))
 
 
 def add_moments(state: MomentState, signals: Ints, binned: Floats) -> MomentState:
     """Takes seconds of ``signals`` into account, ``binned`` (seconds, BINS, signals)."""
     sums = state.sums.copy()
     sums[:, :, signals, 0] += np.einsum("tbs,tcs->bcs", binned, binned)
-    return MomentState(sums, state.energy, state.futile)
+    return MomentState(sums, state.energy)
 
 
-def close_moments(state: MomentState, signal: int, *, is_futile: bool) -> MomentState:
+def close_moments(state: MomentState, signal: int) -> MomentState:
     """The signal's episode is over."""
-    sums, energy, futile = state.sums.copy(), state.energy.copy(), state.futile.copy()
-    futile[signal] = futile[signal] + 1 if is_futile else 0.0
+    sums, energy = state.sums.copy(), state.energy.copy()
     trace = np.trace(sums[:, :, signal, 0])
     energy[signal] = (
         trace if not energy[signal, 0] else (_MEMORY * energy[signal] + (1 - _MEMORY) * trace)
     )
     sums[:, :, signal] = 0.0
-    return MomentState(sums, energy, futile)
+    return MomentState(sums, energy)
 
 
 def bin_lags(excess: Floats, seconds: int) -> Floats:
@@ -112,12 +102,6 @@ def fit_response(
         if (np.abs(weights - before).max(axis=0) <= _CLOSE * weights.max(axis=0)).all():
             break
     return weights
-
-
-def timely_share(weights: Floats) -> Floats:
-    """What part of the gain comes late enough to prepare for, (pairs,)."""
-    share: Floats = weights[_TIMELY_BIN:].sum(axis=0) / np.maximum(gain_of(weights), 1e-12)
-    return share
 
 
 def gain_of(weights: Floats) -> Floats:

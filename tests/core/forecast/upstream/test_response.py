@@ -76,7 +76,7 @@ def test_what_is_known_well_moves_little_by_one_episode() -> None:
 def test_a_small_episode_teaches_little_after_large_ones() -> None:
     large, small = burst(), burst() / 100
     state = add_moments(MomentState.empty(1), np.array([0]), binned(large)[:, :, None])
-    state = close_moments(state, 0, is_futile=False)
+    state = close_moments(state, 0)
     state = add_moments(state, np.array([0]), binned(small)[:, :, None])
     prior = np.full((BINS, 1), 0.01)
     products = binned(small).T @ (binned(small) @ np.full((BINS, 1), 1.0))
