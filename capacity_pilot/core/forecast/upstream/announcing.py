@@ -14,7 +14,7 @@ from capacity_pilot.core.forecast.upstream.response import bin_lags
 from capacity_pilot.core.forecast.upstream.signals import REACH_S
 from capacity_pilot.core.forecast.upstream.state import UpstreamState
 
-INSTANTS_S: Final = np.array([4, 10, 16, 23, 30, 38, 46, 56, 70, 88, 108, 128])
+INSTANTS_S: Final = np.array([1, 2, 4, 8, 12, 16, 20, 25, 30, 36, 42, 50, 60, 72, 90, 110, 128])
 """Seconds after the settled one for which demand is foretold."""
 
 _WIDTHS_S = np.diff(INSTANTS_S, prepend=0)[:, None]
@@ -22,6 +22,7 @@ _LONGEST_S = int(INSTANTS_S[-1])
 _WINDOW = np.array([[0.5], [2.0]])
 _LEAST_SIGMAS = 3.0
 _LEAST_RISE = 0.1
+_HALVINGS = 14
 _LEAST_DOUBT = 0.1
 
 
@@ -54,18 +55,22 @@ def announce(
     signals = state.signals
     nothing = Announced.nothing(len(ahead_s), signals.watched)
     window = max(now - signals.watched, 0.0) + _WINDOW * ahead_s
-    highest: Floats | None = None
-    for signal in state.pairs.leading(np.flatnonzero(~np.isnan(signals.began))):
-        state, slots, course = _announce_one(state, signal, window)
-        if len(slots):
-            highest = np.zeros((len(INSTANTS_S), len(ahead_s))) if highest is None else highest
-            highest[:, slots] = np.maximum(highest[:, slots], course)
-    if highest is None:
+    slots, courses = [nothing.slots], [nothing.course]
+    for signal in np.flatnonzero(~np.isnan(signals.began)).tolist():
+        pairs = state.pairs.of(signal)
+        if len(pairs.slots):
+            state, announced, course = _announce_one(state, signal, pairs, window)
+            slots.append(announced)
+            courses.append(course)
+    named = np.concatenate(slots)
+    if not len(named):
         return state, nothing
-    peak = highest.max(axis=0)
-    (named,) = np.nonzero(peak)
-    peak[peak == 0] = np.nan
-    return state, Announced(named, highest[:, named], signals.watched, peak)
+    unique, place = np.unique(named, return_inverse=True)
+    highest = np.zeros((len(unique), len(INSTANTS_S)))
+    np.maximum.at(highest, place, np.concatenate(courses, axis=1).T)
+    peak = nothing.peak
+    peak[unique] = highest.max(axis=1)
+    return state, Announced(unique, highest.T, signals.watched, peak)
 
 
 def size_announced(
@@ -90,55 +95,42 @@ def size_announced(
     capacity = np.fmax(provisioned[slots], 0.0)  # NaN is none
     drained = (waits * _WIDTHS_S * np.maximum(course - capacity, 0.0)).sum(axis=0)
     left = np.maximum(trusted_units[slots] - drained, 0.0)
-    needed[slots] = _level_out(np.where(waits, 0.0, course), left)
+    later = np.where(waits, 0.0, course)
+    low, high = np.zeros(len(slots)), later.max(axis=0)
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        fits = (_WIDTHS_S * np.maximum(later - middle, 0.0)).sum(axis=0) <= left
+        low, high = np.where(fits, low, middle), np.where(fits, middle, high)
+    needed[slots] = high
     return needed
 
 
-def _level_out(course: Floats, units: Floats) -> Floats:
-    """The least capacity above which ``course`` (instants, m) comes to no more than ``units`` (m,).
-
-    Of the highest instants, however many, the mean less its share of ``units`` is at most that.
-    """
-    order = np.argsort(-course, axis=0)
-    widths = np.broadcast_to(_WIDTHS_S, course.shape)
-    long = np.cumsum(np.take_along_axis(widths, order, axis=0), axis=0)
-    come = np.cumsum(np.take_along_axis(widths * course, order, axis=0), axis=0)
-    least: Floats = ((come - units) / long).max(axis=0)
-    return np.maximum(least, 0.0)
-
-
 def _announce_one(
-    state: UpstreamState, signal: int, window: Floats
+    state: UpstreamState, signal: int, pairs: Pairs, window: Floats
 ) -> tuple[UpstreamState, Ints, Floats]:
     """The slots the signal is trusted for, and their courses (instants, slots)."""
     signals, held = state.signals, state.pairs
-    pairs = held.of(signal)
     past = signals.excess(np.array([signal]), signals.watched - REACH_S + 2, signals.watched)
-    to_come, weights = _go_on(state, signal)[:, None], held.take("weights", pairs)
-    told = _bring(past, 0.0 * to_come, weights)
-    untold = _bring(0.0 * past, to_come, weights) if to_come.any() else np.zeros(1)
+    to_come = _go_on(state, signal)[:, None]
+    told, untold = (
+        bin_lags(np.concatenate(course), _LONGEST_S)[INSTANTS_S - 1, :, 0] @ held.weights[:, *pairs]
+        for course in ((past, 0.0 * to_come), (0.0 * past, to_come))
+    )
     brought = told + untold
     first, last = window[:, pairs.slots]
     at = INSTANTS_S[:, None]
     peak = np.where((at >= first) & (at <= last), brought, 0.0).max(axis=0)
-    calm, noise = held.take("calm", pairs), held.take("noise", pairs)
+    calm, noise = held.calm[pairs], held.noise[pairs]
     is_news = peak > np.maximum(_LEAST_SIGMAS * noise, _LEAST_RISE * calm)  # false for NaN
-    is_first = is_news & (held.take("said", pairs) == 0)
+    is_first = is_news & (held.said[pairs] == 0)
     if np.count_nonzero(is_first):
-        first_said = Pairs(pairs.at[is_first], pairs.slots[is_first])
+        first_said = Pairs(pairs.places[is_first], pairs.slots[is_first])
         due = signals.watched + last[is_first]
         state = replace(state, pairs=held.having(first_said, said=peak[is_first], due=due))
     is_believed = is_news & find_trusted(held, pairs)
     # What is still to be told of the signal is most of what is not known.
-    course = calm + told * (1 + _LEAST_DOUBT) + untold * (1 + held.take("doubt", pairs))
+    course = calm + told * (1 + _LEAST_DOUBT) + untold * (1 + held.doubt[pairs])
     return state, pairs.slots[is_believed], course[:, is_believed]
-
-
-def _bring(past: Floats, to_come: Floats, weights: Floats) -> Floats:
-    """What a signal's course (seconds, 1) brings at each instant, (instants, pairs)."""
-    binned = bin_lags(np.concatenate([past, to_come]), _LONGEST_S)
-    brought: Floats = binned[INSTANTS_S - 1, :, 0] @ weights
-    return brought
 
 
 def _go_on(state: UpstreamState, signal: int) -> Floats:

@@ -39,10 +39,10 @@ def list_leads(state: UpstreamState) -> list[Lead]:
     held = state.pairs
     for signal in range(len(state.signals)):
         pairs = held.of(signal)
-        weights = held.take("weights", pairs)
+        weights = held.weights[:, *pairs]
         gain = gain_of(weights)
         lag_s = _MIDDLES_S @ weights / np.maximum(gain, 1e-12)
-        missed, erred = held.take("missed", pairs), held.take("erred", pairs)
+        missed, erred = held.missed[pairs], held.erred[pairs]
         trusted = find_trusted(held, pairs)
         leads += [
             Lead(
@@ -50,12 +50,12 @@ def list_leads(state: UpstreamState) -> list[Lead]:
                 slot=int(slot),
                 gain=float(gain[n]),
                 lag_s=float(lag_s[n]),
-                episodes=int(held.take("lessons", pairs)[n]),
+                episodes=int(held.lessons[pairs][n]),
                 skill=float(1 - erred[n] / missed[n]) if missed[n] > 0 else None,
-                doubt=float(held.take("doubt", pairs)[n]),
+                doubt=float(held.doubt[pairs][n]),
                 is_trusted=bool(trusted[n]),
             )
             for n, slot in enumerate(pairs.slots)
-            if held.take("lessons", pairs)[n] > 0
+            if held.lessons[pairs][n] > 0
         ]
     return sorted(leads, key=lambda lead: (lead.slot, lead.signal))

@@ -34,8 +34,8 @@ from capacity_pilot.core.forecast.upstream.state import UpstreamState
 _BLOCK_S = 8
 """Episodes are learned from in blocks, which costs an eighth."""
 
-_ADOPTION_AGES_S = (16, 32, 48, 64)
-"""Seconds into an episode after which it is asked whose demand followed."""
+_ADOPTION_BLOCKS = (2, 4, 6, 8)
+"""Blocks into an episode at which it is asked whose demand followed."""
 
 _CALM_ROWS = 60
 _LEAST_ROWS = 10
@@ -47,7 +47,6 @@ _LEAST_LEAD_S = 5
 _RISE_SIGMAS = 4.0
 _LEAST_RISE = 0.15
 _LEAST_NOISE = 0.02
-_MOST_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +78,7 @@ def learn_second(
     if not len(active):
         return state
     state = _score(state, active, demand, second)
-    for signal, began in zip(active.tolist(), signals.began[active, 0].tolist(), strict=True):
-        # Not all in the same second, since they tend to move together.
-        if second - began - signal % _BLOCK_S in _ADOPTION_AGES_S:
-            state = _adopt(state, signal, demand, second, scope.slots_of(signal))
-    return _learn_block(state, active, demand, second) if _ends_block(second) else state
+    return _learn_block(state, active, demand, second, scope) if _ends_block(second) else state
 
 
 def _watch(state: UpstreamState, second: int, *, is_alive: bool) -> UpstreamState:
@@ -99,16 +94,18 @@ def _watch(state: UpstreamState, second: int, *, is_alive: bool) -> UpstreamStat
 def _score(state: UpstreamState, active: Ints, demand: DemandState, second: int) -> UpstreamState:
     binned = bin_lags(state.signals.excess(active, second - REACH_S + 1, second), 1)[0]
     rows = np.arange(second - _SMOOTH_ROWS + 1, second + 1) % len(demand.units)
-    columns = {signal: n for n, signal in enumerate(active.tolist())}
-    for signal in state.pairs.leading(active):
+    for n, signal in enumerate(active.tolist()):
         pairs = state.pairs.of(signal)
-        known, units = (_cut(array, rows, pairs.slots) for array in (demand.known, demand.units))
-        calm = state.pairs.take("calm", pairs)
+        if not len(pairs.slots):
+            continue
+        known = demand.known[rows[:, None], pairs.slots]
+        units = demand.units[rows[:, None], pairs.slots]
+        calm = state.pairs.calm[pairs]
         scored = score_second(
             state.pairs,
             pairs,
             second,
-            explained=binned[:, columns[signal]] @ state.pairs.take("weights", pairs),
+            explained=binned[:, n] @ state.pairs.weights[:, *pairs],
             excess=np.where(known[-1] > 0, units[-1] - calm, np.nan),
             smooth=units.sum(axis=0) / np.maximum(known.sum(axis=0), 1.0) - calm,
         )
@@ -121,15 +118,18 @@ def _ends_block(second: int) -> bool:
 
 
 def _learn_block(
-    state: UpstreamState, active: Ints, demand: DemandState, second: int
+    state: UpstreamState, active: Ints, demand: DemandState, second: int, scope: Scope
 ) -> UpstreamState:
     """Learns from the block that ``second`` ends, and closes episodes that are over."""
     binned = _bin_until(state.signals, active, second, _BLOCK_S)
     state = replace(state, moments=add_moments(state.moments, active, binned))
-    columns = {signal: n for n, signal in enumerate(active.tolist())}
-    for signal in state.pairs.leading(active):
+    for n, signal in enumerate(active.tolist()):
         pairs = state.pairs.of(signal)
-        state = _add_products(state, pairs, demand, second, binned[:, :, columns[signal]])
+        if len(pairs.slots):
+            state = _add_products(state, pairs, demand, second, binned[:, :, n])
+        blocks = (second - int(state.signals.began[signal, 0])) // _BLOCK_S
+        if blocks in _ADOPTION_BLOCKS:
+            state = _adopt(state, signal, demand, second, scope.slots_of(signal))
     over = episodes_over(state.signals)
     for signal in over.tolist():
         state = _close(state, signal)
@@ -147,12 +147,11 @@ def _add_products(
 
     A second in which nothing is known of demand is taken to have been as the response has it.
     """
-    rows = np.arange(second - len(binned) + 1, second + 1) % len(demand.units)
-    known, units = (_cut(array, rows, pairs.slots) for array in (demand.known, demand.units))
-    explained = binned @ state.pairs.take("weights", pairs)
-    calm = np.nan_to_num(state.pairs.take("calm", pairs))
-    excess = np.where(known > 0, units - calm, explained)
-    products = state.pairs.take("products", pairs) + binned.T @ excess
+    rows = np.arange(second - len(binned) + 1, second + 1)[:, None] % len(demand.units)
+    explained = binned @ state.pairs.weights[:, *pairs]
+    excess = demand.units[rows, pairs.slots] - np.nan_to_num(state.pairs.calm[pairs])
+    excess = np.where(demand.known[rows, pairs.slots] > 0, excess, explained)
+    products = state.pairs.products[:, *pairs] + binned.T @ excess
     return replace(state, pairs=state.pairs.having(pairs, products=products))
 
 
@@ -163,9 +162,9 @@ def _close(state: UpstreamState, signal: int) -> UpstreamState:
         weights = fit_response(
             state.moments,
             signal,
-            held.take("products", pairs),
-            prior=held.take("weights", pairs),
-            lessons=held.take("lessons", pairs),
+            held.products[:, *pairs],
+            prior=held.weights[:, *pairs],
+            lessons=held.lessons[pairs],
         )
         held = end_episode(held, pairs, weights)
     return replace(state, pairs=held, moments=moments)
@@ -182,36 +181,19 @@ def _adopt(
     departed = _find_departure(demand, slots, calm, noise, began=began, second=second)
     led = departed - began >= _LEAST_LEAD_S  # false for NaN
     held, pairs = give_places(state.pairs, signal, slots[led], calm=calm[led], noise=noise[led])
-    state = replace(state, pairs=held)
-    last = second - (second + 1) % _BLOCK_S  # what is left of a block is learned when it ends
-    blocks = (last + 1 - began) // _BLOCK_S
-    if not len(pairs.slots) or blocks <= 0:
-        return state
-    binned = _bin_until(state.signals, np.array([signal]), last, blocks * _BLOCK_S)[:, :, 0]
-    return _add_products(state, pairs, demand, last, binned)
+    elapsed = (second + 1 - began) // _BLOCK_S * _BLOCK_S
+    binned = _bin_until(state.signals, np.array([signal]), second, elapsed)[:, :, 0]
+    return _add_products(replace(state, pairs=held), pairs, demand, second, binned)
 
 
 def _rising(demand: DemandState, slots: Ints, *, began: int, second: int) -> Ints:
-    """A quick look, so that few slots need a closer one: whose demand has risen, but not at once.
-
-    No more than so many at a time, those that have risen most.
-    """
-    before, at_once, now = (
-        demand.units[np.arange(first, last) % len(demand.units)].mean(axis=0)[slots]
-        for first, last in (
-            (began - _BEFORE_S - _BLOCK_S, began - _BEFORE_S),
-            (began - 2, began + _LEAST_LEAD_S),
-            (second - _BLOCK_S + 1, second + 1),
-        )
+    """A cheap look, so that most slots need no closer one."""
+    size = len(demand.units)
+    now, then = (
+        demand.units[np.arange(last - _BLOCK_S + 1, last + 1)[:, None] % size, slots].mean(axis=0)
+        for last in (second, began - _BEFORE_S - 1)
     )
-    # Eight deviations of the mean of calls of one unit, or some of larger ones.
-    noise = 2 * _RISE_SIGMAS * np.sqrt(before / (_LEAST_LEAD_S + 2))
-    late = at_once <= before + np.maximum(_LEAST_RISE * before, noise)
-    rose = late & (now > (1 + _LEAST_RISE) * before)
-    rising: Ints = slots[rose]
-    if len(rising) > _MOST_AT_ONCE:
-        growth = (now / np.maximum(before, 1.0))[rose]
-        rising = np.sort(rising[np.argpartition(-growth, _MOST_AT_ONCE)[:_MOST_AT_ONCE]])
+    rising: Ints = slots[now > (1 + _LEAST_RISE) * then]
     return rising
 
 
@@ -219,8 +201,8 @@ def _measure_calm(demand: DemandState, slots: Ints, *, before: int) -> tuple[Flo
     """Mean and deviation (slots,) of a minute before a second; NaN where little is known."""
     size, last = len(demand.units), before - _BEFORE_S
     first = max(last - _CALM_ROWS, demand.head - size + 1)
-    rows = np.arange(first, last) % size
-    known, units = _cut(demand.known, rows, slots), _cut(demand.units, rows, slots)
+    rows = np.arange(first, last)[:, None] % size
+    known, units = demand.known[rows, slots], demand.units[rows, slots]
     count = known.sum(axis=0)
     mean = np.where(count >= _LEAST_ROWS, units.sum(axis=0) / np.maximum(count, 1.0), np.nan)
     squares = (known * (units - mean) ** 2).sum(axis=0) / np.maximum(count, 1.0)
@@ -232,15 +214,8 @@ def _find_departure(
 ) -> Floats:
     """The first second at which demand had left its calm level, NaN for none, (slots,)."""
     seconds = np.arange(began - _BEFORE_S, second + 1)
-    units = _cut(demand.units, seconds % len(demand.units), slots)
+    units = demand.units[seconds[:, None] % len(demand.units), slots]
     smooth = (units[2:] + units[1:-1] + units[:-2]) / 3
     rise = np.maximum(_RISE_SIGMAS / np.sqrt(3) * noise, _LEAST_RISE * calm)
     left = smooth > calm + rise
     return np.where(left.any(axis=0), seconds[2:][left.argmax(axis=0)], np.nan)
-
-
-def _cut(array: Floats, rows: Ints, slots: Ints) -> Floats:
-    """(rows, slots) of a ring; whole rows are copied faster than single numbers."""
-    if 4 * len(slots) > array.shape[1]:
-        return array[rows].take(slots, axis=1)
-    return array[rows[:, None], slots]

@@ -28,9 +28,9 @@ _DOUBT_BOUNDS = (0.05, 1.0)
 
 
 class Pairs(NamedTuple):
-    """Places by number, ``at`` (pairs,), counted through (PLACES, n), and their ``slots``."""
+    """Places by number, as (pairs,) indices into the last two axes of ``PairState``."""
 
-    at: Ints
+    places: Ints
     slots: Ints
 
 
@@ -85,29 +85,14 @@ class PairState:
         )
 
     def of(self, signal: int) -> Pairs:
-        at = np.flatnonzero(self.signal == signal)
-        return Pairs(at, at % self.signal.shape[-1])
-
-    def leading(self, signals: Ints) -> list[int]:
-        """Those of ``signals`` that have a place anywhere."""
-        if not len(signals):
-            return []
-        held = self.signal[~np.isnan(self.signal)].astype(np.int64)
-        places = np.bincount(held, minlength=int(signals.max()) + 1)
-        having: list[int] = signals[places[signals] > 0].tolist()
-        return having
-
-    def take(self, name: str, pairs: Pairs) -> Floats:
-        """What those pairs have in an array, (.., pairs)."""
-        array: Floats = getattr(self, name)
-        return array.reshape(*array.shape[:-2], -1).take(pairs.at, axis=-1)
+        return Pairs(*np.nonzero(self.signal == signal))
 
     def having(self, pairs: Pairs, **values: Floats | float) -> PairState:
         """With ``values`` (.., pairs) in place of what those pairs had."""
         changes = {}
         for name, value in values.items():
             array = getattr(self, name).copy()
-            array.reshape(*array.shape[:-2], -1)[..., pairs.at] = value
+            array[(..., *pairs)] = value
             changes[name] = array
         return replace(self, **changes)
 
@@ -141,29 +126,29 @@ def score_second(
     All (pairs,); unknown seconds are NaN. Only seconds in which something happened, or should
     have, count. ``smooth`` is the excess over some seconds.
     """
-    noise = state.take("noise", pairs)
+    noise = state.noise[pairs]
     matters = np.maximum(np.abs(excess), explained) > 3 * noise  # false for NaN
     missed = np.where(matters, np.abs(excess), 0.0)
     erred = np.where(matters, np.abs(excess - explained), 0.0)
-    came = state.take("came", pairs)
-    is_in_time = ~(second > state.take("due", pairs))  # true for NaN: nothing was said yet
+    came = state.came[pairs]
+    is_in_time = ~(second > state.due[pairs])  # true for NaN: nothing was said yet
     return state.having(
         pairs,
-        missed_now=state.take("missed_now", pairs) + missed,
-        erred_now=state.take("erred_now", pairs) + erred,
+        missed_now=state.missed_now[pairs] + missed,
+        erred_now=state.erred_now[pairs] + erred,
         came=np.where(is_in_time, np.fmax(came, smooth), came),
     )
 
 
 def find_trusted(state: PairState, pairs: Pairs) -> Bools:
     """Pairs whose forecasts are believed, (pairs,)."""
-    enough = _ENOUGH_SIGMAS * np.maximum(state.take("noise", pairs), 1e-9)
-    missed, erred = state.take("missed", pairs), state.take("erred", pairs)
-    missed_now, erred_now = state.take("missed_now", pairs), state.take("erred_now", pairs)
+    enough = _ENOUGH_SIGMAS * np.maximum(state.noise[pairs], 1e-9)
+    missed, erred = state.missed[pairs], state.erred[pairs]
+    missed_now, erred_now = state.missed_now[pairs], state.erred_now[pairs]
     helped = (missed > enough) & (erred < _HELPS * missed)
     confirms = (missed_now > enough) & (erred_now < _CONFIRMS * missed_now)
     refutes = (erred_now > enough) & (erred_now > missed_now)
-    trusted: Bools = (state.take("lessons", pairs) > 0) & (helped | confirms) & ~refutes
+    trusted: Bools = (state.lessons[pairs] > 0) & (helped | confirms) & ~refutes
     return trusted
 
 
@@ -172,28 +157,20 @@ def end_episode(state: PairState, pairs: Pairs, weights: Floats) -> PairState:
 
     Places whose signal turned out to bring nothing, or to mislead, are given up.
     """
-    known = ~np.isnan(state.take("calm", pairs))
-    had_said = known & (state.take("lessons", pairs) > 0)
-    missed = np.where(
-        had_said, _MEMORY * state.take("missed", pairs) + state.take("missed_now", pairs), 0.0
-    )
-    erred = np.where(
-        had_said, _MEMORY * state.take("erred", pairs) + state.take("erred_now", pairs), 0.0
-    )
-    lessons = state.take("lessons", pairs) + known
-    said, came, doubt = (
-        state.take("said", pairs),
-        state.take("came", pairs),
-        state.take("doubt", pairs),
-    )
+    known = ~np.isnan(state.calm[pairs])
+    had_said = known & (state.lessons[pairs] > 0)
+    missed = np.where(had_said, _MEMORY * state.missed[pairs] + state.missed_now[pairs], 0.0)
+    erred = np.where(had_said, _MEMORY * state.erred[pairs] + state.erred_now[pairs], 0.0)
+    lessons = state.lessons[pairs] + known
+    said, came, doubt = state.said[pairs], state.came[pairs], state.doubt[pairs]
     # More than was said is what hurts; less is no reason to say more the next time.
     short = (np.divide(came, said, out=np.ones_like(said), where=said > 0) - 1.0).clip(0.0, 1.0)
     learned = np.sqrt(doubt**2 + _DOUBT_RATE * (short**2 - doubt**2)).clip(*_DOUBT_BOUNDS)
     useless = known & ((gain_of(weights) <= 0) | ((lessons > 3) & (erred > missed)))
     return state.having(
         pairs,
-        weights=np.where(known, weights, state.take("weights", pairs)),
-        signal=np.where(useless, np.nan, state.take("signal", pairs)),
+        weights=np.where(known, weights, state.weights[:, *pairs]),
+        signal=np.where(useless, np.nan, state.signal[pairs]),
         lessons=lessons,
         missed=missed,
         erred=erred,
@@ -214,8 +191,9 @@ def give_places(
     )
     places = standing.argmin(axis=0)
     # Never instead of one that has been of use, or has not had its second episode yet.
-    usable = standing[places, np.arange(len(slots))] < 0
-    pairs = Pairs((places * state.signal.shape[-1] + slots)[usable], slots[usable])
+    at = (places, np.arange(len(slots)))
+    usable = (standing[at] < 0) | np.isnan(state.signal[places, slots])
+    pairs = Pairs(places[usable], slots[usable])
     fresh = PairState.empty(1)
     blank = {item.name: getattr(fresh, item.name)[..., :1, 0] for item in fields(state)}
     blank |= {"signal": float(signal), "calm": calm[usable], "noise": noise[usable]}

@@ -21,7 +21,6 @@ EDGES_S: Final = np.array([0, 2, 4, 8, 16, 32, 64, 128, REACH_S])
 BINS: Final = len(EDGES_S) - 1
 
 _SWEEPS = 32
-_CLOSE = 1e-3
 _MEMORY = 0.7
 _FIRST_TRUST = 0.02
 _MOST_LESSONS = 3.0
@@ -93,14 +92,12 @@ def fit_response(
         / BINS
     )
     weights = prior.copy()
-    curvature = np.maximum(np.diag(moments)[:, None] + trust, np.finfo(np.float64).tiny)
     for _ in range(_SWEEPS):
-        before = weights.copy()
         for b in range(BINS):
+            curvature = moments[b, b] + trust
             slope = moments[b] @ weights - products[b] + trust * (weights[b] - prior[b])
-            weights[b] = np.maximum(weights[b] - slope / curvature[b], 0.0)
-        if (np.abs(weights - before).max(axis=0) <= _CLOSE * weights.max(axis=0)).all():
-            break
+            step = np.divide(slope, curvature, out=np.zeros_like(slope), where=curvature > 0)
+            weights[b] = np.maximum(weights[b] - step, 0.0)
     return weights
 
 

@@ -50,7 +50,7 @@ def test_no_more_is_needed_than_what_comes_and_the_bucket_is_not_overdrawn(
 ) -> None:
     needed = need(course, provisioned=provisioned, bucket=bucket)
     later = np.where(INSTANTS_S > 43, course, 0.0)
-    assert 0 <= needed <= later.max() * (1 + 1e-12)
+    assert 0 <= needed <= later.max()
     widths = np.diff(INSTANTS_S, prepend=0)
     assert (widths * np.maximum(later - needed, 0)).sum() <= bucket * (1 + 1e-9) + 1e-6
 
@@ -60,13 +60,13 @@ def test_a_fuller_bucket_never_needs_more_and_higher_demand_never_less(
     course: Floats, provisioned: float, bucket: float, more: float
 ) -> None:
     needed = need(course, provisioned=provisioned, bucket=bucket)
-    slack = 1e-9 * (course.max() + bucket) + 1e-6
+    slack = 1e-3 * course.max() + 1e-6  # halvings end somewhere
     assert need(course, provisioned=provisioned, bucket=bucket + more) <= needed + slack
     assert need(course + more, provisioned=provisioned, bucket=bucket) >= needed - slack
 
 
 def test_without_a_bucket_the_highest_of_what_comes_in_time_is_needed() -> None:
-    course = np.where(INSTANTS_S == 70, 900.0, 100.0)
+    course = np.where(INSTANTS_S == 60, 900.0, 100.0)
     assert need(course, provisioned=100.0, bucket=0.0) == 900.0
     early = np.where(INSTANTS_S == 30, 900.0, 100.0)  # over before any change is in force
     assert need(early, provisioned=100.0, bucket=0.0) == 100.0
