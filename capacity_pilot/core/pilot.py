@@ -19,7 +19,7 @@ from capacity_pilot.core.demand import Arrivals
 from capacity_pilot.core.events.lookout import EMPTY_AGENDA, Lookout
 from capacity_pilot.core.fleet import Fleet, carry_over
 from capacity_pilot.core.forecast.quantiles import QuantileState
-from capacity_pilot.core.forecast.upstream import NO_SIGNALS, Lead, SignalArrivals, list_leads
+from capacity_pilot.core.forecast.upstream import Lead, list_leads
 from capacity_pilot.core.model import (
     AccountLimits,
     BillingMode,
@@ -40,7 +40,7 @@ from capacity_pilot.core.plan import plan_changes
 from capacity_pilot.core.policy import PolicySet, spread_policies
 from capacity_pilot.core.ports import Agenda
 from capacity_pilot.core.route_costs import RouteCosts
-from capacity_pilot.core.signal_names import SignalNames
+from capacity_pilot.core.signal_names import MOST_SIGNALS, SignalNames
 from capacity_pilot.core.tick import Capacity, Decisions, Inputs, PilotState, tick
 
 _GIVE_UP_S = 900.0
@@ -84,10 +84,11 @@ class Pilot:
         apply_time_s: float,
         now: float,
         cloudwatch_usd_per_month: float = 0.0,
+        most_signals: int = MOST_SIGNALS,
         agenda: Agenda = EMPTY_AGENDA,
     ) -> None:
         self.lookout = Lookout(agenda, policy_number=policies.number_for, now=now)
-        self.signals = SignalNames()
+        self.signals = SignalNames(most_signals)
         self._policies = policies
         self._limits = limits
         self._initial_apply_time_s = apply_time_s
@@ -219,8 +220,7 @@ class Pilot:
         """One tick over the whole fleet; ``signals`` are counts of upstream signals."""
         self.fit(now)
         arrivals, unmanaged = self._address(samples)
-        addressed = self.signals.address(signals, self._fleet, now)
-        return self.decide(arrivals, now, signals=addressed, unmanaged=unmanaged)
+        return self.decide(arrivals, now, signals=signals, unmanaged=unmanaged)
 
     def fit(self, now: float) -> Fleet:
         """The fleet as last described: whose slots ``decide`` is to be told by."""
@@ -233,13 +233,10 @@ class Pilot:
         arrivals: Arrivals,
         now: float,
         *,
-        signals: SignalArrivals = NO_SIGNALS,
+        signals: Mapping[SignalKey, float] = _NO_SIGNALS,
         unmanaged: int = 0,
     ) -> Step:
-        """One tick by slots of the fleet that ``fit`` returned, without any names.
-
-        Whoever numbers signals here does so in every tick.
-        """
+        """One tick by slots of the fleet that ``fit`` returned, without any names."""
         self._is_capacity_given = True
         inputs = Inputs(
             arrivals=arrivals,
@@ -248,7 +245,7 @@ class Pilot:
             apply_time_s=self._apply_time_s,
             table_of=self._table_of,
             consumed=self._readings.take(self._fleet),
-            signals=signals,
+            signals=self.signals.address(signals, self._fleet, now),
             schedule=self.lookout.look(
                 self._state.demand,
                 now,

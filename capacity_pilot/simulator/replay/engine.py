@@ -17,7 +17,7 @@ from capacity_pilot.simulator.physics.refusals import RefusedError
 from capacity_pilot.simulator.physics.tables import KeySchema, TableSpec, Units
 from capacity_pilot.simulator.physics.world import World
 from capacity_pilot.simulator.replay.announcing import plan_announcements
-from capacity_pilot.simulator.replay.cast import PILOT, Rule, table_of
+from capacity_pilot.simulator.replay.cast import PILOT, Rule, limits_of, policies_of, table_of
 from capacity_pilot.simulator.replay.cloudwatch import CloudWatch
 from capacity_pilot.simulator.replay.ledger import Account, Ledger
 from capacity_pilot.simulator.replay.onlookers import Onlookers, Seat
@@ -99,7 +99,9 @@ class Replay:
             retries=_make_retries(scenario, len(self._columns)),
             began_at=settings.start_at,
         )
-        self._signals = SignalFeed(workloads, scenario, lag_s=settings.telemetry_lag_s)
+        self._signals = SignalFeed(
+            workloads, scenario, lag_s=settings.telemetry_lag_s, began_at=settings.start_at
+        )
         self._announcements = plan_announcements(
             scenario.announcements, [w.name for w in workloads], settings.start_at
         )
@@ -126,11 +128,11 @@ class Replay:
             if is_changing:
                 self._world.advance(now)
             arrived = self._telemetry.arrivals(second)
-            heard = self._signals.arrivals(second)
+            signals = self._signals.arrivals(second)
             if not is_away:
                 for announcement in self._announcements.get(second, ()):
                     self._player.announce(announcement)
-                self._player.tick(arrived, heard)
+                self._player.tick(arrived, signals)
             if looks:
                 self._onlookers.look(now)
                 self._player.read_cloudwatch()
@@ -195,8 +197,8 @@ class Replay:
     def _seat_pilot(self) -> PilotPlayer:
         return PilotPlayer(
             [w.name for w in self._workloads],
-            self._signals.tables,
-            rules=self._rules,
+            policies=policies_of(self._rules),
+            limits=limits_of(self._rules),
             dimension=self._settings.dimension,
             gateway=WorldGateway(self._world, clock=self._clock, obstruct=self._obstruct),
             clock=self._clock,

@@ -5,22 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import inf
 
+import numpy as np
+
 from capacity_pilot.adapters.agenda import RunningAgenda
 from capacity_pilot.core.backoff import Backoffs
+from capacity_pilot.core.demand import Arrivals
+from capacity_pilot.core.errors import InvariantError
 from capacity_pilot.core.events.declared import Announcement
+from capacity_pilot.core.fleet import Fleet, Floats, Ints
 from capacity_pilot.core.forecast.scores import HorizonScore, score_target
 from capacity_pilot.core.forecast.tally import Tally
 from capacity_pilot.core.model import (
+    AccountLimits,
     Dimension,
     OutcomeKind,
     Resource,
+    SignalKey,
 )
 from capacity_pilot.core.pilot import Pilot
+from capacity_pilot.core.policy import PolicySet
 from capacity_pilot.core.ports import Clock
-from capacity_pilot.simulator.replay.addressing import Addressing
-from capacity_pilot.simulator.replay.cast import Rule, limits_of, policies_of
 from capacity_pilot.simulator.replay.cloudwatch import CloudWatch
-from capacity_pilot.simulator.replay.signal_feed import Heard
 from capacity_pilot.simulator.replay.telemetry import Told
 from capacity_pilot.simulator.replay.world_gateway import WorldGateway, finish_now
 from capacity_pilot.simulator.result import Change
@@ -30,6 +35,13 @@ _DESCRIBE_S = 30.0
 
 _EXPECTED_APPLY_S = 30.0
 
+_MOST_SIGNALS = 1024
+"""Every further column of as many files as are replayed side by side."""
+
+
+_Located = tuple[Ints, Ints, Floats, Floats, Floats]
+"""The arrays of ``Arrivals``."""
+
 
 class PilotPlayer:
     """Drives one ``Pilot`` over the tables of all workloads, once a second."""
@@ -37,9 +49,9 @@ class PilotPlayer:
     def __init__(
         self,
         tables: Sequence[str],
-        signal_tables: Sequence[str],
         *,
-        rules: Mapping[str, Rule],
+        policies: PolicySet,
+        limits: AccountLimits,
         dimension: Dimension,
         gateway: WorldGateway,
         clock: Clock,
@@ -47,15 +59,15 @@ class PilotPlayer:
     ) -> None:
         self.changes: dict[str, list[Change]] = {table: [] for table in tables}
         self._tables = tuple(tables)
-        self._signal_tables = tuple(signal_tables)
-        self._policies = policies_of(rules)
-        self._limits = limits_of(rules)
+        self._policies = policies
+        self._limits = limits
         self._dimension = dimension
         self._gateway = gateway
         self._clock = clock
         self._cloudwatch = cloudwatch
         self._began_at = clock.now()
-        self._addressing: Addressing | None = None
+        self._fleet: Fleet | None = None
+        self._slots: Ints = np.zeros(0, dtype=np.int64)
         self._tallies: dict[str, Tally] = {}
         self._wake()
 
@@ -72,6 +84,7 @@ class PilotPlayer:
             apply_time_s=_EXPECTED_APPLY_S,
             now=self._clock.now(),
             cloudwatch_usd_per_month=0.0 if self._cloudwatch is None else inf,
+            most_signals=_MOST_SIGNALS,
             agenda=self._agenda,
         )
         self._backoffs = Backoffs()
@@ -88,12 +101,12 @@ class PilotPlayer:
             queries = self._pilot.choose_readings(now)
             self._pilot.note_consumed(self._cloudwatch.read_minutes(queries, now))
 
-    def tick(self, told: Sequence[Told], heard: Heard | None) -> None:
+    def tick(self, told: Sequence[Told], signals: Mapping[SignalKey, float]) -> None:
         """Takes in what arrived, decides, and carries plans out at once."""
         now = self._clock.now()
         self._describe(now)
-        addressing = self._address(now)
-        step = self._pilot.decide(addressing.place(told), now, signals=addressing.number(heard))
+        arrivals = self._address(told, self._pilot.fit(now))
+        step = self._pilot.decide(arrivals, now, signals=signals)
         for plan in step.plans:
             if not self._backoffs.is_due(plan.table, plan.direction, now):
                 continue
@@ -142,14 +155,30 @@ class PilotPlayer:
             if description is not None:
                 self._pilot.observe(description)
 
-    def _address(self, now: float) -> Addressing:
-        fleet = self._pilot.fit(now)
-        if self._addressing is None or self._addressing.fleet is not fleet:
-            self._addressing = Addressing(
-                fleet,
-                self._tables,
-                signal_tables=self._signal_tables,
-                dimension=self._dimension,
-                began_at=self._began_at,
-            )
-        return self._addressing
+    def _address(self, told: Sequence[Told], fleet: Fleet) -> Arrivals:
+        """What was told by workload as arrivals by slot."""
+        if fleet is not self._fleet:
+            self._fleet, self._slots = fleet, self._find_slots(fleet)
+        if not told:
+            return Arrivals.none()
+        parts = [self._locate(news) for news in told]
+        if len(parts) == 1:
+            return Arrivals(*parts[0])
+        slots, seconds, units, refusals, throttled = map(np.concatenate, zip(*parts, strict=True))
+        return Arrivals(slots, seconds, units, refusals, throttled)
+
+    def _locate(self, news: Told) -> _Located:
+        _, units, _, refusals, throttled, is_told = news
+        slots = self._slots
+        if np.count_nonzero(is_told) < len(slots):
+            slots, units = slots[is_told], units[is_told]
+            refusals, throttled = refusals[is_told], throttled[is_told]
+        seconds = np.full(len(slots), int(self._began_at) + news.second, dtype=np.int64)
+        return slots, seconds, units, refusals, throttled
+
+    def _find_slots(self, fleet: Fleet) -> Ints:
+        found = [fleet.slot(Resource(table), self._dimension) for table in self._tables]
+        if None in found:
+            missing = self._tables[found.index(None)]
+            raise InvariantError(f"the pilot has no slot for {missing}, which it was made for")
+        return np.array(found, dtype=np.int64)

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 from capacity_pilot.core.fleet import Floats
+from capacity_pilot.core.model import SignalKey
 from capacity_pilot.simulator.replay.scenario import Scenario
 from capacity_pilot.simulator.replay.settings import ReplaySettings
 from capacity_pilot.simulator.replay.signal_feed import SignalFeed
 from capacity_pilot.simulator.workload import Workload
 from tests.simulator.replay.stage import MINUTE, constant, noisy, play, workload
 
+START = 1_000_000
 SECONDS = 106 * MINUTE
 PUSHES = (4 * MINUTE, 52 * MINUTE, 100 * MINUTE)
 LAST = PUSHES[-1]
@@ -42,17 +44,13 @@ def told_by(
     seconds: int = 30,
     faults: tuple[Mapping[str, object], ...] = (),
     **signals: Floats,
-) -> list[dict[tuple[str, int], float]]:
-    """By second in which it arrives: counts by signal and second."""
+) -> list[dict[SignalKey, float]]:
     scenario = Scenario.model_validate({"version": 1, "faults": list(faults)})
     told = replace(workload(constant(1.0, seconds)), signals=signals)
-    feed = SignalFeed([told], scenario, lag_s=lag_s)
-    names = list(signals)
-    heard: list[dict[tuple[str, int], float]] = []
+    feed = SignalFeed([told], scenario, lag_s=lag_s, began_at=START)
+    heard = []
     for second in range(seconds):
-        news = feed.arrivals(second)
-        entries = () if news is None else zip(*(a.tolist() for a in news), strict=True)
-        heard.append({(names[number], at): count for number, at, count in entries})
+        heard.append(feed.arrivals(second))
         feed.observe(second)
     return heard
 
@@ -60,22 +58,22 @@ def told_by(
 def test_a_second_is_told_when_it_is_over_and_the_lag_has_passed() -> None:
     heard = told_by(lag_s=6.0, sent=np.arange(30.0))
     assert heard[:7] == [{}] * 7
-    assert heard[7] == {("sent", 0): 0.0}
-    assert heard[20] == {("sent", 13): 13.0}
+    assert heard[7] == {("feed", "sent", START): 0.0}
+    assert heard[20] == {("feed", "sent", START + 13): 13.0}
 
 
 def test_what_was_not_recorded_is_not_told() -> None:
     counts = np.arange(30.0)
     counts[5] = np.nan
     heard = told_by(lag_s=0.0, sent=counts, fed=np.ones(30))
-    assert heard[6] == {("fed", 5): 1.0}
+    assert heard[6] == {("feed", "fed", START + 5): 1.0}
 
 
 def test_gaps_lose_seconds_and_late_spans_bring_them_later() -> None:
     gap = {"kind": "telemetry_gap", "at": 5, "lasts": 3}
     late = {"kind": "late_spans", "at": 10, "lasts": 1, "by": 4}
     heard = told_by(lag_s=0.0, faults=(gap, late), sent=np.arange(30.0))
-    seconds = [[second for _, second in told] for told in heard]
+    seconds = [[key[2] - START for key in told] for told in heard]
     assert seconds[5:10] == [[4], [], [], [], [8]]
     assert seconds[11] == []
     assert seconds[15] == [14, 10] or seconds[15] == [10, 14]
