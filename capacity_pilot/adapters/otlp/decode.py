@@ -1,8 +1,8 @@
 """OTLP trace requests to harvests: the one door through which telemetry enters.
 
 A request is decoded whole or not at all; within it, a damaged span costs that span alone.
-Spans that do not contain "ynamo" cannot be DynamoDB's in any dialect; unless they look like an
-upstream signal, they stay unparsed.
+Spans that do not contain "ynamo" cannot be DynamoDB's in any dialect; unless they contain the mark
+of an upstream signal, they stay unparsed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from capacity_pilot.adapters.otlp.estimate import Estimator
 from capacity_pilot.adapters.otlp.harvest import Counts, Harvest
 from capacity_pilot.adapters.otlp.json_request import read_json_request
 from capacity_pilot.adapters.otlp.names import NameRegistry
-from capacity_pilot.adapters.otlp.signals import SignalReader
+from capacity_pilot.adapters.otlp.signals import SIGNAL_MARKS, SignalReader
 from capacity_pilot.adapters.otlp.spans import Gathered, Service, SpanReader, Window
 from capacity_pilot.adapters.otlp.wire import Resource, TraceRequest
 from capacity_pilot.core.demand import WINDOW_S
@@ -83,6 +83,7 @@ class Decoder:
             msg = f"{len(body)} bytes are no ExportTraceServiceRequest: {error}"
             raise TelemetryError(msg) from error
         has_capitals = b"YNAMO" in body
+        marks = [mark for mark in SIGNAL_MARKS if mark in body]
         harvest, gathered = self._begin(received_at)
         for resource_spans in request.resource_spans:
             for scope_spans in resource_spans.scope_spans:
@@ -91,6 +92,7 @@ class Decoder:
                     scope_spans.spans,
                     gathered,
                     has_capitals=has_capitals,
+                    marks=marks,
                 )
         return self._finish(harvest, gathered)
 
@@ -101,7 +103,7 @@ class Decoder:
         for group in groups:
             gathered.counts.spans += group.malformed_spans
             gathered.counts.malformed_spans += group.malformed_spans
-            self._read(group.resource, group.spans, gathered, has_capitals=True)
+            self._read(group.resource, group.spans, gathered, has_capitals=True, marks=SIGNAL_MARKS)
         return self._finish(harvest, gathered)
 
     def _begin(self, received_at: float) -> tuple[Harvest, Gathered]:
@@ -122,6 +124,7 @@ class Decoder:
         gathered: Gathered,
         *,
         has_capitals: bool,
+        marks: Sequence[bytes],
     ) -> None:
         gathered.counts.spans += len(spans)
         if gathered.counts.spans > self._bounds.max_spans:
@@ -133,7 +136,9 @@ class Decoder:
             candidates = [span for span in spans if b"ynamo" in span]
         if candidates:
             self._spans.read(candidates, self._service_of(resource), gathered)
-        self._signals.read(spans, self._service_of(resource), gathered)
+        upstream = [span for span in spans if any(mark in span for mark in marks)] if marks else []
+        if upstream:
+            self._signals.read(upstream, self._service_of(resource), gathered)
 
     def _finish(self, harvest: Harvest, gathered: Gathered) -> Harvest:
         """Everything that can fail is behind us: from here on the request counts."""

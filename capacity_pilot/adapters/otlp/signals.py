@@ -20,18 +20,11 @@ from capacity_pilot.adapters.otlp.attributes import (
     read_text,
     read_whole_number,
 )
-from capacity_pilot.adapters.otlp.entries import (
-    SERVER_MARK,
-    count_entries,
-    read_value,
-    thin_out,
-)
 from capacity_pilot.adapters.otlp.spans import Gathered, Service, weigh_span
 from capacity_pilot.adapters.otlp.wire import AnyValue, Span
-from capacity_pilot.core.model import SignalKey
 
-_MARK, _FCM, _APNS = b"messaging.", b"fcm.googleapis.com", b"push.apple.com"
-"""A span that contains none of them, and is no entry into a route, is no signal."""
+SIGNAL_MARKS: Final = (b"http.route", b"messaging.", b"fcm.googleapis.com", b"push.apple.com")
+"""A span that contains none of them is no signal."""
 
 _NANOS = 1_000_000_000
 _MAX_NAME_CHARS = 200
@@ -91,7 +84,6 @@ class SignalReader:
         self._memo = AttributeMemo(max_entries=max_memo_entries, readers=_READERS)
         self._names: set[str] = set()
         self._known: dict[_Key, _Signal | None] = {}
-        self._routes: dict[tuple[str, bytes, bytes], str] = {}
 
     def forget(self) -> None:
         """Empties the memos and lets other names in."""
@@ -99,35 +91,7 @@ class SignalReader:
         self._forget_spans()
 
     def read(self, spans: Sequence[bytes], service: Service, gathered: Gathered) -> None:
-        """Counts the signals among the spans of one resource, of many only every fourth trace's.
-
-        One that cannot be read is nobody's loss.
-        """
-        few, each = thin_out(spans)
-        window = gathered.window
-        servers = [span for span in few if SERVER_MARK in span]
-        counted, odd = count_entries(servers, opens_at=window.opens_at, closes_at=window.closes_at)
-        for (route, method, second), entries in counted.items():
-            try:
-                name = self._name_route(service.name, route, method)
-            except (DecodeError, ValueError):
-                continue
-            if self._admits(name):
-                gathered.counts.upstream += entries
-                _add(gathered.signals, name, second, service.weight * entries * each)
-            else:
-                gathered.counts.signals_over_bound += entries
-        odd += [
-            span
-            for span in few
-            if (_MARK in span or _FCM in span or _APNS in span) and SERVER_MARK not in span
-        ]
-        if odd:
-            self._parse(odd, service, gathered, each=each)
-
-    def _parse(
-        self, spans: Sequence[bytes], service: Service, gathered: Gathered, *, each: int
-    ) -> None:
+        """Counts the signals among the spans. One that cannot be read is nobody's loss."""
         if self._memo.is_full or len(self._known) >= self._max_known:
             self._forget_spans()
         counts, window, signals = gathered.counts, gathered.window, gathered.signals
@@ -150,17 +114,8 @@ class SignalReader:
             if span.trace_state:
                 weight = weigh_span(span.trace_state, service, counts)
             counts.upstream += 1
-            _add(signals, name, began_at // _NANOS, weight * messages * each)
-
-    def _name_route(self, service: str, route: bytes, method: bytes) -> str:
-        key = (service, route, method)
-        name = self._routes.get(key)
-        if name is None:
-            if len(self._routes) >= self._max_known:
-                self._routes.clear()
-            name = _name_entry(service, read_value(method), read_value(route))
-            self._routes[key] = name
-        return name
+            at = ("", name, began_at // _NANOS)
+            signals[at] = signals.get(at, 0.0) + weight * messages
 
     def _name(self, key: _Key) -> _Signal | None:
         service, kind, facts = key
@@ -187,7 +142,7 @@ def _name_signal(service: str, kind: int, traits: dict[Enum, Any]) -> _Signal | 
     operation, host = traits.get(Trait.OPERATION), traits.get(Trait.HOST, "")
     messages = traits.get(Trait.MESSAGES, 1)
     if kind == _SERVER and route:
-        return _name_entry(service, traits.get(Trait.METHOD, ""), route), 1
+        return _shorten(f"{service} {traits.get(Trait.METHOD, '')} {route}"), 1
     if kind == _CONSUMER and destination:
         return _shorten(f"{service} takes from {destination}"), messages
     if destination and (kind == _PRODUCER or (kind == _CLIENT and operation in _SENDING)):
@@ -195,15 +150,6 @@ def _name_signal(service: str, kind: int, traits: dict[Enum, Any]) -> _Signal | 
     if kind == _CLIENT and host.endswith(_GATEWAYS):
         return _shorten(f"{service} pushes through {host}"), 1
     return None
-
-
-def _name_entry(service: str, method: str, route: str) -> str:
-    return _shorten(f"{service} {method} {route}")
-
-
-def _add(signals: dict[SignalKey, float], name: str, second: int, count: float) -> None:
-    at = ("", name, second)
-    signals[at] = signals.get(at, 0.0) + count
 
 
 def _shorten(name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from google.protobuf import json_format
 from hypothesis import given
@@ -10,7 +9,6 @@ from hypothesis import strategies as st
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from capacity_pilot.adapters.otlp.decode import Bounds
-from capacity_pilot.adapters.otlp.entries import count_entries, read_value
 from capacity_pilot.adapters.otlp.harvest import Counts, Harvest
 from capacity_pilot.adapters.otlp.intake import MAX_PENDING_SIGNALS, Intake
 
@@ -147,48 +145,6 @@ def test_invented_routes_do_not_fill_the_memory() -> None:
     later = NOW + 3601
     again = decode(entering("/user/9", ended_at=later - 1), decoder=decoder, received_at=later)
     assert counted(again) == {"shop GET /user/9": 1.0}
-
-
-def test_of_many_requests_at_once_every_fourth_trace_stands_for_its_kin() -> None:
-    rng = np.random.default_rng(2)
-    spans = [entering() for _ in range(2000)]
-    for one in spans:
-        one.trace_id = rng.bytes(16)
-        one.trace_state = "ot=th:8" if rng.random() < 0.5 else ""
-    harvest = decode(*spans)
-    assert counted(harvest)["shop GET /feed/{user}"] == pytest.approx(3000, rel=0.1)
-    assert harvest.counts.upstream == pytest.approx(500, rel=0.15)
-    # Few are all counted, and so are those whose ids are not where they belong.
-    assert counted(decode(*spans[:200])) == {"shop GET /feed/{user}": pytest.approx(300, rel=0.1)}
-    for one in spans:
-        one.trace_id = b""
-    assert decode(*spans).counts.upstream == 2000
-
-
-@given(
-    route=st.text(min_size=1, max_size=300), method=st.text(max_size=200), seed=st.integers(0, 9)
-)
-def test_reading_without_parsing_reads_what_parsing_reads(
-    route: str, method: str, seed: int
-) -> None:
-    rng = np.random.default_rng(seed)
-    values: dict[str, Value] = {"http.route": route, "user_agent.original": "http.route"}
-    if method:
-        values["http.method" if seed % 2 else "http.request.method"] = method
-    one = span(values, kind=SERVER)
-    one.trace_id, one.span_id, one.parent_span_id = rng.bytes(16), rng.bytes(8), rng.bytes(8)
-    raw = one.SerializeToString()
-    window = {"opens_at": 0, "closes_at": 1 << 62}
-    (entries, odd) = count_entries([raw], **window)
-    (parsed,) = counted(decode(one))
-    if entries:
-        ((told_route, told_method, second),) = entries
-        assert not odd
-        name = f"shop {read_value(told_method)} {read_value(told_route)}"
-        assert " ".join(name.split())[:200] == parsed
-        assert second == one.start_time_unix_nano // 10**9
-    else:
-        assert odd == [raw]
 
 
 def test_the_intake_adds_up_and_hands_over_once() -> None:
