@@ -1,9 +1,8 @@
 """How long a replay takes, by the number of tables side by side, and how much memory.
 
 Workload: generated social-app days at one second (``capacity-pilot generate``'s mix, 500 units/s),
-every default rival and the clairvoyant in the same run. Reading the demand files is told apart, as
-are the passes through the seconds and the clairvoyant's plans where one process does one after the
-other. Peak memory is the whole process's.
+every default rival and the clairvoyant in the same run, one process. Peak memory is the whole
+process's.
 
 Run: python bench/simulate.py [--days 7] [--tables 1] [--processes 1]
      (64 tables: --tables 64 --processes 2)
@@ -30,14 +29,7 @@ from capacity_pilot.simulator.generator import (  # noqa: E402
     generate_blocks,
     write_demand,
 )
-from capacity_pilot.simulator.replay.run import (  # noqa: E402
-    MOST_SIDE_BY_SIDE,
-    Order,
-    order_replay,
-    plan,
-    play,
-    run_replay,
-)
+from capacity_pilot.simulator.replay.run import order_replay, run_replay  # noqa: E402
 from capacity_pilot.simulator.replay.scenario import Scenario  # noqa: E402
 from capacity_pilot.simulator.replay.settings import ReplaySettings  # noqa: E402
 from capacity_pilot.simulator.rivals.registry import DEFAULT_NAMES, parse_strategies  # noqa: E402
@@ -61,41 +53,21 @@ def make_workloads(tables: int, days: float) -> list[Workload]:
     return workloads
 
 
-def tell_stages(order: Order) -> None:
-    """What ``run_replay`` would do, one stage after the other."""
-    seconds = order.workloads[0].seconds
-    began = perf_counter()
-    play(order, lambda _: None)
-    passed = perf_counter()
-    plan(order, lambda _: None)
-    planned = perf_counter()
-    print(
-        f"passes {passed - began:.1f} s, {1e6 * (passed - began) / seconds:.0f} us a second; "
-        f"plans {planned - passed:.1f} s, {(planned - passed) / len(order.workloads):.1f} s a table"
-    )
-
-
 def main() -> None:
     arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     arguments.add_argument("--days", type=float, default=7.0)
     arguments.add_argument("--tables", type=int, default=1)
     arguments.add_argument("--processes", type=int, default=1)
     given = arguments.parse_args()
-    began = perf_counter()
-    workloads = make_workloads(given.tables, given.days)
-    print(f"generating and reading {given.tables} tables: {perf_counter() - began:.1f} s")
     order = order_replay(
-        workloads,
+        make_workloads(given.tables, given.days),
         policies=PolicySet.model_validate({"version": 1, "policies": [POLICY]}),
         strategies=parse_strategies(",".join(DEFAULT_NAMES)),
         settings=ReplaySettings(),
         scenario=Scenario(),
     )
     began = perf_counter()
-    if given.processes == 1 and given.tables <= MOST_SIDE_BY_SIDE:
-        tell_stages(order)
-    else:
-        run_replay(order, told={}, processes=given.processes)
+    run_replay(order, told={}, processes=given.processes)
     took = perf_counter() - began
     own, children = (
         resource.getrusage(who).ru_maxrss / 1024

@@ -33,7 +33,7 @@ from capacity_pilot.simulator.result import LEAST_DAYS, Course, ReplayResult, Tr
 from capacity_pilot.simulator.rivals.registry import Kind, Strategy
 from capacity_pilot.simulator.workload import Workload
 
-_FEWEST, MOST_SIDE_BY_SIDE = 8, 32
+_FEWEST, _MOST = 8, 32
 """Workloads side by side in one pass. A second costs about as much for 1 as for 8, and for 64 twice
 as much; each takes memory, about 51 bytes per second of it in another process and 17 in this one.
 """
@@ -186,7 +186,7 @@ def _split(order: Order, processes: int) -> Iterator[tuple[Work, Order]]:
     lengths = sorted({w.seconds for w in order.workloads}, reverse=True)
     for seconds in lengths:
         alike = [w for w in order.workloads if w.seconds == seconds]
-        together = min(max(-(-len(alike) // processes), _FEWEST), MOST_SIDE_BY_SIDE)
+        together = min(max(-(-len(alike) // processes), _FEWEST), _MOST)
         for first in range(0, len(alike), together):
             yield play, _part(order, alike[first : first + together])
     if order.has_clairvoyant:

@@ -8,10 +8,12 @@ import numpy as np
 
 from capacity_pilot.core.errors import InputError
 from capacity_pilot.core.fleet import Floats, Ints
+from capacity_pilot.simulator.compiled import compiled
+from capacity_pilot.simulator.physics.bucket import BURST, PROVISIONED
+from capacity_pilot.simulator.physics.bulk import begin_second, take_units
 from capacity_pilot.simulator.physics.world import World
-from capacity_pilot.simulator.replay.ledger import MINUTE_S, Ledger
+from capacity_pilot.simulator.replay.ledger import MINUTE_S, Ledger, note_second
 from capacity_pilot.simulator.replay.retries import Retries
-from capacity_pilot.simulator.replay.serving import serve_seconds
 from capacity_pilot.simulator.replay.telemetry import Told
 from capacity_pilot.simulator.workload import Workload
 
@@ -96,7 +98,7 @@ class Service:
         while begins < last:
             ends = min(last, (begins // MINUTE_S + 1) * MINUTE_S)
             has_begun = buckets.second == self._began_at + begins
-            serve_seconds(
+            _serve_seconds(
                 buckets.levels,
                 has_begun,
                 self._ledger.tally,
@@ -129,3 +131,33 @@ def _check_demand(workload: Workload) -> None:
             f"{workload.name}'s demand of second {second} is {workload.demand[second]} units; "
             "it must be finite and >= 0"
         )
+
+
+@compiled
+def _serve_seconds(
+    levels: Floats,
+    has_begun: bool,  # noqa: FBT001 - compiled code takes no keywords
+    tally: Floats,
+    columns: Ints,
+    demand: Floats,
+    again: Floats,
+    units: Floats,
+) -> None:
+    """Each array on its own, since to unpack a tuple of them would cost more than the work.
+
+    ``columns`` (2, n) is slots and workloads, ``units`` (2, seconds, n) what is consumed and
+    throttled.
+    """
+    for column in range(columns.shape[1]):
+        slot, workload = columns[0, column], columns[1, column]
+        for second in range(demand.shape[0]):
+            if second > 0 or not has_begun:
+                begin_second(levels, slot)
+            asked = demand[second, workload] + again[column]
+            consumed = take_units(levels, slot, asked)
+            throttled = asked - consumed
+            units[0, second, column] = consumed
+            units[1, second, column] = throttled
+            note_second(
+                tally, column, levels[PROVISIONED, slot], levels[BURST, slot], consumed, throttled
+            )
