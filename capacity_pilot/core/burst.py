@@ -16,84 +16,57 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from capacity_pilot.core.demand import (
-    MOST_UNITS,
-    Arrivals,
-    DemandState,
-    ended_silence_s,
-    late_seconds,
-)
+from capacity_pilot.core.demand import DemandState
 from capacity_pilot.core.fleet import Bools, Floats
+from capacity_pilot.core.settling import LateUnits, News
 
 BURST_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
 class BurstState:
-    """``units`` in the bucket at the end of second ``reckoned``, (n,).
+    """``units`` in the bucket at the end of the last settled second, (n,).
 
     ``keeps_s`` (n,) is how many seconds of capacity the bucket was found to hold when full.
-    ``last_refused`` (n,) is the newest throttled second taken into account, NaN for none;
-    ``known_until`` as in the forecast's state.
+    ``last_refused`` (n,) is the newest throttled second taken into account, NaN for none.
     """
 
     units: Floats
     keeps_s: Floats
     last_refused: Floats
-    known_until: Floats
-    reckoned: int
 
     @classmethod
-    def empty(cls, size: int, now: float) -> BurstState:
-        nothing = np.full(size, np.nan)
-        return cls(np.zeros(size), np.full(size, BURST_S), nothing, nothing, int(now) - 1)
+    def empty(cls, size: int) -> BurstState:
+        return cls(np.zeros(size), np.full(size, BURST_S), np.full(size, np.nan))
 
 
 def reckon_burst(
-    state: BurstState,
-    demand: DemandState,
-    arrivals: Arrivals,
-    provisioned: Floats,
-    *,
-    settled: int,
+    state: BurstState, demand: DemandState, news: News, provisioned: Floats
 ) -> BurstState:
-    """Moves the estimate on to ``settled``, one second at a time.
-
-    ``arrivals`` are what ``demand`` was last told; what is late of them was spent all the same.
-    """
-    units, keeps_s, known_until = state.units, state.keeps_s, state.known_until
-    size = len(demand.units)
+    """Moves the estimate on by what is newly known of ``demand``, one second at a time."""
+    units, keeps_s = state.units, state.keeps_s
     capacity = np.fmax(provisioned, 0.0)  # NaN is none
-    late = late_seconds(arrivals, state.reckoned, demand.head)
-    if late:
-        units = _spend_late(units, known_until, arrivals)
-    newly_settled = range(max(state.reckoned, settled - size // 2) + 1, settled + 1)
-    for second in [*late, *newly_settled]:
-        row = second % size
-        known = (demand.known[row] > 0) & ~(known_until >= second)
-        silent_s = ended_silence_s(demand, second, known_until)
-        unused = known * (capacity - demand.units[row])
-        refused = demand.last_refused >= second
+    if news.late is not None:
+        units = _spend_late(units, news.late)
+    for second in news.seconds:
+        unused = second.known * (capacity - demand.units[second.at % len(demand.units)])
+        refused = demand.last_refused >= second.at
         if np.count_nonzero(unused < 0):
             keeps_s = _learn_size(keeps_s, units, unused, refused=refused, capacity=capacity)
-        filled = units + unused + silent_s * capacity
+        filled = units + unused + second.silent_s * capacity
         units = np.minimum(np.maximum(filled, 0.0), keeps_s * capacity)
         units[refused] = 0.0
-        known_until = np.where(known, second, known_until)
     if demand.last_refused is not state.last_refused:  # the same array tells of no new one
         # A throttle may be told of before its second is settled, or after it was reckoned.
         is_news = ~np.isnan(demand.last_refused) & (demand.last_refused != state.last_refused)
         units = np.where(is_news, 0.0, units)
-    return BurstState(
-        units, keeps_s, demand.last_refused, known_until, max(settled, state.reckoned)
-    )
+    return BurstState(units, keeps_s, demand.last_refused)
 
 
-def _spend_late(units: Floats, known_until: Floats, arrivals: Arrivals) -> Floats:
-    """What is left after demand told of late, of seconds reckoned before."""
-    late = (arrivals.seconds <= known_until[arrivals.slots]) & (arrivals.units > 0)
+def _spend_late(units: Floats, late: LateUnits) -> Floats:
+    """What is left after demand of seconds reckoned before: it was spent all the same."""
     spent = np.zeros(len(units))
-    np.add.at(spent, arrivals.slots[late], np.minimum(arrivals.units[late], MOST_UNITS))
+    np.add.at(spent, late.slots, late.units)
     left: Floats = np.maximum(units - spent, 0.0)
     return left
 

@@ -149,25 +149,6 @@ def settled_until(state: DemandState, now: float) -> int:
     return math.floor(now - state.lag_s) - 1
 
 
-def late_seconds(arrivals: Arrivals, settled: int, head: int) -> list[int]:
-    """The seconds up to ``settled`` that ``arrivals`` tell of, in order, if they are kept."""
-    seconds = arrivals.seconds
-    late = seconds[(seconds <= settled) & (seconds > head - WINDOW_S + 1)]
-    return sorted(set(late.tolist())) if len(late) else []
-
-
-def ended_silence_s(state: DemandState, second: int, known_until: Floats) -> Floats:
-    """Seconds before ``second`` that turned out to be empty only when it was told of, (n,).
-
-    ``known_until`` is the last second each slot was known for when it settled, NaN for none. The
-    ones between were unknown when they settled themselves.
-    """
-    previous, row = (second - 1) % WINDOW_S, second % WINDOW_S
-    length = second - 1 - known_until
-    ended = (state.known[row] > 0) & (state.known[previous] > 0) & (length > 0)
-    return np.where(ended, length, 0.0)
-
-
 def credible_silence(state: DemandState) -> Floats:
     """Seconds for which each target's silence is ordinary, (n,)."""
     return (_CREDIBLE_GAPS * state.mean_gap + 2.0).clip(*_SILENCE_BOUNDS_S)

@@ -15,7 +15,7 @@ from capacity_pilot.core.coverage import (
     keep_minutes,
     learn_coverage,
 )
-from capacity_pilot.core.demand import Arrivals, DemandState, absorb
+from capacity_pilot.core.demand import Arrivals, DemandState, absorb, settled_until
 from capacity_pilot.core.events.schedule import NOTHING_COMING, Schedule, provide_for
 from capacity_pilot.core.fleet import Bools, Floats, Ints
 from capacity_pilot.core.forecast import ForecastState, forecast
@@ -31,6 +31,7 @@ from capacity_pilot.core.guards import Situation, guard, recommend
 from capacity_pilot.core.policy import PolicyArrays
 from capacity_pilot.core.reasons import Reason, Reasons
 from capacity_pilot.core.route_costs import RouteCosts, learn_costs, reckon
+from capacity_pilot.core.settling import SettlingState, settle
 from capacity_pilot.core.sizing import REACTION_S, Bucket, size_capacity, size_together
 from capacity_pilot.core.stabilization import StabilizationState, stabilize
 
@@ -94,6 +95,7 @@ class PilotState:
     """Everything remembered from tick to tick; arrays end in the slot axis."""
 
     demand: DemandState
+    settling: SettlingState
     forecast: ForecastState
     burst: BurstState
     stabilization: StabilizationState
@@ -106,8 +108,9 @@ class PilotState:
     def empty(cls, size: int, now: float) -> PilotState:
         return cls(
             demand=DemandState.empty(size, now),
-            forecast=ForecastState.empty(size, now),
-            burst=BurstState.empty(size, now),
+            settling=SettlingState.empty(size, now),
+            forecast=ForecastState.empty(size),
+            burst=BurstState.empty(size),
             stabilization=StabilizationState.empty(size),
             coverage=CoverageState.empty(size, now),
             upstream=UpstreamState.empty(size, now),
@@ -150,11 +153,15 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
     demand = absorb(known, corrected, now)
     coverage = keep_minutes(coverage, demand, arrivals, now) if is_reading else coverage
     ahead_s = inputs.apply_time_s + REACTION_S
-    forecasting, ahead = forecast(state.forecast, demand, corrected, ahead_s=ahead_s, now=now)
+    settling, news = settle(state.settling, demand, corrected, until=settled_until(demand, now))
+    settled = settling.settled
+    forecasting, ahead = forecast(
+        state.forecast, demand, news, settled=settled, ahead_s=ahead_s, now=now
+    )
     quantiles = learn_quantiles(
         state.quantiles,
         demand,
-        settled=forecasting.settled,
+        settled=settled,
         apply_time_s=inputs.apply_time_s,
         now=now,
     )
@@ -170,9 +177,7 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         routes, coverage = learn_costs(
             routes, signalled.signals, coverage, inputs.signals, table_of=inputs.table_of, now=now
         )
-    burst = reckon_burst(
-        state.burst, demand, corrected, capacity.provisioned, settled=forecasting.settled
-    )
+    burst = reckon_burst(state.burst, demand, news, capacity.provisioned)
     upstream = size_announced(
         announced,
         provisioned=capacity.provisioned,
@@ -186,7 +191,7 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         bucket=Bucket(burst.units, burst.keeps_s, policy.burst_reliance),
         caution=policy.caution,
         apply_time_s=inputs.apply_time_s,
-        unsettled_s=max(now - forecasting.settled, 0.0),
+        unsettled_s=max(now - settled, 0.0),
     )
     sizing = replace(
         sizing,
@@ -245,6 +250,14 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         upstream=announced.peak,
     )
     after = PilotState(
-        demand, forecasting, burst, stabilization, coverage, signalled, quantiles, routes
+        demand=demand,
+        settling=settling,
+        forecast=forecasting,
+        burst=burst,
+        stabilization=stabilization,
+        coverage=coverage,
+        upstream=signalled,
+        quantiles=quantiles,
+        routes=routes,
     )
     return after, decisions

@@ -182,9 +182,8 @@ class Story:
         self._draw = np.random.default_rng(7)
         self._underway: list[tuple[float, tuple[int, int, float], float]] = []
         empty = PilotState.empty(size, self.start)
-        filled = np.full(size, bucket)
-        self.state = replace(empty, burst=BurstState.empty(size, self.start))
-        self.state = replace(empty, burst=replace(self.state.burst, units=filled))
+        filled = replace(BurstState.empty(size), units=np.full(size, bucket))
+        self.state = replace(empty, burst=filled)
         self.lookout = Lookout(agenda, policy_number=lambda _: 0, now=self.start)
         self.lookout.refit(self.fleet)
         self.told: list[tuple[float, Decisions]] = []

@@ -7,22 +7,15 @@ from causes, ``quantiles`` tells how true forecasts are.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from capacity_pilot.core.demand import (
-    MOST_UNITS,
-    WINDOW_S,
-    Arrivals,
     DemandState,
-    ended_silence_s,
     has_bounded_lag,
     is_fresh,
-    late_seconds,
     recent_peak,
-    settled_until,
 )
 from capacity_pilot.core.fleet import Bools, Floats
 from capacity_pilot.core.forecast.excess import (
@@ -41,6 +34,7 @@ from capacity_pilot.core.forecast.means import (
     measure_drift,
 )
 from capacity_pilot.core.forecast.surge import SurgeState, watch_surges
+from capacity_pilot.core.settling import News
 
 _NOISE_MEMORY = 0.99
 _BURST_MEAN_S = 20.0
@@ -78,47 +72,40 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True)
 class ForecastState:
-    """What forecasting remembers: all arrays end in the slot axis.
-
-    ``known_until`` (n,) is the last second each slot was known for when it settled.
-    """
+    """What forecasting remembers: all arrays end in the slot axis."""
 
     excess: ExcessState
     surges: SurgeState
     means: MeansState
     noise_variance: Floats
     noise_weight: Floats
-    known_until: Floats
-    settled: int
 
     @classmethod
-    def empty(cls, size: int, now: float) -> ForecastState:
+    def empty(cls, size: int) -> ForecastState:
         return cls(
             excess=ExcessState.empty(size),
             surges=SurgeState.empty(size),
             means=MeansState.empty(size),
             noise_variance=np.zeros(size),
             noise_weight=np.zeros(size),
-            known_until=np.full(size, np.nan),
-            settled=int(now) - 1,
         )
 
 
 def forecast(
-    state: ForecastState, demand: DemandState, arrivals: Arrivals, *, ahead_s: Floats, now: float
+    state: ForecastState,
+    demand: DemandState,
+    news: News,
+    *,
+    settled: int,
+    ahead_s: Floats,
+    now: float,
 ) -> tuple[ForecastState, Forecast]:
     """Forecasts demand until ``ahead_s`` seconds from ``now`` per slot, (n,).
 
-    ``arrivals`` are what ``demand`` was last told.
+    ``news`` is what is newly known of ``demand``, which is settled up to ``settled``.
     """
-    settled = max(settled_until(demand, now), state.settled)
     horizon_s = ahead_s + max(now - settled, 0.0)  # a clock put back shortens nothing
-    late = late_seconds(arrivals, state.settled, demand.head)
-    if late:
-        state = _learn_late(state, arrivals)
-    size = len(demand.units)
-    newly_settled = range(max(state.settled, settled - size // 2) + 1, settled + 1)
-    learned = _learn(state, demand, [*late, *newly_settled], horizon_s=horizon_s)
+    learned = _learn(state, demand, news, horizon_s=horizon_s)
     means = learned.means.values
     minute, usual = means[MINUTE], means[USUAL]
     seen = learned.means.weights[BURST] > 0
@@ -144,8 +131,7 @@ def forecast(
     # A burst's mean runs ahead of a minute's by what demand climbs in 50 s.
     expected = grown + fresh * (_SURGE_GAIN * np.maximum(apart, 0.0))
     nothing = np.where(seen, 0.0, np.nan)
-    after = replace(learned, surges=surges, settled=settled)
-    return after, Forecast(
+    return replace(learned, surges=surges), Forecast(
         level=np.where(surges.is_surging, level, means[BURST]) + nothing,
         grown=grown + nothing,
         expected=expected + nothing,
@@ -159,25 +145,22 @@ def forecast(
 
 
 def _learn(
-    state: ForecastState, demand: DemandState, seconds: Sequence[int], *, horizon_s: Floats
+    state: ForecastState, demand: DemandState, news: News, *, horizon_s: Floats
 ) -> ForecastState:
-    """The means, the noise and the excesses with ``seconds``, which are in order.
-
-    A slot learns its seconds in order and each of them once, however late they are told of.
-    """
+    """The means, the noise and the excesses with what is newly known."""
     size = len(demand.units)
-    means, excess, known_until = state.means, state.excess, state.known_until
+    means, excess = state.means, state.excess
     variance, weight = state.noise_variance, state.noise_weight
     ago_s = np.minimum(horizon_s, RING_S - 1).astype(np.int64)
-    for second in seconds:
-        row, previous = second % size, (second - 1) % size
-        is_new = ~(known_until >= second)  # never known is NaN, and new
-        units, known = demand.units[row], demand.known[row] * is_new
-        silent_s = ended_silence_s(demand, second, known_until)
+    if news.late is not None:
+        means = add_late(means, news.late)
+    for second in news.seconds:
+        units, known, silent_s = demand.units[second.at % size], second.known, second.silent_s
+        previous = (second.at - 1) % size
         # Half the squared step between neighbours is the variance without the trend's share.
         if np.count_nonzero(silent_s):
             ended = silent_s > 0
-            fall = _units_at(demand, known_until, ended) ** 2 / 2
+            fall = _units_at(demand, second.before, ended) ** 2 / 2
             kept = _NOISE_MEMORY**silent_s
             variance = kept * variance + ended * (1 - _NOISE_MEMORY) * fall
             weight = 1.0 - kept * (1.0 - weight)
@@ -187,34 +170,15 @@ def _learn(
         weight = weight + gain * (1 - weight)
         means = learn_means(means, units, known, silent_s)
         values = means.values
-        is_known = known > 0
         excess = learn_excess(
             excess,
             np.stack([units, values[BURST], values[MINUTE]]),
-            known=is_known,
+            known=known > 0,
             usual=np.where(means.weights[MINUTE] > _LEAST_SEEN, values[USUAL], np.nan),
-            second=second,
+            second=second.at,
             ago_s=ago_s,
         )
-        known_until = np.where(is_known, second, known_until)
-    return replace(
-        state,
-        excess=excess,
-        means=means,
-        noise_variance=variance,
-        noise_weight=weight,
-        known_until=known_until,
-    )
-
-
-def _learn_late(state: ForecastState, arrivals: Arrivals) -> ForecastState:
-    """The means with what came of seconds that were learned before."""
-    ages_s = state.known_until[arrivals.slots] - arrivals.seconds
-    late = (ages_s >= 0) & (ages_s < WINDOW_S) & np.isfinite(arrivals.units)
-    if not np.count_nonzero(late):
-        return state
-    units = arrivals.units[late].clip(0.0, MOST_UNITS)
-    return replace(state, means=add_late(state.means, arrivals.slots[late], units, ages_s[late]))
+    return replace(state, excess=excess, means=means, noise_variance=variance, noise_weight=weight)
 
 
 def _discount_noise(value: Floats, doubt: Floats) -> Floats:

@@ -1,7 +1,7 @@
 """How far demand has risen above what was usual before anybody could have answered it.
 
 What a target did once within the time a change takes, it may do again. The highest excess of its
-past, fading over a day, is what capacity and burst bucket together must be ready for.
+past, fading over a day and a half, is what capacity and burst bucket together must be ready for.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ class ExcessState:
 
 
 def learn_excess(
-    state: ExcessState, sums: Floats, *, known: Bools, usual: Floats, second: int, ago_s: Ints
+    state: ExcessState, demand: Floats, *, known: Bools, usual: Floats, second: int, ago_s: Ints
 ) -> ExcessState:
-    """Takes into account ``sums`` (3, n), the demand of ``second`` and its means over 10 and 60 s,
+    """Takes into account ``demand`` (3, n), of ``second`` itself and as means over 10 and 60 s,
     where ``known``. ``usual`` (n,) is what is usual now, NaN where not enough was seen; the
     excess is over what was usual ``ago_s`` seconds (n,), at most ``RING_S - 1``, before.
     """
     before = state.usual[(second - ago_s) % RING_S, np.arange(len(ago_s))]
-    excess = (sums - before).clip(0.0, _MOST * np.maximum(before, _LEAST_UNITS))
+    excess = (demand - before).clip(0.0, _MOST * np.maximum(before, _LEAST_UNITS))
     # Silence neither adds to what was learned nor fades it.
     measured = known & ~np.isnan(before)
     kept = np.where(measured, np.exp(-1.0 / _FADE_S), 1.0)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from capacity_pilot.core.fleet import Floats, Ints
+from capacity_pilot.core.fleet import Floats
+from capacity_pilot.core.settling import LateUnits
 
 SCALES_S = np.array([[10.0], [60.0], [300.0]])
 """Time constants: a burst, a minute, and what is usual."""
@@ -47,15 +48,12 @@ def learn_means(state: MeansState, units: Floats, known: Floats, silent_s: Float
     return MeansState(sums + gains * (units - sums), weights + gains * (1.0 - weights))
 
 
-def add_late(state: MeansState, slots: Ints, units: Floats, ages_s: Floats) -> MeansState:
-    """Takes ``units`` into account that were not told of when their second was learned.
-
-    All (m,): ``ages_s`` is how long before the slot's last learned second theirs was.
-    """
+def add_late(state: MeansState, late: LateUnits) -> MeansState:
+    """Takes units into account that were not told of when their second was learned."""
     sums = state.sums.copy()
-    shares = (1.0 - 1.0 / SCALES_S) ** ages_s / SCALES_S
-    for scale, added in enumerate(shares * units):
-        np.add.at(sums[scale], slots, added)
+    shares = (1.0 - 1.0 / SCALES_S) ** late.ages_s / SCALES_S
+    for scale, added in enumerate(shares * late.units):
+        np.add.at(sums[scale], late.slots, added)
     return MeansState(sums, state.weights)
 
 

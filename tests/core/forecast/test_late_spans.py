@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from capacity_pilot.core.demand import Arrivals, DemandState, absorb
+from capacity_pilot.core.demand import Arrivals, DemandState, absorb, settled_until
 from capacity_pilot.core.forecast import Forecast, ForecastState, forecast
+from capacity_pilot.core.settling import SettlingState, settle
 from tests.core.scenario import MIDNIGHT, arrivals
 
 NOW = int(MIDNIGHT)
@@ -16,12 +17,22 @@ class Watch:
     """One target from ``NOW`` on."""
 
     def __init__(self) -> None:
-        self.demand, self.state = DemandState.empty(1, NOW), ForecastState.empty(1, NOW)
+        self.demand, self.state = DemandState.empty(1, NOW), ForecastState.empty(1)
+        self.settling = SettlingState.empty(1, NOW)
 
     def tick(self, now: int, told: Arrivals) -> Forecast:
         self.demand = absorb(self.demand, told, now)
-        ahead_s = np.array([30.0])
-        self.state, ahead = forecast(self.state, self.demand, told, ahead_s=ahead_s, now=now)
+        self.settling, news = settle(
+            self.settling, self.demand, told, until=settled_until(self.demand, now)
+        )
+        self.state, ahead = forecast(
+            self.state,
+            self.demand,
+            news,
+            settled=self.settling.settled,
+            ahead_s=np.array([30.0]),
+            now=now,
+        )
         return ahead
 
 
@@ -35,7 +46,7 @@ def test_a_backlog_told_at_once_is_learned_second_by_second() -> None:
     watch.tick(NOW, Arrivals.none())
     ahead = watch.tick(NOW + 1, seconds(-20, 0, 400.0))
     assert ahead.level[0] == pytest.approx(400.0)
-    assert watch.state.known_until[0] == NOW - 1
+    assert watch.settling.known_until[0] == NOW - 1
 
 
 def test_a_part_of_a_second_told_after_it_was_learned_is_added_to_it() -> None:
