@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import platform
-import shlex
 import sys
-from importlib.metadata import version
 from pathlib import Path
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
-from capacity_pilot import __version__
 from capacity_pilot.cli.extras import require_extra
 from capacity_pilot.cli.places import check_place
 from capacity_pilot.cli.progress import show_progress
+from capacity_pilot.cli.provenance import tell_making
 from capacity_pilot.cli.reading import read_workloads
 
 _LIBRARIES = ("statsforecast", "statsmodels")
@@ -100,11 +97,6 @@ class Forecast(BaseModel):
     def _tell(self, missing: list[str]) -> dict[str, object]:
         used = ("numpy", *(name for name in _LIBRARIES if name not in missing))
         return {
-            "command": shlex.join(["capacity-pilot", *sys.argv[1:]]),
-            "versions": {
-                "capacity-pilot": __version__,
-                "python": platform.python_version(),
-                **{name: version(name) for name in used},
-            },
+            **tell_making(used),
             **self.model_dump(mode="json", exclude={"json_file"}),
         }

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import os
-import platform
-import shlex
-import sys
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
 
-from capacity_pilot import __version__
 from capacity_pilot.adapters.policy_source import load_policies
 from capacity_pilot.cli.extras import require_extra
 from capacity_pilot.cli.places import check_place
 from capacity_pilot.cli.progress import show_progress
+from capacity_pilot.cli.provenance import tell_making
 from capacity_pilot.cli.reading import read_workloads
 from capacity_pilot.core.errors import InputError
 from capacity_pilot.core.model import Dimension
@@ -156,12 +152,7 @@ class Simulate(BaseModel):
     def _tell(self, scenario: Scenario, strategies: tuple[Strategy, ...]) -> dict[str, object]:
         flags = self.model_dump(mode="json", exclude={"json_file", "html_file", "scenario"})
         return {
-            "command": shlex.join(["capacity-pilot", *sys.argv[1:]]),
-            "versions": {
-                "capacity-pilot": __version__,
-                "python": platform.python_version(),
-                **{name: version(name) for name in ("numpy", "numba", "plotly", "pyarrow")},
-            },
+            **tell_making(("numpy", "numba", "plotly", "pyarrow")),
             **flags,
             "rivals": [s.name for s in strategies],
             "scenario": scenario.model_dump(mode="json"),
