@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from capacity_pilot.adapters.calendar import PolicyCalendar, find_faults
@@ -185,7 +185,6 @@ def test_a_calendar_of_what_never_can_be_is_refused() -> None:
 field = st.text(alphabet="0123456789*/,-#LWmonJAN ", min_size=1, max_size=6)
 
 
-@settings(deadline=None)
 @given(st.lists(field, min_size=5, max_size=5).map(" ".join))
 def test_no_expression_brings_a_calendar_down(cron: str) -> None:
     """It is refused with a reason, or its times can be worked out."""
@@ -200,7 +199,6 @@ def test_no_expression_brings_a_calendar_down(cron: str) -> None:
         assert all(at > now - 1 for at in times)
 
 
-@settings(deadline=None)
 @given(st.text(max_size=30))
 def test_no_time_zone_brings_a_calendar_down(zone: str) -> None:
     given_policies = policies(events=[event(cron="0 8 * * *", timezone=zone)])

@@ -7,13 +7,14 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from capacity_pilot.adapters.policy_source import load_policies, parse_policies
 from capacity_pilot.core.errors import PolicyError
 from capacity_pilot.core.events.declared import Load
 from capacity_pilot.core.model import Direction
+from tests.adapters.edited_policies import Edit, edit, expect_policies_or_a_policy_error
 
 EXAMPLES = Path(__file__).parents[2] / "policies"
 
@@ -199,7 +200,6 @@ def test_every_impossible_time_is_told_at_once() -> None:
     assert [line.split(":")[1] for line in str(raised.value).splitlines()] == ["11", "22"]
 
 
-@settings(deadline=None)
 @given(
     edits=st.lists(
         st.tuples(st.integers(100, len(GOOD)), st.integers(0, 8), st.text(max_size=4)),
@@ -207,15 +207,5 @@ def test_every_impossible_time_is_told_at_once() -> None:
         max_size=3,
     )
 )
-def test_any_edit_of_a_good_file_is_policies_or_a_policy_error(
-    edits: list[tuple[int, int, str]],
-) -> None:
-    text = GOOD
-    for at, removed, put in edits:
-        text = text[:at] + put + text[at + removed :]
-    said = "p.yaml is good"
-    try:
-        parse_policies(text, source="p.yaml")
-    except PolicyError as error:
-        said = str(error)
-    assert said.startswith("p.yaml")
+def test_any_edit_of_a_good_file_is_policies_or_a_policy_error(edits: list[Edit]) -> None:
+    expect_policies_or_a_policy_error(edit(GOOD, edits))

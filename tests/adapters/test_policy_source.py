@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from capacity_pilot.adapters.policy_source import MAX_BYTES, load_policies, parse_policies
 from capacity_pilot.core.errors import PolicyError
 from capacity_pilot.core.model import Resource
 from capacity_pilot.core.policy import Bounds, ScaleIn
+from tests.adapters.edited_policies import Edit, edit, expect_policies_or_a_policy_error
 
 STARTER = Path(__file__).parents[2] / "policies" / "starter.yaml"
 
@@ -213,15 +214,6 @@ def test_bytes_that_are_not_utf_8_are_told_by_place(tmp_path: Path) -> None:
         load_policies(latin)
 
 
-def expect_policies_or_a_policy_error(text: str) -> None:
-    try:
-        said = f"p.yaml is {type(parse_policies(text, source='p.yaml')).__name__}"
-    except PolicyError as error:
-        said = str(error)
-    assert said.startswith("p.yaml")
-
-
-@settings(deadline=None)
 @given(text=st.text(max_size=200))
 @example(text="\x00")
 @example(text="\ufeff")
@@ -252,7 +244,6 @@ YAML_BITS = [
 ]
 
 
-@settings(deadline=None)
 @given(
     edits=st.lists(
         st.tuples(
@@ -264,13 +255,8 @@ YAML_BITS = [
         max_size=4,
     )
 )
-def test_any_edit_of_a_good_file_is_policies_or_a_policy_error(
-    edits: list[tuple[int, int, str]],
-) -> None:
-    text = GOOD
-    for at, removed, put in edits:
-        text = text[:at] + put + text[at + removed :]
-    expect_policies_or_a_policy_error(text)
+def test_any_edit_of_a_good_file_is_policies_or_a_policy_error(edits: list[Edit]) -> None:
+    expect_policies_or_a_policy_error(edit(GOOD, edits))
 
 
 def test_an_anchor_used_twice_is_an_error(tmp_path: Path) -> None:

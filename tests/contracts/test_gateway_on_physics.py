@@ -155,7 +155,7 @@ async def play(stage: Stage, gateway: CapacityGateway, steps: Sequence[Step]) ->
     return story
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     steps=st.lists(
         st.tuples(

@@ -27,7 +27,6 @@ START = MIDNIGHT + 9 * 3600
 seeds = st.integers(0, 2**32 - 1)
 histories = settings(
     max_examples=3,
-    deadline=None,
     derandomize=True,
     phases=(Phase.explicit, Phase.generate),  # a seed has nothing to shrink
 )
@@ -83,7 +82,6 @@ odd_units = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(

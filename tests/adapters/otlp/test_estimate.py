@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from capacity_pilot.adapters.otlp.estimate import Estimator, Shape
@@ -159,7 +159,6 @@ def test_damaged_capacity_is_a_call_that_does_not_say() -> None:
     assert harvest.counts.malformed_capacity == harvest.counts.without_capacity == 1
 
 
-@settings(deadline=None)
 @given(st.integers(1, 500), st.floats(0.5, 1e4), st.floats(1.0, 1e4))
 def test_equal_lessons_at_once_teach_the_same_as_one_by_one(
     calls: int, figure: float, weight: float
@@ -173,7 +172,6 @@ def test_equal_lessons_at_once_teach_the_same_as_one_by_one(
     assert estimate(at_once, PUT) == pytest.approx(estimate(singly, PUT), rel=1e-6)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0.5, 1e4), st.integers(1, 300)), min_size=1))
 def test_an_estimate_lies_within_what_was_seen(seen: list[tuple[float, int]]) -> None:
     estimator = Estimator()

@@ -65,13 +65,12 @@ def is_sane(harvest: Harvest) -> bool:
 
 
 @given(mutants())
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 def test_damage_is_a_telemetry_error_or_a_sane_harvest(body: bytes) -> None:
     with suppress(TelemetryError):
         assert is_sane(make_decoder().decode_protobuf(body, NOW))
 
 
-@settings(deadline=None)
 @given(mutants())
 def test_a_refused_request_teaches_nothing(body: bytes) -> None:
     estimator = Estimator()
@@ -81,7 +80,6 @@ def test_a_refused_request_teaches_nothing(body: bytes) -> None:
         assert estimator.known_shapes == 0
 
 
-@settings(deadline=None)
 @given(mutants())
 def test_damage_leaves_the_decoder_as_good_as_new(body: bytes) -> None:
     decoder = make_decoder()
@@ -175,7 +173,6 @@ def spans(draw: st.DrawFn) -> Span:
     )
 
 
-@settings(deadline=None)
 @given(st.lists(spans(), max_size=8))
 def test_both_encodings_of_a_request_say_the_same(each: list[Span]) -> None:
     body = request(*each).SerializeToString()
@@ -183,7 +180,6 @@ def test_both_encodings_of_a_request_say_the_same(each: list[Span]) -> None:
     assert make_decoder().decode_json(text, NOW) == make_decoder().decode_protobuf(body, NOW)
 
 
-@settings(deadline=None)
 @given(st.lists(spans(), max_size=8))
 def test_requests_add_up(each: list[Span]) -> None:
     apart = [make_decoder().decode_protobuf(request(s).SerializeToString(), NOW) for s in each]
@@ -203,7 +199,7 @@ NONSENSE = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3), max_
 
 
 @given(st.data())
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_nonsense_in_a_json_span_costs_itself_alone(data: st.DataObject) -> None:
     message = to_json(SAMPLE)
     victim = data.draw(st.sampled_from(json_spans(message)))
@@ -241,7 +237,7 @@ def test_a_json_value_that_is_none_costs_its_span_or_if_the_resource_s_the_reque
 
 
 @given(mutants(json.dumps(to_json(SAMPLE)).encode()))
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_damaged_json_is_a_telemetry_error_or_a_sane_harvest(body: bytes) -> None:
     with suppress(TelemetryError):
         assert is_sane(make_decoder().decode_json(body, NOW))
@@ -284,7 +280,6 @@ ENCODINGS: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=5000), st.sampled_from(sorted(ENCODINGS)), st.integers(1, 700))
 def test_a_body_comes_out_as_it_went_in_however_it_is_cut(
     data: bytes, encoding: str, step: int
@@ -296,7 +291,6 @@ def test_a_body_comes_out_as_it_went_in_however_it_is_cut(
     assert reader.finish() == data
 
 
-@settings(deadline=None)
 @given(st.binary(min_size=1, max_size=300), st.integers(0, 400))
 def test_a_body_is_refused_exactly_when_it_exceeds_the_bound(data: bytes, bound: int) -> None:
     sent = gzip.compress(data)
@@ -309,7 +303,6 @@ def test_a_body_is_refused_exactly_when_it_exceeds_the_bound(data: bytes, bound:
             reader.feed(sent)
 
 
-@settings(deadline=None)
 @given(st.lists(st.binary(max_size=50), min_size=1, max_size=5))
 def test_gzip_members_in_a_row_are_one_body(members: list[bytes]) -> None:
     reader = BodyReader("gzip", max_bytes=2000)

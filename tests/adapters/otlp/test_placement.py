@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
@@ -32,7 +32,6 @@ from .traces import (
 PUT = botocore("PutItem", capacity=[split(2.0)])
 
 
-@settings(deadline=None)
 @given(st.integers(0, 999_999_999))
 def test_demand_lies_in_the_second_in_which_the_call_ended(nanos: int) -> None:
     message = span(PUT)
@@ -122,7 +121,6 @@ def test_a_threshold_not_to_be_believed_counts_once(threshold: str) -> None:
     assert harvest.counts.malformed_thresholds == 1
 
 
-@settings(deadline=None)
 @given(st.from_regex(r"[0-9a-f]{1,14}", fullmatch=True))
 def test_a_count_is_the_inverse_of_the_probability(threshold: str) -> None:
     kept = 1 - int(threshold, 16) / 16 ** len(threshold)

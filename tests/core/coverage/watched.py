@@ -11,32 +11,19 @@ from math import inf
 
 import numpy as np
 
-from capacity_pilot.core.model import (
-    AccountLimits,
-    BillingMode,
-    ConsumedMinute,
-    Dimension,
-    Resource,
-    ResourceDescription,
-    ResourceStatus,
-    Sample,
-    ScalableTarget,
-    TableDescription,
-)
+from capacity_pilot.core.model import ConsumedMinute, Dimension, Sample
 from capacity_pilot.core.pilot import Pilot, Step
-from capacity_pilot.core.policy import PolicySet
 from capacity_pilot.core.reasons import Reason
+from tests.core.feed_table import FEED, describe_feed, make_pilot, slot_of_feed
 from tests.core.scenario import MIDNIGHT, seconds
-
-FEED = ScalableTarget(Resource("feed"), Dimension.WRITE)
 
 
 @dataclass(slots=True)
 class Watched:
     """``demand`` calls of ``size`` units a second, ``share`` of them traced, each span standing
-    for ``weight``; ``throttled`` is the share DynamoDB refuses. ``told`` and ``counted`` are
-    whether spans arrive, and whether CloudWatch answers. ``revised`` is what share of a minute
-    CloudWatch knows at first, the rest comes two minutes later.
+    for ``weight``; ``throttled`` is the share DynamoDB refuses. ``is_told`` and ``is_counted``
+    are whether spans arrive, and whether CloudWatch answers. ``revised`` is what share of a
+    minute CloudWatch knows at first, the rest comes two minutes later.
     """
 
     demand: float = 500.0
@@ -68,15 +55,7 @@ class Watched:
 
     def restart(self) -> None:
         """The pilot begins anew, knowing nothing."""
-        bounds = {"min": 1, "max": 40_000}
-        policy = {"name": "all", "match": {"tables": ["*"]}, "write": bounds}
-        self.pilot = Pilot(
-            PolicySet.model_validate({"version": 1, "policies": [policy]}),
-            limits=AccountLimits(),
-            apply_time_s=10.0,
-            now=self.now,
-            cloudwatch_usd_per_month=self.usd_per_month,
-        )
+        self.pilot = make_pilot(self.now, usd_per_month=self.usd_per_month)
 
     def until(self, time: str) -> Watched:
         """Lets the story run up to ``time`` after its start."""
@@ -87,9 +66,7 @@ class Watched:
 
     @property
     def slot(self) -> int:
-        slot = self.pilot.fleet.slot(FEED.resource, FEED.dimension)
-        assert slot is not None
-        return slot
+        return slot_of_feed(self.pilot)
 
     @property
     def coverage(self) -> float:
@@ -131,7 +108,7 @@ class Watched:
                 units, spans, throttled=lost * self.size * self.weight, refusals=lost
             )
         if (ended + 1) % 30 == 0:
-            self.pilot.observe(self._describe())
+            self.pilot.observe(describe_feed(self.provisioned, at=self.now))
         if (ended + 1) % 60 == self.lag_s % 60 and len(self.pilot.fleet):
             self._read()
         self.step = self.pilot.step(samples, self.now)
@@ -155,18 +132,3 @@ class Watched:
                     )
                     answers.append(answer)
             self.pilot.note_consumed(answers)
-
-    def _describe(self) -> TableDescription:
-        return TableDescription(
-            table="feed",
-            billing_mode=BillingMode.PROVISIONED,
-            resources=(
-                ResourceDescription(
-                    resource=FEED.resource,
-                    status=ResourceStatus.ACTIVE,
-                    read=10,
-                    write=self.provisioned,
-                ),
-            ),
-            described_at=self.now,
-        )

@@ -184,7 +184,7 @@ def test_an_event_without_recipients_and_one_with_teach_different_things() -> No
     assert (world.schedule.reasons & Reason.FIRST_TIME > 0).all()
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(1, 10_000), st.integers(0, 10_000))
 def test_more_recipients_never_let_less_be_foreseen(some: int, more: int) -> None:
     world = taught(FEED)
@@ -196,7 +196,7 @@ def test_more_recipients_never_let_less_be_foreseen(some: int, more: int) -> Non
     assert 10 < foreseen[0] <= foreseen[1]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.floats(0, 20_000), st.floats(0, 20_000))
 def test_what_the_bucket_carries_need_not_be_bought(units: float, more: float) -> None:
     world = taught(FEED)

@@ -152,7 +152,7 @@ def test_after_a_pause_no_window_is_scored_by_forecasts_for_another(away_s: int)
     assert np.isfinite(watch.units).all()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(
         st.one_of(st.none(), st.floats(0, 1e9), st.sampled_from([0.0, 1.0, 1e9])),
@@ -175,7 +175,7 @@ def test_quantiles_are_ordered_finite_and_never_below_nothing(means: list[float 
     assert np.array_equal(tally.led.sum(axis=0), tally.scored)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 1000), st.sampled_from([1e-2, 7.0, 1e4]))
 def test_demand_in_other_units_is_forecast_alike(seed: int, factor: float) -> None:
     day = draw_day(np.random.default_rng(seed), 3)[:400]
@@ -185,7 +185,7 @@ def test_demand_in_other_units_is_forecast_alike(seed: int, factor: float) -> No
     assert np.allclose(other.units, one.units * factor, rtol=1e-3)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 1000))
 def test_a_target_is_forecast_as_if_it_were_alone(seed: int) -> None:
     day = draw_day(np.random.default_rng(seed), 4)[:300]

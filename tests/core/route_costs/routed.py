@@ -7,29 +7,15 @@ late, CloudWatch's minutes when they are out.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import inf
 
 import numpy as np
 
-from capacity_pilot.core.model import (
-    AccountLimits,
-    BillingMode,
-    ConsumedMinute,
-    Dimension,
-    Resource,
-    ResourceDescription,
-    ResourceStatus,
-    Sample,
-    ScalableTarget,
-    TableDescription,
-)
+from capacity_pilot.core.model import ConsumedMinute, Dimension, Sample
 from capacity_pilot.core.pilot import Pilot, Step
-from capacity_pilot.core.policy import PolicySet
 from capacity_pilot.core.reasons import Reason
 from capacity_pilot.core.route_costs import RouteCosts
+from tests.core.feed_table import FEED, describe_feed, make_pilot, slot_of_feed
 from tests.core.scenario import MIDNIGHT, seconds
-
-FEED = ScalableTarget(Resource("feed"), Dimension.WRITE)
 
 
 @dataclass(slots=True)
@@ -59,14 +45,7 @@ class Routed:
     def __post_init__(self) -> None:
         self.start = self.now = MIDNIGHT + seconds("9h")
         self._draw = np.random.default_rng(5)
-        policy = {"name": "all", "match": {"tables": ["*"]}, "write": {"min": 1, "max": 40_000}}
-        self.pilot = Pilot(
-            PolicySet.model_validate({"version": 1, "policies": [policy]}),
-            limits=AccountLimits(),
-            apply_time_s=10.0,
-            now=self.now,
-            cloudwatch_usd_per_month=inf,
-        )
+        self.pilot = make_pilot(self.now)
 
     def until(self, time: str) -> Routed:
         """Lets the story run up to ``time`` after its start."""
@@ -81,9 +60,7 @@ class Routed:
 
     @property
     def slot(self) -> int:
-        slot = self.pilot.fleet.slot(FEED.resource, FEED.dimension)
-        assert slot is not None
-        return slot
+        return slot_of_feed(self.pilot)
 
     @property
     def is_used(self) -> bool:
@@ -119,7 +96,7 @@ class Routed:
         self._true[ended] = units
         self._minutes[ended // 60] = self._minutes.get(ended // 60, 0.0) + units
         if (ended + 1) % 30 == 0:
-            self.pilot.observe(self._describe())
+            self.pilot.observe(describe_feed(self.provisioned, at=self.now))
         if (ended + 1) % 60 == self.lag_s % 60 and len(self.pilot.fleet):
             self._read()
         samples = {}
@@ -140,17 +117,3 @@ class Routed:
                     for minute in range(latest - 14, latest + 1)
                     if minute in self._minutes
                 )
-
-    def _describe(self) -> TableDescription:
-        write = ResourceDescription(
-            resource=FEED.resource,
-            status=ResourceStatus.ACTIVE,
-            read=10,
-            write=self.provisioned,
-        )
-        return TableDescription(
-            table="feed",
-            billing_mode=BillingMode.PROVISIONED,
-            resources=(write,),
-            described_at=self.now,
-        )

@@ -72,7 +72,7 @@ def seconds_of(minutes: list[tuple[int, int]]) -> Floats:
     return demand
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     minutes=st.lists(MINUTE, min_size=MINUTES, max_size=MINUTES),
     availability=st.sampled_from([0.0, 0.02, 0.2, 1.0]),
@@ -95,7 +95,7 @@ def test_no_plan_is_cheaper(
 COARSE = [(1, 1, 1), (1, 2, 1), (2, 1, 1), (2, 2, 3), (3, 1, 2), (3, 4, 8), (1, 4, 20)]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     minutes=st.lists(MINUTE, min_size=MINUTES, max_size=MINUTES),
     availability=st.sampled_from([0.0, 0.02, 0.2, 1.0]),

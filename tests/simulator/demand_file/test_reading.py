@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from capacity_pilot.core.errors import InputError
@@ -255,7 +255,6 @@ def test_without_pyarrow_parquet_names_what_to_install(
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.parquet"])
-@settings(deadline=None)
 @given(st.data())
 def test_whatever_the_bytes_the_file_is_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, name: str, data: st.DataObject

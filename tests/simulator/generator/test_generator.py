@@ -65,7 +65,7 @@ def test_every_second_is_there_in_whole_numbers_with_the_asked_mean(kind: str) -
 
 
 @kinds
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 2**64 - 1), block_s=st.integers(1, 3000), days=st.floats(0.01, 0.05))
 def test_the_seed_alone_tells_the_numbers_not_the_blocks(
     kind: str, seed: int, block_s: int, days: float

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from capacity_pilot.simulator.physics.bucket import BurstBuckets
@@ -12,7 +12,6 @@ from capacity_pilot.simulator.physics.bulk import begin_second, take_units
 UNITS = st.floats(min_value=0, max_value=1e6, allow_nan=False)
 
 
-@settings(deadline=None)  # the first example compiles
 @given(
     provisioned=UNITS,
     changed=UNITS,

@@ -49,7 +49,7 @@ def check_quotas(changes: Mapping[tuple[str, str], Sequence[Change]]) -> None:
             last = at
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
 @given(demand=demands(), burst=st.sampled_from([0.0, 0.3, 1.0]), seed=st.integers(0, 99))
 def test_units_are_conserved_buckets_hold_at_most_300_s_and_quotas_bind_everyone(
     demand: Floats, burst: float, seed: int

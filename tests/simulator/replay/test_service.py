@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from capacity_pilot.core.errors import InputError
@@ -46,7 +46,6 @@ def service(into: World, demand: Floats) -> tuple[Service, Ledger]:
     return serving, ledger
 
 
-@settings(deadline=None)  # the first example may compile
 @given(
     cuts=st.lists(st.integers(1, SECONDS - 1), max_size=6, unique=True).map(sorted),
     seed=st.integers(0, 2**16),

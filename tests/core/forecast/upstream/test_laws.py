@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from capacity_pilot.core.fleet import Fleet, Floats, carry_over
@@ -77,7 +77,6 @@ TAUGHT = watch(
 ).state
 
 
-@settings(deadline=None)
 @given(
     provisioned=st.floats(1, 5000),
     demand=st.floats(0, 2000),

@@ -1,0 +1,50 @@
+"""One table, ``feed``, under a pilot that reads CloudWatch; for stories told second by second."""
+
+from __future__ import annotations
+
+from math import inf
+
+from capacity_pilot.core.model import (
+    AccountLimits,
+    BillingMode,
+    Dimension,
+    Resource,
+    ResourceDescription,
+    ResourceStatus,
+    ScalableTarget,
+    TableDescription,
+)
+from capacity_pilot.core.pilot import Pilot
+from capacity_pilot.core.policy import PolicySet
+
+FEED = ScalableTarget(Resource("feed"), Dimension.WRITE)
+
+
+def make_pilot(now: float, *, usd_per_month: float = inf) -> Pilot:
+    """A pilot that may set writes to anything and knows nothing yet."""
+    policy = {"name": "all", "match": {"tables": ["*"]}, "write": {"min": 1, "max": 40_000}}
+    return Pilot(
+        PolicySet.model_validate({"version": 1, "policies": [policy]}),
+        limits=AccountLimits(),
+        apply_time_s=10.0,
+        now=now,
+        cloudwatch_usd_per_month=usd_per_month,
+    )
+
+
+def describe_feed(write: int, *, at: float) -> TableDescription:
+    resource = ResourceDescription(
+        resource=FEED.resource, status=ResourceStatus.ACTIVE, read=10, write=write
+    )
+    return TableDescription(
+        table="feed",
+        billing_mode=BillingMode.PROVISIONED,
+        resources=(resource,),
+        described_at=at,
+    )
+
+
+def slot_of_feed(pilot: Pilot) -> int:
+    slot = pilot.fleet.slot(FEED.resource, FEED.dimension)
+    assert slot is not None
+    return slot
