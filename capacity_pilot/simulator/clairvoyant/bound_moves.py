@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from capacity_pilot.core.fleet import Bools, Ints
 from capacity_pilot.simulator.clairvoyant.bucket_steps import (
     UNREACHABLE,
     into_next_octave,
     pass_minute,
-    pass_minute_or_keep,
+    pass_minute_either,
     take_cheaper,
 )
 from capacity_pilot.simulator.clairvoyant.grid import Grid
@@ -72,10 +74,12 @@ def _pass_between(
     need, shift, end = bounds
     units, below = grid.units[row], grid.below[row]
     # the first row stands for all from the least allowed capacity on, at its price
-    cost = units if row > 0 else grid.least
-    pass_minute(own, levels, need, shift, end, cost << LABEL_BITS)
+    cost = (units if row > 0 else grid.least) << LABEL_BITS
     if below < units:
-        pass_minute_or_keep(own, levels, need, shift - grid.notch, end, below << LABEL_BITS)
+        shifts, costs = (shift, shift - grid.notch), (cost, below << LABEL_BITS)
+        pass_minute_either(own, levels, need, end, shifts, costs)
+    else:
+        pass_minute(own, levels, need, shift, end, cost)
 
 
 @compiled
@@ -90,14 +94,21 @@ def _pass_top(own: Ints, levels: Ints, shift: int, grid: Grid, row: int) -> None
     cost = units if row > 0 else grid.least
     if below < units:
         shift, cost = shift - notch, below
-    full = max(0, own.size - 2 - notch)
-    for i in range(levels.size):
+    full, size = max(0, own.size - 2 - notch), own.size
+    used = min(levels.size, max(size - shift, full + 1))
+    for i in range(used):
         levels[i] = min(levels[i], levels[max(0, i - notch)] + notch_cost)
-    for i in range(own.size):
-        before = max(0, i - shift)
-        notches = max(0, (before - levels.size) // notch + 1)
-        paid = levels[before - notches * notch] + notches * notch_cost
-        own[i] = min(paid, levels[full]) + (cost << LABEL_BITS)
+    price, most = cost << LABEL_BITS, levels[full]
+    flat = min(max(shift, 0), size)
+    own[:flat] = min(levels[0], most) + price
+    known = max(min(size, levels.size + shift), flat)
+    target, source = own[flat:known], levels[flat - shift : known - shift]
+    for i in range(target.size):
+        target[i] = min(source[i], most) + price
+    for i in range(known, size):
+        notches = (i - shift - levels.size) // notch + 1
+        paid = levels[i - shift - notches * notch] + notches * notch_cost
+        own[i] = min(paid, most) + price
     own[full:] = own[full]
 
 
@@ -105,26 +116,26 @@ def _pass_top(own: Ints, levels: Ints, shift: int, grid: Grid, row: int) -> None
 def gather(reached: Ints, cells: Ints, problem: Problem, t: int, first: int) -> None:
     """The cheapest of all rows of an octave or a higher one, for each bucket level of the octave.
 
+    No row ever falls with the level, so neither do these.
     In the next octave down rows are half as far apart, and what was provisioned may lag by half as
     much. Who lags by more is taken to have caught up by half: neither cost nor bucket has to change
     for that. Where rows are a unit apart nothing lags, and what did is given to the bucket.
     """
     grid, parity = problem.grid, problem.table.parity
     reached[:] = UNREACHABLE
-    octaves, levels = reached.shape
-    for row in range(first, grid.units.size):
-        width = grid.width[row]
-        own = cells[grid.start[row] : grid.start[row] + width]
-        take_cheaper(reached[grid.octave[row], :width], own)
-    for octave in range(octaves - 1, -1, -1):
-        own = reached[octave]
-        for i in range(levels - 2, -1, -1):
-            own[i] = min(own[i], own[i + 1])
-        if octave + 1 < octaves:
-            given = 0 if grid.lags[octave] else grid.notch
-            for i in range(levels):
-                above = (i - given + parity[t, octave] + 1) // 2
-                own[i] = min(own[i], reached[octave + 1, max(0, above)])
+    widest = np.zeros(reached.shape[0], np.int64)
+    for row in range(grid.units.size):
+        octave, width = grid.octave[row], grid.width[row]
+        widest[octave] = width
+        if row >= first:
+            own = cells[grid.start[row] : grid.start[row] + width]
+            take_cheaper(reached[octave, :width], own)
+    for octave in range(reached.shape[0] - 2, -1, -1):
+        own, higher = reached[octave], reached[octave + 1]
+        given = 0 if grid.lags[octave] else grid.notch
+        for i in range(widest[octave]):
+            above = max(0, (i - given + parity[t, octave] + 1) // 2)
+            own[i] = min(own[i], higher[above])
 
 
 @compiled

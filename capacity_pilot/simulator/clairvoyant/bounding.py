@@ -36,7 +36,7 @@ class Effort:
 
 
 _EFFORTS: Final = (Effort(3e8, 5), Effort(8e8, 2))
-"""A week takes about 1.5 s with the first and 6 s with the second, on one core."""
+"""A week takes about 1 s with the first and 4 s with the second, on one core."""
 
 
 def efforts_for(minutes: int) -> tuple[Effort, ...]:

@@ -34,20 +34,39 @@ def pass_minute(row: Ints, before: Ints, need: int, shift: int, end: int, cost: 
 
 
 @compiled
-def pass_minute_or_keep(
-    row: Ints, before: Ints, need: int, shift: int, end: int, cost: int
+def pass_minute_either(
+    row: Ints, before: Ints, need: int, end: int, shifts: tuple[int, int], costs: tuple[int, int]
 ) -> None:
-    """As :func:`pass_minute`, keeping in ``row`` what is cheaper there already."""
+    """The cheaper of two ways to pass the minute in each place, as :func:`pass_minute` does each.
+
+    The first way moves the bucket by no less than the second. At once, since most of the time goes
+    into reading and writing.
+    """
     width = row.size
+    (shift, lower_shift), (cost, lower_cost) = shifts, costs
     flat = min(max(need + shift, 0), end + 1)
     stop = max(min(end + 1, width + shift), flat)
+    lower_flat = min(max(need + lower_shift, 0), end + 1)
+    lower_stop = max(min(end + 1, width + lower_shift), lower_flat)
     lowest = before[need] + cost
-    for i in range(flat):
-        row[i] = min(row[i], lowest)
-    target = row[flat:stop]
-    source = before[flat - shift : stop - shift]
+    row[:lower_flat] = min(lowest, before[need] + lower_cost)
+    middle = min(flat, lower_stop)
+    target, lower_source = row[lower_flat:middle], before[lower_flat - lower_shift :]
     for i in range(target.size):
-        target[i] = min(target[i], source[i] + cost)
+        target[i] = min(lowest, lower_source[i] + lower_cost)
+    row[middle:flat] = lowest
+    both = max(flat, lower_stop)
+    target, source, lower_source = (
+        row[flat:both],
+        before[flat - shift :],
+        before[flat - lower_shift :],
+    )
+    for i in range(target.size):
+        target[i] = min(source[i] + cost, lower_source[i] + lower_cost)
+    target, source = row[both:stop], before[both - shift :]
+    for i in range(target.size):
+        target[i] = source[i] + cost
+    row[stop:] = UNREACHABLE
 
 
 @compiled
