@@ -20,6 +20,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from capacity_pilot.core.compiled import compiled
 from capacity_pilot.core.fleet import Bools, Ints
 from capacity_pilot.simulator.clairvoyant.bound_moves import Problem, advance, gather, lower_to
 from capacity_pilot.simulator.clairvoyant.bucket_steps import (
@@ -35,7 +36,6 @@ from capacity_pilot.simulator.clairvoyant.ledger import (
     new_ledger,
     relabel,
 )
-from capacity_pilot.simulator.compiled import compiled
 
 MOST_COST: Final = 1 << 36  # beyond, values could not be told from UNREACHABLE
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from capacity_pilot.core.compiled import compiled
 from capacity_pilot.core.fleet import Bools, Ints
 from capacity_pilot.simulator.clairvoyant.bucket_steps import (
     UNREACHABLE,
@@ -17,7 +18,6 @@ from capacity_pilot.simulator.clairvoyant.bucket_steps import (
 from capacity_pilot.simulator.clairvoyant.grid import Grid
 from capacity_pilot.simulator.clairvoyant.ledger import LABEL_BITS
 from capacity_pilot.simulator.clairvoyant.minute_table import MinuteTable
-from capacity_pilot.simulator.compiled import compiled
 
 
 class Problem(NamedTuple):

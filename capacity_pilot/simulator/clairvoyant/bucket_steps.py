@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from capacity_pilot.core.compiled import compiled
 from capacity_pilot.core.fleet import Ints
-from capacity_pilot.simulator.compiled import compiled
 
 UNREACHABLE = np.int64(1) << 61
 

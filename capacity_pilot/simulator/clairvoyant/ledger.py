@@ -10,9 +10,9 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from capacity_pilot.core.compiled import compiled
 from capacity_pilot.core.fleet import Ints
 from capacity_pilot.simulator.clairvoyant.bucket_steps import UNREACHABLE
-from capacity_pilot.simulator.compiled import compiled
 
 LABEL_BITS: Final = 24
 

@@ -15,9 +15,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from capacity_pilot.core.compiled import compiled
 from capacity_pilot.core.fleet import Floats, Ints
 from capacity_pilot.simulator.clairvoyant.grid import MINUTE_S, Grid
-from capacity_pilot.simulator.compiled import compiled
 
 IMPASSABLE = 1 << 30
 

@@ -10,9 +10,9 @@ import math
 
 import numpy as np
 
+from capacity_pilot.core.compiled import compiled
 from capacity_pilot.core.fleet import Floats, Ints
 from capacity_pilot.simulator.clairvoyant.grid import MINUTE_S
-from capacity_pilot.simulator.compiled import compiled
 from capacity_pilot.simulator.physics.bucket import BURST_SECONDS
 
 

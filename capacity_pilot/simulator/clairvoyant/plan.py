@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from capacity_pilot.core.compiled import compiled
 from capacity_pilot.core.fleet import Bools, Ints
 from capacity_pilot.simulator.clairvoyant.bucket_steps import (
     UNREACHABLE,
@@ -20,7 +21,6 @@ from capacity_pilot.simulator.clairvoyant.bucket_steps import (
 )
 from capacity_pilot.simulator.clairvoyant.grid import Grid
 from capacity_pilot.simulator.clairvoyant.minute_table import MinuteTable
-from capacity_pilot.simulator.compiled import compiled
 
 
 class Task(NamedTuple):

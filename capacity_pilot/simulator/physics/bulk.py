@@ -6,7 +6,7 @@ Whoever lets seconds begin here writes the last of them to ``BurstBuckets.second
 
 from __future__ import annotations
 
-from capacity_pilot.simulator.compiled import compiled
+from capacity_pilot.core.compiled import compiled
 from capacity_pilot.simulator.physics.bucket import (
     ALLOWANCE,
     BURST,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from capacity_pilot.core.compiled import compiled
 from capacity_pilot.core.fleet import Floats
-from capacity_pilot.simulator.compiled import compiled
 
 MINUTE_S = 60
 _ROUNDING = 1e-6

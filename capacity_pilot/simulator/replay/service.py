@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from capacity_pilot.core.compiled import compiled
 from capacity_pilot.core.errors import InputError
 from capacity_pilot.core.fleet import Floats, Ints
-from capacity_pilot.simulator.compiled import compiled
 from capacity_pilot.simulator.physics.bucket import BURST, PROVISIONED
 from capacity_pilot.simulator.physics.bulk import begin_second, take_units
 from capacity_pilot.simulator.physics.world import World

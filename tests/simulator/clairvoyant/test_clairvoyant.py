@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
-import sys
 
 import numpy as np
 import pytest
@@ -63,18 +61,6 @@ def test_without_burst_a_spike_takes_one_minute_and_one_decrease() -> None:
     assert found.units[60] == 400
     assert (np.delete(found.units, 60) == 100).all()
     assert found.bound_unit_seconds == found.unit_seconds == 120 * 6000.0 + 60 * 300.0
-
-
-def test_a_missing_numba_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As an import in a process that cannot find it."""
-    monkeypatch.setitem(sys.modules, "numba", None)
-    specification = importlib.util.find_spec("capacity_pilot.simulator.compiled")
-    assert specification is not None
-    assert specification.loader is not None
-    fresh = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(fresh)
-    with pytest.raises(InputError, match=r"pip install 'capacity-pilot\[simulation\]'"):
-        fresh.compiled(flat)(1.0, 1)
 
 
 def test_idle_tables_keep_the_least() -> None:
