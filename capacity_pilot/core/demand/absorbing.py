@@ -1,10 +1,4 @@
-"""What was attempted, second by second, and what is not known.
-
-Spans arrive late and in lumps, so a second is *settled* only once the fleet's usual telemetry lag
-has passed; until then its sum is a lower bound. A second without spans is unknown, not zero: it
-becomes a zero only in retrospect, when the target's next span arrives after a silence that is
-ordinary for that target.
-"""
+"""Taking in what is told of demand, however late and in whatever order."""
 
 from __future__ import annotations
 
@@ -13,84 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from capacity_pilot.core.fleet import Bools, Floats, Ints
-
-WINDOW_S = 128
-"""Seconds of per-second demand kept; spans later than that are lost to the forecast."""
-
-LAG_BINS = 32
-"""Telemetry lags of 0 to 31 s are told apart; the default SDK exporter needs 5 to 6 s."""
+from capacity_pilot.core.demand.freshness import credible_silence
+from capacity_pilot.core.demand.state import LAG_BINS, MOST_UNITS, WINDOW_S, Arrivals, DemandState
+from capacity_pilot.core.fleet import Floats, Ints
 
 _LAG_QUANTILE = 0.98
 _LAG_MEMORY = 0.93
-_INITIAL_LAG_S = 5
 _GAP_MEMORY = 0.9
-_CREDIBLE_GAPS = 8.0
-_SILENCE_BOUNDS_S = (10.0, 300.0)
-_PEAK_REACH_S = 2
 _AGE_MEMORY = 0.9
-MOST_UNITS = 1e9
-"""No table has this much, and squares of larger numbers would spoil the noise."""
-
-
-@dataclass(frozen=True, slots=True)
-class Arrivals:
-    """Demand that became known since the last tick; one entry per slot and second, any order.
-
-    ``slots`` and ``seconds`` are integers, ``units`` attempted units, ``refusals`` refused
-    attempts. An entry with 0 units says the second was seen and empty. ``throttled`` is the part
-    of ``units`` that was refused in the end, ``None`` where none was.
-    """
-
-    slots: Ints
-    seconds: Ints
-    units: Floats
-    refusals: Floats
-    throttled: Floats | None = None
-
-    @classmethod
-    def none(cls) -> Arrivals:
-        empty = np.zeros(0)
-        return cls(empty.astype(np.int64), empty.astype(np.int64), empty, empty)
-
-
-@dataclass(frozen=True, slots=True)
-class DemandState:
-    """Per-second demand of the last ``WINDOW_S`` seconds, as a ring over ``second % WINDOW_S``.
-
-    ``units`` and ``known`` are (WINDOW_S, n); ``known`` is 1.0 where the second is known and 0.0
-    elsewhere, and ``units`` is 0 wherever ``known`` is. The rest is (n,), NaN for never, except
-    ``lags``: the distribution of the fleet's telemetry lag, seconds after a second's
-    end until it is told of, rounded up,
-    (LAG_BINS, 1); ``lag_s`` is the one within which all but the slowest fiftieth is told.
-    ``news_age`` is how old a target's newest second usually is when it is told.
-    """
-
-    units: Floats
-    known: Floats
-    last_seen: Floats
-    mean_gap: Floats
-    news_age: Floats
-    last_refused: Floats
-    lags: Floats
-    lag_s: int
-    head: int
-
-    @classmethod
-    def empty(cls, size: int, now: float) -> DemandState:
-        lags = np.zeros((LAG_BINS, 1))
-        lags[_INITIAL_LAG_S] = 1.0
-        return cls(
-            units=np.zeros((WINDOW_S, size)),
-            known=np.zeros((WINDOW_S, size)),
-            last_seen=np.full(size, np.nan),
-            mean_gap=np.ones(size),
-            news_age=np.zeros(size),
-            last_refused=np.full(size, np.nan),
-            lags=lags,
-            lag_s=_INITIAL_LAG_S,
-            head=int(now),
-        )
 
 
 def absorb(state: DemandState, arrivals: Arrivals, now: float) -> DemandState:
@@ -134,48 +58,6 @@ def absorb(state: DemandState, arrivals: Arrivals, now: float) -> DemandState:
         lag_s=lag_s,
         head=head,
     )
-
-
-def has_bounded_lag(state: DemandState) -> bool:
-    """False while more than a fiftieth of demand is later than lags are told apart.
-
-    Then no second within reach is complete, and what is seen is a lower bound.
-    """
-    return state.lag_s < LAG_BINS - 1
-
-
-def settled_until(state: DemandState, now: float) -> int:
-    """The newest second whose demand has arrived, but for the slowest fiftieth."""
-    return math.floor(now - state.lag_s) - 1
-
-
-def credible_silence(state: DemandState) -> Floats:
-    """Seconds for which each target's silence is ordinary, (n,)."""
-    return (_CREDIBLE_GAPS * state.mean_gap + 2.0).clip(*_SILENCE_BOUNDS_S)
-
-
-def is_fresh(state: DemandState, now: float) -> Bools:
-    """Targets whose last span is recent enough to speak for the present, (n,).
-
-    A target told of later than the fleet is measured by its own lag. Spans ahead of the clock
-    (it was put back) say nothing of the present.
-    """
-    lag = np.maximum(state.news_age, int(now) - settled_until(state, now))
-    silence = int(now) - state.last_seen
-    # Never seen is NaN, and not fresh.
-    fresh: Bools = (silence >= 0) & (silence <= credible_silence(state) + lag)
-    return fresh
-
-
-def recent_peak(state: DemandState, settled: int) -> Floats:
-    """The highest mean of two neighbouring seconds lately, (n,).
-
-    Reaches from just before ``settled`` to the present, whose sums are still lower bounds.
-    """
-    first = max(settled - _PEAK_REACH_S, state.head - WINDOW_S + 1)
-    young = state.units[np.arange(first, state.head + 1) % WINDOW_S]
-    peak: Floats = ((young[1:] + young[:-1]) / 2).max(axis=0)
-    return peak
 
 
 @dataclass(frozen=True, slots=True)
