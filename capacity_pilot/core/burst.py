@@ -16,8 +16,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from capacity_pilot.core.compiled import compiled
 from capacity_pilot.core.demand import DemandState
-from capacity_pilot.core.fleet import Bools, Floats
+from capacity_pilot.core.fleet import Floats
 from capacity_pilot.core.settling import LateUnits, News
 
 BURST_S = 300.0
@@ -44,22 +45,25 @@ def reckon_burst(
     state: BurstState, demand: DemandState, news: News, provisioned: Floats
 ) -> BurstState:
     """Moves the estimate on by what is newly known of ``demand``, one second at a time."""
-    units, keeps_s = state.units, state.keeps_s
-    capacity = np.fmax(provisioned, 0.0)  # NaN is none
+    units, keeps_s = state.units.copy(), state.keeps_s.copy()
     if news.late is not None:
         units = _spend_late(units, news.late)
     for second in news.seconds:
-        unused = second.known * (capacity - demand.units[second.at % len(demand.units)])
-        refused = demand.last_refused >= second.at
-        if np.count_nonzero(unused < 0):
-            keeps_s = _learn_size(keeps_s, units, unused, refused=refused, capacity=capacity)
-        filled = units + unused + second.silent_s * capacity
-        units = np.minimum(np.maximum(filled, 0.0), keeps_s * capacity)
-        units[refused] = 0.0
+        told = demand.units[second.at % len(demand.units)]
+        _pass_second(
+            units,
+            keeps_s,
+            told,
+            second.known,
+            second.silent_s,
+            provisioned,
+            demand.last_refused,
+            second.at,
+        )
     if demand.last_refused is not state.last_refused:  # the same array tells of no new one
         # A throttle may be told of before its second is settled, or after it was reckoned.
         is_news = ~np.isnan(demand.last_refused) & (demand.last_refused != state.last_refused)
-        units = np.where(is_news, 0.0, units)
+        units[is_news] = 0.0
     return BurstState(units, keeps_s, demand.last_refused)
 
 
@@ -71,16 +75,45 @@ def _spend_late(units: Floats, late: LateUnits) -> Floats:
     return left
 
 
+@compiled
+def _pass_second(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
+    units: Floats,
+    keeps_s: Floats,
+    demand: Floats,
+    known: Floats,
+    silent_s: Floats,
+    provisioned: Floats,
+    last_refused: Floats,
+    second: int,
+) -> None:
+    """Fills the buckets by what a second left, or empties them by what it took, in place."""
+    for slot in range(len(units)):
+        capacity = np.fmax(provisioned[slot], 0.0)  # NaN is none
+        unused = known[slot] * (capacity - demand[slot])
+        is_refused = last_refused[slot] >= second  # never is NaN, and is not
+        if unused < 0:
+            learned = _learn_size(keeps_s[slot], units[slot], unused, is_refused, capacity)
+            keeps_s[slot] = learned
+        filled = units[slot] + unused + silent_s[slot] * capacity
+        units[slot] = np.minimum(np.maximum(filled, 0.0), keeps_s[slot] * capacity)
+        if is_refused:
+            units[slot] = 0.0
+
+
+@compiled
 def _learn_size(
-    keeps_s: Floats, units: Floats, unused: Floats, *, refused: Bools, capacity: Floats
-) -> Floats:
-    """The bucket's size where demand was above capacity in a second, in seconds of capacity.
+    keeps_s: float,
+    units: float,
+    unused: float,
+    is_refused: bool,  # noqa: FBT001 - compiled code takes no keywords
+    capacity: float,
+) -> float:
+    """The bucket's size after a second of demand above capacity, in seconds of capacity.
 
     ``units`` are what was thought to be in it before. A throttle below capacity is another
     limit's, a hot partition's for instance, and says nothing of the bucket.
     """
-    above = unused < 0
     left = units + unused  # negative where more was served than was thought to be there
-    surprise = np.where(refused, np.minimum(-units, 0.0), np.maximum(-left, 0.0))
-    learned: Floats = keeps_s + np.where(above, surprise, 0.0) / np.maximum(capacity, 1e-9)
-    return learned.clip(0.0, BURST_S)
+    surprise = np.minimum(-units, 0.0) if is_refused else np.maximum(-left, 0.0)
+    learned = keeps_s + surprise / np.maximum(capacity, 1e-9)
+    return float(np.minimum(np.maximum(learned, 0.0), BURST_S))

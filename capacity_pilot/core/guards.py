@@ -6,15 +6,36 @@ provisioned, so a decision is always within the bounds or where capacity already
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
+from capacity_pilot.core.compiled import compiled
 from capacity_pilot.core.events.schedule import NOTHING_COMING, Schedule
 from capacity_pilot.core.fleet import Bools, Floats
 from capacity_pilot.core.quota import HOURLY_S, decreases_counted, keeps_reserve, next_decrease_at
 from capacity_pilot.core.reasons import Reason, Reasons
+
+# Plain integers, since compiled code knows no flags.
+_RISING_DEMAND = Reason.RISING_DEMAND.value
+_SURGE = Reason.SURGE.value
+_TROUGH = Reason.TROUGH.value
+_FLOOR = Reason.FLOOR.value
+_CEILING = Reason.CEILING.value
+_BURST_COVERS = Reason.BURST_COVERS.value
+_NO_TELEMETRY = Reason.NO_TELEMETRY.value
+_STALE_TELEMETRY = Reason.STALE_TELEMETRY.value
+_CAPACITY_UNKNOWN = Reason.CAPACITY_UNKNOWN.value
+_UPDATE_IN_FLIGHT = Reason.UPDATE_IN_FLIGHT.value
+_THROTTLING = Reason.THROTTLING.value
+_AFTERMATH = Reason.AFTERMATH.value
+_STABILIZING = Reason.STABILIZING.value
+_SMALL_SAVING = Reason.SMALL_SAVING.value
+_DECREASE_QUOTA = Reason.DECREASE_QUOTA.value
+_DECREASE_RESERVE = Reason.DECREASE_RESERVE.value
+_UNMANAGED = Reason.UNMANAGED.value
+_FROZEN = Reason.FROZEN.value
 
 _THROTTLE_MEMORY_S = 60.0
 _LEAST_SAVING = 0.09
@@ -62,10 +83,133 @@ class Draft:
     reasons: Reasons
 
 
-Guard = Callable[[Draft, Situation], Draft]
+def decide(at: Situation) -> Draft:
+    """The recommendation, and what the guards leave of it."""
+    size = len(at.provisioned)
+    schedule = at.schedule.over(size)
+    doubts = at.coverage_doubts
+    draft = Draft(np.empty(size), np.empty(size, dtype=np.int64))
+    _decide(
+        draft.units,
+        draft.reasons,
+        float(at.now),
+        at.provisioned,
+        at.least,
+        at.sustained,
+        at.resting,
+        at.stabilized,
+        at.is_managed,
+        at.floor,
+        at.ceiling,
+        at.is_fresh,
+        at.is_surging,
+        at.is_panicking,
+        at.is_changeable,
+        at.last_refused,
+        at.decreases_today,
+        at.last_decrease_at,
+        at.described_at,
+        at.reserve_decreases,
+        at.stabilization_s,
+        schedule.is_near,
+        schedule.is_frozen_in,
+        schedule.is_frozen_out,
+        schedule.reasons,
+        np.zeros(size, dtype=np.int64) if doubts is None else doubts,
+    )
+    return draft
 
 
-def recommend(at: Situation) -> Draft:
+class _Slot(NamedTuple):
+    """A ``Situation`` in one slot."""
+
+    now: float
+    provisioned: float
+    least: float
+    sustained: float
+    resting: float
+    stabilized: float
+    is_managed: bool
+    floor: float
+    ceiling: float
+    is_fresh: bool
+    is_surging: bool
+    is_panicking: bool
+    is_changeable: bool
+    last_refused: float
+    decreases_today: float
+    last_decrease_at: float
+    described_at: float
+    reserve_decreases: float
+    stabilization_s: float
+    is_near: bool
+    is_frozen_in: bool
+    is_frozen_out: bool
+    coverage_doubts: int
+
+
+@compiled
+def _decide(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
+    units: Floats,
+    reasons: Reasons,
+    now: float,
+    provisioned: Floats,
+    least: Floats,
+    sustained: Floats,
+    resting: Floats,
+    stabilized: Floats,
+    is_managed: Bools,
+    floor: Floats,
+    ceiling: Floats,
+    is_fresh: Bools,
+    is_surging: Bools,
+    is_panicking: Bools,
+    is_changeable: Bools,
+    last_refused: Floats,
+    decreases_today: Floats,
+    last_decrease_at: Floats,
+    described_at: Floats,
+    reserve_decreases: Floats,
+    stabilization_s: Floats,
+    is_near: Bools,
+    is_frozen_in: Bools,
+    is_frozen_out: Bools,
+    schedule_reasons: Reasons,
+    coverage_doubts: Reasons,
+) -> None:
+    """Fills the first two, slot by slot."""
+    for slot in range(len(units)):
+        at = _Slot(
+            now,
+            provisioned[slot],
+            least[slot],
+            sustained[slot],
+            resting[slot],
+            stabilized[slot],
+            is_managed[slot],
+            floor[slot],
+            ceiling[slot],
+            is_fresh[slot],
+            is_surging[slot],
+            is_panicking[slot],
+            is_changeable[slot],
+            last_refused[slot],
+            decreases_today[slot],
+            last_decrease_at[slot],
+            described_at[slot],
+            reserve_decreases[slot],
+            stabilization_s[slot],
+            is_near[slot],
+            is_frozen_in[slot],
+            is_frozen_out[slot],
+            coverage_doubts[slot],
+        )
+        asked, because = _recommend(at)
+        units[slot], reasons[slot] = _guard(asked, because | schedule_reasons[slot], at)
+
+
+@compiled
+def _recommend(at: _Slot) -> tuple[float, int]:
     """The recommendation before any guard: out to ``least`` when it does not fit, in to
     ``stabilized`` when that is lower than what is there, else what is there.
 
@@ -73,179 +217,156 @@ def recommend(at: Situation) -> Draft:
     lowering is not.
     """
     # NaN compares false: unknown asks for nothing.
-    out = at.least > at.provisioned
-    covered = ~out & (at.sustained > at.provisioned)
-    falls = at.stabilized < at.provisioned
-    trough = ~out & (at.resting < at.provisioned)
-    lowering = trough & falls
+    because = _NO_TELEMETRY if np.isnan(at.sustained) else 0
+    if at.least > at.provisioned:
+        because |= _RISING_DEMAND | (_SURGE if at.is_surging else 0)
+        return np.ceil(at.least), because
     units = at.provisioned
-    if np.count_nonzero(out):
-        units = np.where(out, at.least, units)
-    if np.count_nonzero(lowering):
-        units = np.where(lowering, np.fmax(at.stabilized, at.resting), units)
-    reasons = np.zeros(len(units), dtype=np.int64) | at.schedule.reasons
-    for where, because in (
-        (out, Reason.RISING_DEMAND),
-        (out & at.is_surging, Reason.SURGE),
-        (covered, Reason.BURST_COVERS),
-        (trough, Reason.TROUGH),
-        (trough & ~falls, Reason.STABILIZING),
-        (np.isnan(at.sustained), Reason.NO_TELEMETRY),
-    ):
-        reasons = _mark(reasons, where, because)
-    return Draft(np.ceil(units), reasons)
+    if at.sustained > at.provisioned:
+        because |= _BURST_COVERS
+    if at.resting < at.provisioned:
+        because |= _TROUGH
+        if at.stabilized < at.provisioned:
+            units = np.fmax(at.stabilized, at.resting)
+        else:
+            because |= _STABILIZING
+    return np.ceil(units), because
 
 
-def clamp(draft: Draft, at: Situation) -> Draft:
-    """Hard bounds, whatever was asked: not a number asks for what is provisioned."""
-    if np.count_nonzero((draft.units >= at.floor) & (draft.units <= at.ceiling)) == len(at.floor):
-        return draft
-    units = np.where(np.isnan(draft.units), at.provisioned, draft.units)
-    raised = at.is_managed & (units < at.floor)
-    capped = at.is_managed & (units > at.ceiling)
-    reasons = _mark(_mark(draft.reasons, raised, Reason.FLOOR), capped, Reason.CEILING)
-    return Draft(np.minimum(np.maximum(units, at.floor), at.ceiling), reasons)
+@compiled
+def _guard(units: float, because: int, at: _Slot) -> tuple[float, int]:
+    """Every guard in its order: what holds a change back, and why.
 
-
-def leave_unmanaged(draft: Draft, at: Situation) -> Draft:
-    """A dimension the policy does not name is not ours to touch."""
-    return _hold(draft, at, ~at.is_managed, Reason.UNMANAGED)
-
-
-def await_description(draft: Draft, at: Situation) -> Draft:
-    """Nothing is changed whose present value was never read."""
-    return _hold(draft, at, np.isnan(at.provisioned), Reason.CAPACITY_UNKNOWN)
-
-
-def await_update(draft: Draft, at: Situation) -> Draft:
-    """One update in flight per table; the next decision is made when it is through."""
-    return _hold(draft, at, ~at.is_changeable, Reason.UPDATE_IN_FLIGHT)
-
-
-def distrust_silence(draft: Draft, at: Situation) -> Draft:
-    """Missing data may block scale-in; it never causes it."""
-    return _hold_decrease(draft, at, ~at.is_fresh, Reason.STALE_TELEMETRY)
-
-
-def distrust_coverage(draft: Draft, at: Situation) -> Draft:
-    """Who does not know how much demand goes unseen does not lower anything by what is seen.
-
-    ``None`` doubts nothing: CloudWatch is not read.
+    The clamp comes first; a change to where capacity is already needs no further guard.
     """
-    doubts = at.coverage_doubts
-    if doubts is None or not np.count_nonzero(doubts):
-        return draft
-    held = (doubts != 0) & (draft.units < at.provisioned)
-    units = np.where(held, at.provisioned, draft.units)
-    return Draft(units, draft.reasons | np.where(held, doubts, 0))
+    units, because = _clamp(units, because, at)
+    for held, reason in (
+        (_is_unmanaged(at), _UNMANAGED),
+        (_awaits_description(at), _CAPACITY_UNKNOWN),
+        (_awaits_update(at), _UPDATE_IN_FLIGHT),
+        (_is_silent(units, at), _STALE_TELEMETRY),
+        (_has_doubtful_coverage(units, at), at.coverage_doubts),
+        (_outlasts_surge(units, at), _AFTERMATH),
+        (_outlasts_throttling(units, at), _THROTTLING),
+        (_awaits_event(units, at), 0),  # its reasons are told anyway
+        (_is_frozen(units, at), _FROZEN),
+        (_awaits_trough(units, at), _STABILIZING),
+        (_saves_little(units, at), _SMALL_SAVING),
+        (_exceeds_quota(units, at), _DECREASE_QUOTA),
+        (_spends_reserve(units, at), _DECREASE_RESERVE),
+    ):
+        if held and units != at.provisioned:
+            units, because = at.provisioned, because | reason
+    return units, because
 
 
-def outlast_surge(draft: Draft, at: Situation) -> Draft:
+@compiled
+def _clamp(units: float, because: int, at: _Slot) -> tuple[float, int]:
+    """Hard bounds, whatever was asked: not a number asks for what is provisioned."""
+    if np.isnan(units):
+        units = at.provisioned
+    if at.is_managed and units < at.floor:
+        because |= _FLOOR
+    if at.is_managed and units > at.ceiling:
+        because |= _CEILING
+    return np.minimum(np.maximum(units, at.floor), at.ceiling), because
+
+
+@compiled
+def _is_unmanaged(at: _Slot) -> bool:
+    """A dimension the policy does not name is not ours to touch."""
+    return not at.is_managed
+
+
+@compiled
+def _awaits_description(at: _Slot) -> bool:
+    """Nothing is changed whose present value was never read."""
+    return bool(np.isnan(at.provisioned))
+
+
+@compiled
+def _awaits_update(at: _Slot) -> bool:
+    """One update in flight per table; the next decision is made when it is through."""
+    return not at.is_changeable
+
+
+@compiled
+def _is_silent(units: float, at: _Slot) -> bool:
+    """Missing data may block scale-in; it never causes it."""
+    return units < at.provisioned and not at.is_fresh
+
+
+@compiled
+def _has_doubtful_coverage(units: float, at: _Slot) -> bool:
+    """Who does not know how much demand goes unseen does not lower anything by what is seen."""
+    return units < at.provisioned and at.coverage_doubts != 0
+
+
+@compiled
+def _outlasts_surge(units: float, at: _Slot) -> bool:
     """A surge may come back, and while it ebbs away a decrease is worth more later."""
-    return _hold_decrease(draft, at, at.is_panicking, Reason.AFTERMATH)
+    return units < at.provisioned and at.is_panicking
 
 
-def outlast_throttling(draft: Draft, at: Situation) -> Draft:
+@compiled
+def _outlasts_throttling(units: float, at: _Slot) -> bool:
     """Whoever is being throttled has nothing to give away."""
-    lately = at.now - at.last_refused < _THROTTLE_MEMORY_S
-    return _hold_decrease(draft, at, lately, Reason.THROTTLING)
+    return units < at.provisioned and at.now - at.last_refused < _THROTTLE_MEMORY_S
 
 
-def await_event(draft: Draft, at: Situation) -> Draft:
+@compiled
+def _awaits_event(units: float, at: _Slot) -> bool:
     """Capacity given away before an event would be bought again, and missed in one."""
-    return _hold_decrease(draft, at, at.schedule.is_near, Reason.STEADY)  # its reasons are told
+    return units < at.provisioned and at.is_near
 
 
-def keep_frozen(draft: Draft, at: Situation) -> Draft:
+@compiled
+def _is_frozen(units: float, at: _Slot) -> bool:
     """The operator wants nothing moved; an increase only where that was said of increases."""
-    held = _hold_decrease(draft, at, at.schedule.is_frozen_in, Reason.FROZEN)
-    raised = held.units > at.provisioned
-    return _hold(held, at, at.schedule.is_frozen_out & raised, Reason.FROZEN)
+    if units > at.provisioned:
+        return at.is_frozen_out
+    return units < at.provisioned and at.is_frozen_in
 
 
-def await_trough(draft: Draft, at: Situation) -> Draft:
+@compiled
+def _awaits_trough(units: float, at: _Slot) -> bool:
     """While the recommendation is still coming down, a decrease is worth more later.
 
     To wait until what is usual has been learned anew, a stabilization window at least, costs what
     would be saved meanwhile; not to wait costs the rest of the way down for the hour until there
     is another decrease.
     """
-    with np.errstate(invalid="ignore", over="ignore"):  # inf - inf, where nothing is known
-        wait_s = np.maximum(at.stabilization_s, _RELEARNING_S)
-        forgone = (at.provisioned - draft.units) * wait_s
-        is_early = (draft.units - np.maximum(at.resting, at.floor)) * _UNTIL_NEXT_S > forgone
-    return _hold_decrease(draft, at, is_early, Reason.STABILIZING)
+    wait_s = np.maximum(at.stabilization_s, _RELEARNING_S)
+    forgone = (at.provisioned - units) * wait_s
+    is_early = (units - np.maximum(at.resting, at.floor)) * _UNTIL_NEXT_S > forgone
+    return units < at.provisioned and is_early
 
 
-def weigh_saving(draft: Draft, at: Situation) -> Draft:
+@compiled
+def _saves_little(units: float, at: _Slot) -> bool:
     """Decreases are scarce: each must give back some, unless the ceiling demands it.
 
     At the hourly pace AWS would allow the next one anyway. One of the day's free ones is only
     spent before the hour is over for a third of what there is.
     """
-    free = at.now - at.last_decrease_at < HOURLY_S  # never decreased is NaN, and at the pace
-    least = np.where(free, _LEAST_SAVING_WITHIN_THE_HOUR, _LEAST_SAVING)
-    small = draft.units > at.provisioned * (1 - least)
-    allowed = at.provisioned <= at.ceiling
-    return _hold_decrease(draft, at, small & allowed, Reason.SMALL_SAVING)
+    is_free = at.now - at.last_decrease_at < HOURLY_S  # never decreased is NaN, and at the pace
+    least = _LEAST_SAVING_WITHIN_THE_HOUR if is_free else _LEAST_SAVING
+    is_small = units < at.provisioned and units > at.provisioned * (1 - least)
+    return is_small and at.provisioned <= at.ceiling
 
 
-def obey_quota(draft: Draft, at: Situation) -> Draft:
+@compiled
+def _exceeds_quota(units: float, at: _Slot) -> bool:
     """AWS refuses decreases beyond its allowance, and with them whatever shares the call."""
     counted = decreases_counted(at.decreases_today, at.described_at, at.now)
-    refused = next_decrease_at(counted, at.last_decrease_at, at.now) > at.now
-    return _hold_decrease(draft, at, refused, Reason.DECREASE_QUOTA)
+    return (
+        units < at.provisioned and next_decrease_at(counted, at.last_decrease_at, at.now) > at.now
+    )
 
 
-def keep_reserve(draft: Draft, at: Situation) -> Draft:
+@compiled
+def _spends_reserve(units: float, at: _Slot) -> bool:
     """The policy keeps some of the day's free decreases for surprises."""
     counted = decreases_counted(at.decreases_today, at.described_at, at.now)
-    spent = ~keeps_reserve(counted, at.last_decrease_at, at.reserve_decreases, at.now)
-    return _hold_decrease(draft, at, spent, Reason.DECREASE_RESERVE)
-
-
-GUARDS: tuple[Guard, ...] = (
-    clamp,
-    leave_unmanaged,
-    await_description,
-    await_update,
-    distrust_silence,
-    distrust_coverage,
-    outlast_surge,
-    outlast_throttling,
-    await_event,
-    keep_frozen,
-    await_trough,
-    weigh_saving,
-    obey_quota,
-    keep_reserve,
-)
-
-
-def guard(draft: Draft, at: Situation) -> Draft:
-    """Runs the guards in order, until no slot is left that would be changed."""
-    for rule in GUARDS:
-        before, draft = draft, rule(draft, at)
-        if draft is not before and not np.count_nonzero(draft.units != at.provisioned):
-            break
-    return draft
-
-
-def _hold(draft: Draft, at: Situation, where: Bools, because: Reason) -> Draft:
-    return _keep(draft, at, where & (draft.units != at.provisioned), because)
-
-
-def _hold_decrease(draft: Draft, at: Situation, where: Bools, because: Reason) -> Draft:
-    return _keep(draft, at, where & (draft.units < at.provisioned), because)
-
-
-def _keep(draft: Draft, at: Situation, held: Bools, because: Reason) -> Draft:
-    if not np.count_nonzero(held):
-        return draft
-    units = np.where(held, at.provisioned, draft.units)
-    return Draft(units, _mark(draft.reasons, held, because))
-
-
-def _mark(reasons: Reasons, where: Bools, because: Reason) -> Reasons:
-    """``reasons`` with one more where it holds. (A plain int: NumPy is slow with flags.)"""
-    return reasons | where * because.value if np.count_nonzero(where) else reasons
+    kept = keeps_reserve(counted, at.last_decrease_at, at.reserve_decreases, at.now)
+    return units < at.provisioned and not kept

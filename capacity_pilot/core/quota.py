@@ -8,32 +8,36 @@ from __future__ import annotations
 
 import numpy as np
 
-from capacity_pilot.core.fleet import Bools, Floats
+from capacity_pilot.core.compiled import compiled
 
 FREE_DECREASES = 4
 HOURLY_S = 3600.0
 DAY_S = 86_400.0
 
 
-def decreases_counted(decreases_today: Floats, described_at: Floats, now: float) -> Floats:
+@compiled
+def decreases_counted(decreases_today: float, described_at: float, now: float) -> float:
     """Today's count: a count read before the last midnight is over."""
-    is_todays = np.floor_divide(described_at, DAY_S) == now // DAY_S
-    counted: Floats = is_todays * decreases_today
-    return counted
+    return decreases_today if described_at // DAY_S == now // DAY_S else 0.0
 
 
-def next_decrease_at(counted: Floats, last_decrease_at: Floats, now: float) -> Floats:
-    """The earliest time AWS accepts a decrease, Unix seconds, (n,); ``now`` if it does already."""
+@compiled
+def next_decrease_at(counted: float, last_decrease_at: float, now: float) -> float:
+    """The earliest time AWS accepts a decrease, Unix seconds; ``now`` if it does already.
+
+    ``last_decrease_at`` is NaN where none is known.
+    """
+    if counted < FREE_DECREASES:
+        return now
     midnight = (now // DAY_S + 1) * DAY_S
-    hourly = np.fmin(last_decrease_at + HOURLY_S, midnight)
-    return np.where(counted < FREE_DECREASES, now, np.fmax(hourly, now))
+    return float(np.fmax(np.fmin(last_decrease_at + HOURLY_S, midnight), now))
 
 
-def keeps_reserve(counted: Floats, last_decrease_at: Floats, reserve: Floats, now: float) -> Bools:
+@compiled
+def keeps_reserve(counted: float, last_decrease_at: float, reserve: float, now: float) -> bool:
     """True where one more decrease leaves ``reserve`` free ones, or comes at the hourly pace.
 
     At that pace AWS would allow it anyway, so the reserve costs nothing from then on.
     """
-    within_the_hour = now - last_decrease_at < HOURLY_S  # never decreased is NaN, and is not
-    kept: Bools = (counted + 1 + reserve <= FREE_DECREASES) | ~within_the_hour
-    return kept
+    is_within_the_hour = now - last_decrease_at < HOURLY_S  # never decreased is NaN, and is not
+    return counted + 1 + reserve <= FREE_DECREASES or not is_within_the_hour

@@ -9,9 +9,11 @@ goes down to what the last minute needed when the bucket carries what may come o
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
+from capacity_pilot.core.compiled import compiled
 from capacity_pilot.core.fleet import Floats, Ints
 from capacity_pilot.core.forecast import Forecast
 from capacity_pilot.core.forecast.excess import BURST, MINUTE, SECOND
@@ -24,7 +26,7 @@ _RESERVE_S = 5.0
 
 _BURST_S = 10.0
 _SPARE = 0.03
-_PAST = np.array([[1.5], [0.65], [0.65]])
+_PAST = (1.5, 0.65, 0.65)
 """How much of the highest excess of the past to be ready for, per row of ``forecast.excess``.
 Excesses of single seconds only count where there is no bucket to level them out."""
 
@@ -69,29 +71,6 @@ class Bucket:
     reliance: Floats
 
 
-@dataclass(frozen=True, slots=True)
-class _Need:
-    """What the target must be ready for; units per second, but ``refill`` in units; all (n,).
-
-    ``peaks`` (3, n) are demand for a second, for 10 s and until a change is in force.
-    """
-
-    peaks: Floats
-    usual: Floats
-    refill: Floats
-    until_then_s: Floats
-
-    def with_bucket(self, units: Floats) -> Floats:
-        """The least capacity that with ``units`` (n,) in the bucket does not throttle."""
-        peaks = self.peaks
-        least = np.maximum(peaks[SECOND] - units, peaks[BURST] - units / _BURST_S)
-        least = np.maximum(least, peaks[MINUTE] - units / self.until_then_s)
-        # A bucket low for what this target has done before is filled again, slowly.
-        least = np.maximum(least, self.usual + (self.refill - units) / _REFILL_S)
-        sized: Floats = np.maximum(least, 0.0)
-        return sized
-
-
 def size_capacity(
     forecast: Forecast,
     *,
@@ -107,38 +86,21 @@ def size_capacity(
     and scales what is bought on suspicion. One call is in flight per table, so whoever is
     under-provisioned after this change waits a whole further apply time for the next.
     """
-    capacity = np.fmax(provisioned, 0.0)  # NaN is none
-    until_then_s = unsettled_s + apply_time_s + REACTION_S
-    usual = forecast.usual
-    ahead = forecast.grown + caution * (forecast.expected - forecast.grown + _SPARE * usual)
-    trusted = bucket.reliance * bucket.units
-    reliable = np.maximum(trusted - _RESERVE_S * capacity, 0.0)
-    full = (bucket.reliance * bucket.keeps_s) * usual
-    need = _Need(
-        peaks=np.maximum(usual + caution * _PAST * forecast.excess, ahead),
-        usual=usual,
-        refill=np.minimum(caution * _REFILL_FOR * forecast.excess[MINUTE] * until_then_s, full),
-        until_then_s=until_then_s,
-    )
-    least = need.with_bucket(reliable)
-    out = least > capacity
-    if np.count_nonzero(out):
-        # What the bucket is down to when this change is in force must last until the next one.
-        drained = np.maximum(forecast.grown - capacity, 0.0) * until_then_s
-        left = np.maximum(reliable - drained, 0.0)
-        lasting = _LASTING * ahead - left / (until_then_s + apply_time_s + REACTION_S)
-        raised = np.maximum(np.maximum(least, lasting), _LEAST_STEP * capacity)
-        least = np.where(out, raised, least)
-    # Of what is in the bucket, no more stays than fits into the one of a capacity at usual demand.
-    fits = np.minimum(reliable, _HEADROOM * full)
-    excess = ahead - capacity
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        seconds = np.where(excess > 0, trusted / excess, np.inf)
     return Sizing(
-        least=least,
-        sustained=ahead,
-        resting=np.maximum(_HEADROOM * forecast.minute, need.with_bucket(fits)),
-        seconds_to_throttle=seconds,
+        *_size(
+            forecast.grown,
+            forecast.expected,
+            forecast.usual,
+            forecast.minute,
+            forecast.excess,
+            provisioned,
+            bucket.units,
+            bucket.keeps_s,
+            bucket.reliance,
+            caution,
+            apply_time_s,
+            float(unsettled_s),
+        )
     )
 
 
@@ -157,3 +119,79 @@ def size_together(
     return replace(
         sizing, least=np.where(shares_table, np.fmax(sizing.least, forecast.expected), sizing.least)
     )
+
+
+class _Need(NamedTuple):
+    """What a target must be ready for; units per second, but ``refill`` in units.
+
+    The first three are demand for a second, for 10 s and until a change is in force.
+    """
+
+    second: float
+    burst: float
+    minute: float
+    usual: float
+    refill: float
+    until_then_s: float
+
+
+@compiled
+def _size(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
+    grown: Floats,
+    expected: Floats,
+    usual: Floats,
+    minute: Floats,
+    excess: Floats,
+    provisioned: Floats,
+    bucket_units: Floats,
+    keeps_s: Floats,
+    reliance: Floats,
+    caution: Floats,
+    apply_time_s: Floats,
+    unsettled_s: float,
+) -> Floats:
+    """The fields of ``Sizing`` as rows, (4, n)."""
+    sizes = np.empty((4, len(grown)))
+    for slot in range(len(grown)):
+        capacity = np.fmax(provisioned[slot], 0.0)  # NaN is none
+        until_then_s = unsettled_s + apply_time_s[slot] + REACTION_S
+        ahead = grown[slot] + caution[slot] * (expected[slot] - grown[slot] + _SPARE * usual[slot])
+        trusted = reliance[slot] * bucket_units[slot]
+        reliable = np.maximum(trusted - _RESERVE_S * capacity, 0.0)
+        full = reliance[slot] * keeps_s[slot] * usual[slot]
+        refill = caution[slot] * _REFILL_FOR * excess[MINUTE, slot] * until_then_s
+        need = _Need(
+            np.maximum(usual[slot] + caution[slot] * _PAST[SECOND] * excess[SECOND, slot], ahead),
+            np.maximum(usual[slot] + caution[slot] * _PAST[BURST] * excess[BURST, slot], ahead),
+            np.maximum(usual[slot] + caution[slot] * _PAST[MINUTE] * excess[MINUTE, slot], ahead),
+            usual[slot],
+            np.minimum(refill, full),
+            until_then_s,
+        )
+        least = _least_with(reliable, need)
+        if least > capacity:
+            # What the bucket is down to when this change is in force must last until the next one.
+            drained = np.maximum(grown[slot] - capacity, 0.0) * until_then_s
+            left = np.maximum(reliable - drained, 0.0)
+            again_s = until_then_s + apply_time_s[slot] + REACTION_S
+            lasting = _LASTING * ahead - left / again_s
+            least = np.maximum(np.maximum(least, lasting), _LEAST_STEP * capacity)
+        # Of what is in the bucket, no more stays than fits into the one of a capacity at usual
+        # demand.
+        fits = np.minimum(reliable, _HEADROOM * full)
+        beyond = ahead - capacity
+        sizes[0, slot] = least
+        sizes[1, slot] = ahead
+        sizes[2, slot] = np.maximum(_HEADROOM * minute[slot], _least_with(fits, need))
+        sizes[3, slot] = trusted / beyond if beyond > 0 else np.inf
+    return sizes
+
+
+@compiled
+def _least_with(units: float, need: _Need) -> float:
+    """The least capacity that with ``units`` in the bucket does not throttle."""
+    least = np.maximum(need.second - units, need.burst - units / _BURST_S)
+    least = np.maximum(least, need.minute - units / need.until_then_s)
+    # A bucket low for what this target has done before is filled again, slowly.
+    least = np.maximum(least, need.usual + (need.refill - units) / _REFILL_S)
+    return float(np.maximum(least, 0.0))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from capacity_pilot.core.compiled import compiled
 from capacity_pilot.core.fleet import Floats
 
 _BLOCKS = 4
@@ -44,28 +45,57 @@ def stabilize(
     low. The watch begins anew after a pause in which nobody looked, and when the window is made
     longer than what was kept.
     """
-    since, ends_at = state.since, state.block_ends_at
-    anew = np.isnan(since) | (window_s > state.window_s)
-    pause_s = now - state.seen_at
-    if pause_s > _LONGEST_GAP_S:
-        anew |= pause_s > window_s / _BLOCKS
-    if np.count_nonzero(anew):
-        since = np.where(anew, now, since)
-        ends_at = np.where(np.isnan(ends_at), now + window_s / _BLOCKS, ends_at)
     peaks = state.peaks.copy()
-    if np.count_nonzero(ends_at <= now):
-        ends_at = _turn(peaks, ends_at, window_s / _BLOCKS, now)
-    peaks[0] = np.maximum(peaks[0], np.fmin(recommended, np.inf))  # NaN becomes inf
-    highest = np.where(now - since >= window_s, peaks.max(axis=0), np.inf)
+    ends_at, since = state.block_ends_at.copy(), state.since.copy()
+    highest = np.empty(len(since))
+    pause_s = now - state.seen_at
+    is_resumed = pause_s > _LONGEST_GAP_S  # never seen is NaN, and is not
+    _watch(
+        peaks,
+        ends_at,
+        since,
+        highest,
+        recommended,
+        window_s,
+        state.window_s,
+        float(now),
+        pause_s if is_resumed else 0.0,
+    )
     return StabilizationState(peaks, ends_at, since, window_s, now), highest
 
 
-def _turn(peaks: Floats, ends_at: Floats, block_s: Floats, now: float) -> Floats:
-    """Makes room in ``peaks``, in place, for the blocks begun since; when the newest ones end."""
-    passed = np.floor(np.where(ends_at <= now, (now - ends_at) / np.maximum(block_s, 1e-9) + 1, 0))
-    for step in range(int(min(passed.max(), _BLOCKS + 1))):
-        turning = passed > step
-        peaks[1:, turning] = peaks[:-1, turning]
-        peaks[0, turning] = -np.inf
-    turned: Floats = np.where(passed > 0, ends_at + passed * block_s, ends_at)
-    return turned
+@compiled
+def _watch(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
+    peaks: Floats,
+    ends_at: Floats,
+    since: Floats,
+    highest: Floats,
+    recommended: Floats,
+    window_s: Floats,
+    window_before_s: Floats,
+    now: float,
+    pause_s: float,
+) -> None:
+    """Brings the first four up to date, in place; ``pause_s`` nobody looked."""
+    for slot in range(len(since)):
+        block_s = window_s[slot] / _BLOCKS
+        is_longer = window_s[slot] > window_before_s[slot]
+        if np.isnan(since[slot]) or is_longer or pause_s > block_s:
+            since[slot] = now
+            if np.isnan(ends_at[slot]):
+                ends_at[slot] = now + block_s
+        if ends_at[slot] <= now:
+            ends_at[slot] = _turn(peaks[:, slot], ends_at[slot], block_s, now)
+        peaks[0, slot] = np.maximum(peaks[0, slot], np.fmin(recommended[slot], np.inf))
+        highest[slot] = peaks[:, slot].max() if now - since[slot] >= window_s[slot] else np.inf
+
+
+@compiled
+def _turn(peaks: Floats, ends_at: float, block_s: float, now: float) -> float:
+    """Makes room in ``peaks``, in place, for the blocks begun since; when the newest one ends."""
+    passed = np.floor((now - ends_at) / np.maximum(block_s, 1e-9) + 1)
+    for _ in range(int(np.minimum(passed, _BLOCKS + 1))):
+        for block in range(_BLOCKS, 0, -1):
+            peaks[block] = peaks[block - 1]
+        peaks[0] = -np.inf
+    return float(ends_at + passed * block_s)

@@ -27,7 +27,7 @@ from capacity_pilot.core.forecast.upstream import (
     foresee,
     size_announced,
 )
-from capacity_pilot.core.guards import Situation, guard, recommend
+from capacity_pilot.core.guards import Situation, decide
 from capacity_pilot.core.policy import PolicyArrays
 from capacity_pilot.core.reasons import Reason, Reasons
 from capacity_pilot.core.route_costs import RouteCosts, learn_costs, reckon
@@ -231,7 +231,7 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         schedule=inputs.schedule,
         coverage_doubts=coverage.doubts if is_reading else None,
     )
-    draft = guard(recommend(situation), situation)
+    draft = decide(situation)
     decisions = Decisions(
         units=draft.units,
         action=np.subtract(

@@ -13,10 +13,6 @@ NEXT = MIDNIGHT + 86_400
 NEVER = np.nan
 
 
-def array(*values: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    return np.array(values)
-
-
 @pytest.mark.parametrize(
     ("counted", "last", "now", "expected"),
     [
@@ -31,7 +27,7 @@ def array(*values: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     ],
 )
 def test_next_decrease(counted: float, last: float, now: float, expected: float) -> None:
-    assert next_decrease_at(array(counted), array(last), now).tolist() == [expected]
+    assert next_decrease_at(counted, last, now) == expected
 
 
 @pytest.mark.parametrize(
@@ -47,7 +43,7 @@ def test_next_decrease(counted: float, last: float, now: float, expected: float)
 def test_a_count_read_before_midnight_is_over(
     described_at: float, now: float, expected: float
 ) -> None:
-    assert decreases_counted(array(4.0), array(described_at), now).tolist() == [expected]
+    assert decreases_counted(4.0, described_at, now) == expected
 
 
 @pytest.mark.parametrize(
@@ -63,4 +59,4 @@ def test_a_count_read_before_midnight_is_over(
     ],
 )
 def test_reserve(counted: float, last: float, reserve: float, *, kept: bool) -> None:
-    assert keeps_reserve(array(counted), array(last), array(reserve), NOON).tolist() == [kept]
+    assert keeps_reserve(counted, last, reserve, NOON) == kept

@@ -146,7 +146,7 @@ def _count_decreases(description: ResourceDescription, *, now: float) -> int:
 def _refuse_decrease(description: ResourceDescription, *, now: float) -> Refusal | None:
     count = _count_decreases(description, now=now)
     last = np.nan if description.last_decrease_at is None else description.last_decrease_at
-    retry_at = float(next_decrease_at(np.asarray(float(count)), np.asarray(last), now))
+    retry_at = next_decrease_at(float(count), last, now)
     if retry_at <= now:
         return None
     return Refusal(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -28,6 +29,16 @@ class Schedule:
     is_frozen_out: Bools
     reasons: Reasons
 
+    def over(self, size: int) -> Schedule:
+        """The same with an axis of ``size`` slots everywhere."""
+        if self is NOTHING_COMING:
+            return _nothing_coming(size)
+        return self._spread(size)
+
+    def _spread(self, size: int) -> Schedule:
+        arrays = (getattr(self, item.name) for item in fields(self))
+        return Schedule(*(np.full(size, a) if a.ndim == 0 else a for a in arrays))
+
 
 _NO = np.zeros((), dtype=np.bool_)
 
@@ -39,6 +50,12 @@ NOTHING_COMING = Schedule(
     is_frozen_out=_NO,
     reasons=np.zeros((), dtype=np.int64),
 )
+
+
+@lru_cache(maxsize=4)
+def _nothing_coming(size: int) -> Schedule:
+    """Needed at every tick, while fleets seldom change."""
+    return NOTHING_COMING._spread(size)  # noqa: SLF001
 
 
 def provide_for(sizing: Sizing, schedule: Schedule) -> Sizing:
