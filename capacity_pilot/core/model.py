@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, IntEnum, StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from capacity_pilot.core.auto_scaling import Registration
 
 
 class Dimension(IntEnum):
@@ -106,6 +110,17 @@ class ResourceStatus(StrEnum):
     UNRECOGNIZED = "UNRECOGNIZED"  # a status newer than this release: not settled
 
 
+_OUT_OF_SERVICE = frozenset(
+    (
+        ResourceStatus.ARCHIVED,
+        ResourceStatus.ARCHIVING,
+        ResourceStatus.DELETING,
+        ResourceStatus.INACCESSIBLE_ENCRYPTION_CREDENTIALS,
+        ResourceStatus.REPLICATION_NOT_AUTHORIZED,
+    )
+)
+
+
 class BillingMode(StrEnum):
     """How a table pays; only PROVISIONED tables have capacity to set."""
 
@@ -132,13 +147,17 @@ class ResourceDescription:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableDescription:
-    """A table with its indexes, as read at ``described_at``; the table comes first."""
+    """A table with its indexes, as read at ``described_at``; the table comes first.
+
+    ``registrations`` are Application Auto Scaling's, ``None`` where it could not be asked.
+    """
 
     table: str
     billing_mode: BillingMode
     resources: tuple[ResourceDescription, ...]
     described_at: float
     is_global: bool = False
+    registrations: tuple[Registration, ...] | None = ()
 
     @property
     def is_settled(self) -> bool:
@@ -152,6 +171,15 @@ class TableDescription:
             or (r.status is ResourceStatus.CREATING and r.backfilling)
             for r in self.resources
         )
+
+    @property
+    def is_in_service(self) -> bool:
+        """False in a state that waiting does not end, or that ends with the table gone."""
+        return self.resources[0].status not in _OUT_OF_SERVICE
+
+    def registration(self, target: ScalableTarget) -> Registration | None:
+        """What Application Auto Scaling has registered of one target."""
+        return next((r for r in self.registrations or () if r.target == target), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

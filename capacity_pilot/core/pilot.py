@@ -36,11 +36,13 @@ from capacity_pilot.core.model import (
     SignalKey,
     TableDescription,
 )
+from capacity_pilot.core.modes import Mode
 from capacity_pilot.core.plan import plan_changes
 from capacity_pilot.core.policy import PolicySet, spread_policies
 from capacity_pilot.core.ports import Agenda
 from capacity_pilot.core.route_costs import RouteCosts
 from capacity_pilot.core.signal_names import MOST_SIGNALS, SignalNames
+from capacity_pilot.core.standing import read_standing
 from capacity_pilot.core.tick import Capacity, Decisions, Inputs, PilotState, tick
 
 _GIVE_UP_S = 900.0
@@ -138,10 +140,10 @@ class Pilot:
         return list_leads(self._state.upstream)
 
     def covers(self, table: str) -> bool:
-        """True if a policy applies to a table of this name."""
+        """True if a policy that is not off applies to a table of this name."""
         covered = self._covered.get(table)
         if covered is None:
-            covered = self._covered[table] = self._policies.policy_for(table) is not None
+            covered = self._covered[table] = self._policies.mode_for(table) is not Mode.OFF
         return covered
 
     def is_changing(self, table: str) -> bool:
@@ -336,7 +338,6 @@ class Pilot:
         table = description.table
         is_changeable = (
             description.is_settled
-            and not description.is_global
             and table not in self._in_flight
             and table not in self._requested
         )
@@ -355,6 +356,8 @@ class Pilot:
                 np.nan if r.last_decrease_at is None else r.last_decrease_at
             )
             capacity.described_at[pair] = description.described_at
+        if capacity.standing is not None and (policy := self._policies.policy_for(table)):
+            read_standing(capacity.standing, description, policy, self._fleet)
 
 
 def _resources(description: TableDescription) -> frozenset[Resource]:

@@ -8,14 +8,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from capacity_pilot.core.events.declared import Event, Freeze
 from capacity_pilot.core.fleet import Bools, Fleet, Floats
 from capacity_pilot.core.model import AccountLimits, Dimension, Resource
+from capacity_pilot.core.modes import Mode, Rivalry
 from capacity_pilot.core.quantities import Duration, Ppm, Strict
 
 _LEAST_RISK_PPM = 0.01
@@ -58,11 +59,14 @@ class TablePolicy(Strict):
     """What holds for the tables that match, and for their indexes unless named apart.
 
     ``country`` (``KR``, or ``DE-BY`` for a part of one) is whose public holidays events and
-    freezes mean.
+    freezes mean. ``auto_scaling`` says what active mode does where Application Auto Scaling is
+    at work already.
     """
 
     name: str
     match: Match
+    mode: Mode = Mode.ACTIVE
+    auto_scaling: Rivalry = Rivalry.REFUSE
     read: Bounds | None = None
     write: Bounds | None = None
     indexes: dict[str, ResourceBounds] = Field(default_factory=dict)
@@ -76,7 +80,8 @@ class TablePolicy(Strict):
     @model_validator(mode="after")
     def _bounds_something(self) -> TablePolicy:
         named: list[TablePolicy | ResourceBounds] = [self, *self.indexes.values()]
-        if all(bounds.read is None and bounds.write is None for bounds in named):
+        bounds_none = all(bounds.read is None and bounds.write is None for bounds in named)
+        if bounds_none and self.mode is not Mode.OFF:
             raise ValueError("gives no bounds: name read, write or indexes")
         return self
 
@@ -98,11 +103,39 @@ class TablePolicy(Strict):
         return own
 
 
+class Defaults(Strict):
+    """What holds for the policies of the same file that do not say otherwise."""
+
+    mode: Mode = Mode.ACTIVE
+    auto_scaling: Rivalry = Rivalry.REFUSE
+    risk: Ppm = 10.0
+    burst_reliance: float = Field(default=0.5, ge=0, le=1)
+
+
 class PolicySet(Strict):
     """A policy file. The first policy whose pattern fits a table is the table's."""
 
     version: Literal[1]
+    defaults: Defaults = Defaults()
     policies: list[TablePolicy] = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_defaults(cls, written: Any) -> Any:
+        if not isinstance(written, dict) or not isinstance(written.get("policies"), list):
+            return written
+        try:
+            defaults = Defaults.model_validate(written.get("defaults", {}))
+        except ValidationError:
+            return written  # the field's own validation says so, and where
+        unsaid = defaults.model_dump(exclude_unset=True)
+        policies = [unsaid | p if isinstance(p, dict) else p for p in written["policies"]]
+        return {**written, "policies": policies}
+
+    def mode_for(self, table: str) -> Mode:
+        """What the table's policy asks for; off where there is none."""
+        policy = self.policy_for(table)
+        return Mode.OFF if policy is None else policy.mode
 
     def policy_for(self, table: str) -> TablePolicy | None:
         number = self.number_for(table)

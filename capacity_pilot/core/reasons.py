@@ -39,6 +39,13 @@ class Reason(IntFlag):
     LOW_COVERAGE = 1 << 22
     COVERAGE_CHANGED = 1 << 23
     UPSTREAM = 1 << 24
+    NOT_IN_SERVICE = 1 << 25
+    GLOBAL_TABLE = 1 << 26
+    CONTESTED = 1 << 27
+    AUTO_SCALING_UNKNOWN = 1 << 28
+    NO_MINIMUM = 1 << 29
+    MINIMUM_SET = 1 << 30
+    BEYOND_WARM = 1 << 31
 
 
 WORDING: dict[Reason, str] = {
@@ -67,6 +74,13 @@ WORDING: dict[Reason, str] = {
     Reason.LOW_COVERAGE: "spans tell of too little of what CloudWatch counts, or too unsteadily",
     Reason.COVERAGE_CHANGED: "spans tell of another share of units since a few minutes ago",
     Reason.UPSTREAM: "a signal that demand has followed before says that more is on its way",
+    Reason.NOT_IN_SERVICE: "the table is archived, inaccessible or being deleted",
+    Reason.GLOBAL_TABLE: "a change of a global table would reach every Region: use floor mode",
+    Reason.CONTESTED: "Application Auto Scaling scales the table too, and the policy says refuse",
+    Reason.AUTO_SCALING_UNKNOWN: "Application Auto Scaling could not be asked what it scales",
+    Reason.NO_MINIMUM: "floor mode needs a scalable target of Application Auto Scaling here",
+    Reason.MINIMUM_SET: "the minimum is set; the rest is Application Auto Scaling's",
+    Reason.BEYOND_WARM: "more than the table was ever ready for: AWS may take minutes longer",
 }
 
 

@@ -34,6 +34,7 @@ from capacity_pilot.core.route_costs import RouteCosts, learn_costs, reckon
 from capacity_pilot.core.settling import SettlingState, settle
 from capacity_pilot.core.sizing import REACTION_S, Bucket, size_capacity, size_together
 from capacity_pilot.core.stabilization import StabilizationState, stabilize
+from capacity_pilot.core.standing import Standing, bound_within, heed
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,8 @@ class Capacity:
     """What DescribeTable last said, per slot, (n,).
 
     ``provisioned`` is NaN where nothing was read; ``is_changeable`` is false while the table or
-    any index of it is changing or the table cannot be driven. The rest as in ``guards``.
+    any index of it is changing. The rest as in ``guards``; without a ``standing`` everything may
+    be done.
     """
 
     provisioned: Floats
@@ -49,6 +51,7 @@ class Capacity:
     decreases_today: Floats
     last_decrease_at: Floats
     described_at: Floats
+    standing: Standing | None = None
 
     @classmethod
     def unknown(cls, size: int) -> Capacity:
@@ -58,6 +61,7 @@ class Capacity:
             decreases_today=np.zeros(size),
             last_decrease_at=np.full(size, np.nan),
             described_at=np.zeros(size),
+            standing=Standing.free(size),
         )
 
     def copy(self) -> Capacity:
@@ -68,6 +72,7 @@ class Capacity:
             decreases_today=self.decreases_today.copy(),
             last_decrease_at=self.last_decrease_at.copy(),
             described_at=self.described_at.copy(),
+            standing=None if self.standing is None else self.standing.copy(),
         )
 
 
@@ -208,6 +213,7 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
     stabilization, stabilized = stabilize(
         state.stabilization, watched, window_s=policy.stabilization_s, now=now
     )
+    floor, ceiling = bound_within(capacity.standing, floor=policy.floor, ceiling=policy.ceiling)
     situation = Situation(
         now=now,
         provisioned=capacity.provisioned,
@@ -216,8 +222,8 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         resting=sizing.resting,
         stabilized=stabilized,
         is_managed=policy.is_managed,
-        floor=policy.floor,
-        ceiling=policy.ceiling,
+        floor=floor,
+        ceiling=ceiling,
         is_fresh=ahead.is_fresh,
         is_surging=ahead.is_surging,
         is_panicking=ahead.is_panicking,
@@ -231,7 +237,7 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         schedule=inputs.schedule,
         coverage_doubts=coverage.doubts if is_reading else None,
     )
-    draft = decide(situation)
+    draft = heed(capacity.standing, decide(situation), capacity.provisioned)
     decisions = Decisions(
         units=draft.units,
         action=np.subtract(

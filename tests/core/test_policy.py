@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from capacity_pilot.core.fleet import Fleet
 from capacity_pilot.core.model import AccountLimits, Dimension, Resource
+from capacity_pilot.core.modes import Mode, Rivalry
 from capacity_pilot.core.policy import PolicySet, caution_for, spread_policies
 
 READ, WRITE = Dimension.READ, Dimension.WRITE
@@ -160,3 +161,37 @@ def test_only_what_is_bounded_is_managed_and_never_above_the_account() -> None:
     arrays = spread_policies(policies(wide), fleet, AccountLimits(table_write=40_000))
     assert arrays.is_managed.tolist() == [False, True, False, False]
     assert (arrays.floor[1], arrays.ceiling[1]) == (40_000, 40_000)
+
+
+def test_a_policy_drives_unless_it_or_its_file_says_otherwise() -> None:
+    said = {
+        "version": 1,
+        "defaults": {"mode": "shadow", "auto_scaling": "suspend", "risk": "50ppm"},
+        "policies": [
+            table(name="a", match={"tables": ["a"]}, mode="floor", risk="5ppm"),
+            table(name="b"),
+        ],
+    }
+    first, second = PolicySet.model_validate(said).policies
+    assert (first.mode, first.auto_scaling, first.risk) == (Mode.FLOOR, Rivalry.SUSPEND, 5.0)
+    assert (second.mode, second.auto_scaling, second.risk) == (Mode.SHADOW, Rivalry.SUSPEND, 50.0)
+    assert policies(table()).policies[0].mode is Mode.ACTIVE
+
+
+def test_a_wrong_default_is_told_where_it_stands() -> None:
+    said = {"version": 1, "defaults": {"mode": "on"}, "policies": [table()]}
+    assert complaint(said).startswith("defaults.mode: Input should be 'off', 'shadow', 'floor'")
+
+
+def test_tables_that_are_off_need_no_bounds() -> None:
+    off = policies(table(mode="off", write=None, match={"tables": ["a"]}), table())
+    assert off.mode_for("a") is Mode.OFF
+    assert off.mode_for("b") is Mode.ACTIVE
+    assert policies(table(match={"tables": ["a"]})).mode_for("b") is Mode.OFF
+
+
+def test_a_process_in_shadow_never_writes_whatever_policies_say() -> None:
+    left = {mode: mode.capped(is_shadow=True) for mode in Mode}
+    assert not any(mode.writes for mode in left.values())
+    assert left[Mode.OFF] is Mode.OFF
+    assert {mode: mode.capped(is_shadow=False) for mode in Mode} == {m: m for m in Mode}

@@ -1,0 +1,173 @@
+"""What may be done with a table at all, and how far it goes without waiting.
+
+A bar holds whatever the forecast says. Which ones there are depends on the table and on how its
+policy wants it driven, never on whether the process may write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from capacity_pilot.core.auto_scaling import Registration
+from capacity_pilot.core.fleet import Bools, Fleet, Floats
+from capacity_pilot.core.guards import Draft
+from capacity_pilot.core.model import Dimension, Resource, ScalableTarget, TableDescription
+from capacity_pilot.core.modes import Mode, Rivalry
+from capacity_pilot.core.policy import TablePolicy
+from capacity_pilot.core.reasons import Reason, Reasons
+
+_LEAST_SAVING = 0.09
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What may be done with each slot, all (n,).
+
+    ``barred`` are the reasons it is held for, 0 for none. ``drives_minimum`` is floor mode, where
+    ``minimum`` and ``maximum`` are Application Auto Scaling's, NaN elsewhere. ``warm`` is what the
+    resource bears without AWS adding to it, NaN where AWS does not say.
+    """
+
+    barred: Reasons
+    drives_minimum: Bools
+    minimum: Floats
+    maximum: Floats
+    warm: Floats
+
+    @classmethod
+    def free(cls, size: int) -> Standing:
+        """Nothing is barred, nothing known."""
+        return cls(
+            barred=np.zeros(size, dtype=np.int64),
+            drives_minimum=np.zeros(size, dtype=np.bool_),
+            minimum=np.full(size, np.nan),
+            maximum=np.full(size, np.nan),
+            warm=np.full(size, np.nan),
+        )
+
+    def copy(self) -> Standing:
+        """An independent copy."""
+        return Standing(
+            barred=self.barred.copy(),
+            drives_minimum=self.drives_minimum.copy(),
+            minimum=self.minimum.copy(),
+            maximum=self.maximum.copy(),
+            warm=self.warm.copy(),
+        )
+
+
+def read_standing(
+    standing: Standing, description: TableDescription, policy: TablePolicy, fleet: Fleet
+) -> None:
+    """Writes a table's slots of ``standing``, as the table is now described."""
+    of_table = bar_table(description, policy)
+    for r in description.resources:
+        for dimension, warm in zip(Dimension, (r.warm_read, r.warm_write), strict=True):
+            slot = fleet.slot(r.resource, dimension)
+            if slot is None:
+                continue
+            at = ScalableTarget(r.resource, dimension)
+            driven = description.registration(at) if policy.mode is Mode.FLOOR else None
+            standing.barred[slot] = of_table | bar_target(description, policy, at)
+            standing.drives_minimum[slot] = policy.mode is Mode.FLOOR
+            standing.minimum[slot] = np.nan if driven is None else driven.minimum
+            standing.maximum[slot] = np.nan if driven is None else driven.maximum
+            standing.warm[slot] = np.nan if warm is None else warm
+
+
+def bound_within(
+    standing: Standing | None, *, floor: Floats, ceiling: Floats
+) -> tuple[Floats, Floats]:
+    """The policy's bounds, in floor mode within Application Auto Scaling's maximum."""
+    if standing is None or not np.count_nonzero(standing.drives_minimum):
+        return floor, ceiling
+    within = np.fmin(ceiling, standing.maximum)
+    return np.minimum(floor, within), within
+
+
+def heed(standing: Standing | None, draft: Draft, provisioned: Floats) -> Draft:
+    """The draft after what holds of the tables themselves; like a guard, it only moves a decision
+    toward what is provisioned.
+    """
+    if standing is None or not np.count_nonzero(draft.units != provisioned):
+        return draft
+    draft = _respect_bars(standing, draft, provisioned)
+    draft = _leave_to_auto_scaling(standing, draft, provisioned)
+    # Up to its warm throughput a raise is in force at once; beyond, AWS adds to the resource first
+    # (developer guide, warm throughput).
+    slow = (draft.units > provisioned) & (draft.units > standing.warm)
+    return Draft(draft.units, draft.reasons | slow * Reason.BEYOND_WARM.value)
+
+
+def _respect_bars(standing: Standing, draft: Draft, provisioned: Floats) -> Draft:
+    """What may not be driven is held; where nothing but rivals is unknown, it is not lowered."""
+    barred = standing.barred
+    if not np.count_nonzero(barred):
+        return draft
+    only_doubted = (barred == Reason.AUTO_SCALING_UNKNOWN.value) & ~standing.drives_minimum
+    is_free = (barred == 0) | (only_doubted & (draft.units > provisioned))
+    held = ~is_free & (draft.units != provisioned)
+    return _hold(draft, provisioned, held, np.where(held, barred, 0))
+
+
+def _leave_to_auto_scaling(standing: Standing, draft: Draft, provisioned: Floats) -> Draft:
+    """Where the minimum is what is driven, it is left alone once it says what is wanted.
+
+    Application Auto Scaling raises capacity to it within seconds and lowers capacity in its own
+    time, so being above the minimum is no reason to set it again; nor is a small saving.
+    """
+    if not np.count_nonzero(standing.drives_minimum):
+        return draft
+    units, minimum = draft.units, standing.minimum  # NaN, where it is not driven, compares false
+    is_set = (units > provisioned) & (minimum >= units)
+    is_set |= (units < provisioned) & (units > minimum * (1 - _LEAST_SAVING))
+    return _hold(draft, provisioned, is_set, is_set * Reason.MINIMUM_SET.value)
+
+
+def _hold(draft: Draft, provisioned: Floats, held: Bools, because: Reasons) -> Draft:
+    return Draft(np.where(held, provisioned, draft.units), draft.reasons | because)
+
+
+def bar_table(description: TableDescription, policy: TablePolicy) -> Reason:
+    """The reasons that hold all of a table, ``STEADY`` for none.
+
+    ``AUTO_SCALING_UNKNOWN`` holds decreases only where the table itself is driven: whoever cannot
+    ask must not keep a table from growing.
+    """
+    bars = Reason.STEADY
+    if not description.is_in_service:
+        bars |= Reason.NOT_IN_SERVICE
+    if description.registrations is None:
+        bars |= Reason.AUTO_SCALING_UNKNOWN
+    if policy.mode is Mode.FLOOR:
+        return bars
+    # Capacity set in one Region is set in all; what auto scaling sets stays in its own.
+    if description.is_global:
+        bars |= Reason.GLOBAL_TABLE
+    if policy.auto_scaling is Rivalry.REFUSE and any(find_rivals(description, policy)):
+        bars |= Reason.CONTESTED
+    return bars
+
+
+def bar_target(description: TableDescription, policy: TablePolicy, at: ScalableTarget) -> Reason:
+    """The reasons that hold one target of a table besides: floor mode without a minimum."""
+    is_known = description.registrations is not None
+    if policy.mode is Mode.FLOOR and is_known and description.registration(at) is None:
+        return Reason.NO_MINIMUM
+    return Reason.STEADY
+
+
+def find_rivals(description: TableDescription, policy: TablePolicy) -> Iterator[Registration]:
+    """What Application Auto Scaling scales of the targets the policy gives bounds."""
+    for registration in description.registrations or ():
+        at = registration.target
+        if registration.is_in_force and is_bounded(policy, at.resource, at.dimension):
+            yield registration
+
+
+def is_bounded(policy: TablePolicy, resource: Resource, dimension: Dimension) -> bool:
+    """True where the policy gives bounds, and with them the target to the pilot."""
+    return getattr(policy.bounds(resource), dimension.label) is not None
