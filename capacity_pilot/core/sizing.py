@@ -104,6 +104,18 @@ def size_capacity(
     )
 
 
+def provide_upstream(sizing: Sizing, needed: Floats) -> Sizing:
+    """No less, and nothing lower to come down to, than what upstream signals say is ``needed``
+    (n,), NaN where they say nothing.
+    """
+    return replace(
+        sizing,
+        least=np.fmax(sizing.least, needed),
+        resting=np.fmax(sizing.resting, needed),
+        sustained=np.fmax(sizing.sustained, needed),
+    )
+
+
 def size_together(
     sizing: Sizing, forecast: Forecast, *, provisioned: Floats, table_of: Ints
 ) -> Sizing:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +32,13 @@ from capacity_pilot.core.policy import PolicyArrays
 from capacity_pilot.core.reasons import Reason, Reasons
 from capacity_pilot.core.route_costs import RouteCosts, learn_costs, reckon
 from capacity_pilot.core.settling import SettlingState, settle
-from capacity_pilot.core.sizing import REACTION_S, Bucket, size_capacity, size_together
+from capacity_pilot.core.sizing import (
+    REACTION_S,
+    Bucket,
+    provide_upstream,
+    size_capacity,
+    size_together,
+)
 from capacity_pilot.core.stabilization import StabilizationState, stabilize
 from capacity_pilot.core.standing import Standing, bound_within, heed
 
@@ -183,13 +189,6 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
             routes, signalled.signals, coverage, inputs.signals, table_of=inputs.table_of, now=now
         )
     burst = reckon_burst(state.burst, demand, news, capacity.provisioned)
-    upstream = size_announced(
-        announced,
-        provisioned=capacity.provisioned,
-        trusted_units=burst.units * policy.burst_reliance,
-        in_force_s=ahead_s,
-        now=now,
-    )
     sizing = size_capacity(
         ahead,
         provisioned=capacity.provisioned,
@@ -198,12 +197,16 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         apply_time_s=inputs.apply_time_s,
         unsettled_s=max(now - settled, 0.0),
     )
-    sizing = replace(
-        sizing,
-        least=np.fmax(sizing.least, upstream),
-        resting=np.fmax(sizing.resting, upstream),
-        sustained=np.fmax(sizing.sustained, upstream),
-    )
+    upstream = None
+    if len(announced.slots):
+        upstream = size_announced(
+            announced,
+            provisioned=capacity.provisioned,
+            trusted_units=burst.units * policy.burst_reliance,
+            in_force_s=ahead_s,
+            now=now,
+        )
+        sizing = provide_upstream(sizing, upstream)
     sizing = size_together(
         sizing, ahead, provisioned=capacity.provisioned, table_of=inputs.table_of
     )
@@ -238,12 +241,15 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         coverage_doubts=coverage.doubts if is_reading else None,
     )
     draft = heed(capacity.standing, decide(situation), capacity.provisioned)
+    reasons = draft.reasons
+    if upstream is not None:
+        reasons = reasons | (upstream > capacity.provisioned) * Reason.UPSTREAM.value
     decisions = Decisions(
         units=draft.units,
         action=np.subtract(
             draft.units > capacity.provisioned, draft.units < capacity.provisioned, dtype=np.int8
         ),
-        reasons=draft.reasons | (upstream > capacity.provisioned) * Reason.UPSTREAM.value,
+        reasons=reasons,
         provisioned=capacity.provisioned,
         demand=ahead.level,
         expected=ahead.expected,
@@ -251,7 +257,7 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         sustained=sizing.sustained,
         burst_units=burst.units,
         seconds_to_throttle=sizing.seconds_to_throttle,
-        foreseen=np.broadcast_to(inputs.schedule.foreseen, draft.units.shape),
+        foreseen=inputs.schedule.over(len(draft.units)).foreseen,
         coverage=coverage.coverage,
         upstream=announced.peak,
     )
