@@ -6,7 +6,8 @@ PilotError
 │   └── TelemetryError    an OTLP request that is not one (answered 400 / INVALID_ARGUMENT)
 ├── RetryableError    nothing is wrong with the input; try again later
 │   ├── OverloadedError   a bounded queue is full (answered 503 / UNAVAILABLE)
-│   └── GatewayError      AWS could not be asked, or did not answer
+│   ├── GatewayError      AWS could not be asked, or did not answer
+│   └── JournalError      the journal could not be written or read: nothing is sent unrecorded
 └── InvariantError    a bug of ours; the process ends loudly
 """
 
@@ -37,6 +38,10 @@ class OverloadedError(RetryableError):
 
 class GatewayError(RetryableError):
     """AWS could not be reached or answered with a fault of its own."""
+
+
+class JournalError(RetryableError):
+    """The journal could not be written or read; the message says where and why."""
 
 
 class InvariantError(PilotError):

@@ -20,6 +20,7 @@ from capacity_pilot.core.events.lookout import EMPTY_AGENDA, Lookout
 from capacity_pilot.core.fleet import Fleet, carry_over
 from capacity_pilot.core.forecast.quantiles import QuantileState
 from capacity_pilot.core.forecast.upstream import Lead, list_leads
+from capacity_pilot.core.memory import Memory, state_after
 from capacity_pilot.core.model import (
     AccountLimits,
     BillingMode,
@@ -182,6 +183,37 @@ class Pilot:
             self._is_fleet_stale = True
         self._requested.pop(table, None)
 
+    def remember(self, now: float) -> Memory:
+        """What was learned so far; nothing in it changes later."""
+        return Memory(
+            taken_at=now,
+            fleet=self._fleet,
+            state=self._state,
+            apply_times=self._apply_times,
+            signals=self.signals.remember(),
+            gains=dict(self.lookout.state.gains),
+            watches=self.lookout.notes,
+        )
+
+    def recall(self, memory: Memory, now: float) -> None:
+        """Takes up what an earlier pilot learned; whose tables are still there is seen later."""
+        fleet = memory.fleet
+        self._state, self._apply_times = state_after(memory, now), memory.apply_times
+        self._apply_time_s = self._apply_times.high_s()
+        self._policy = spread_policies(self._policies, fleet, self._limits)
+        self._capacity, self._is_capacity_given = Capacity.unknown(len(fleet)), False
+        self._reasons = np.zeros(len(fleet), dtype=np.int64)
+        self._readings.refit(old=self._fleet, new=fleet, now=now)
+        self.signals.recall(memory.signals)
+        self.lookout.recall(fleet, memory.gains, memory.watches, now)
+        self._fleet, self._table_of = fleet, fleet.table_of
+        self._is_fleet_stale = True
+
+    def resume(self, table: str, changes: tuple[CapacityChange, ...], at: float) -> None:
+        """A change that an earlier pilot requested then is still under way."""
+        self._requested[table] = _Requested(changes, at)
+        self._reread(table)
+
     def begin(self, plan: Plan) -> None:
         """A plan is on its way: until ``finish`` no other is made for the table."""
         self._in_flight.add(plan.table)
@@ -337,9 +369,7 @@ class Pilot:
     def _read_capacity(self, description: TableDescription) -> None:
         table = description.table
         is_changeable = (
-            description.is_settled
-            and table not in self._in_flight
-            and table not in self._requested
+            description.is_settled and table not in self._in_flight and table not in self._requested
         )
         if self._is_capacity_given:
             self._capacity, self._is_capacity_given = self._capacity.copy(), False

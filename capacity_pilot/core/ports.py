@@ -17,6 +17,7 @@ from capacity_pilot.core.model import (
     Plan,
     TableDescription,
 )
+from capacity_pilot.core.record import Record
 
 
 class Clock(Protocol):
@@ -74,4 +75,47 @@ class Agenda(Protocol):
 
     def freezes(self, now: float, /) -> Sequence[FreezeWindow]:
         """Those in force."""
+        ...
+
+
+class Journal(Protocol):
+    """The durable record of what was decided and done, and a few documents replaced as a whole.
+
+    Every method raises ``JournalError`` where the store cannot be reached, is full or refuses.
+    """
+
+    async def append(self, records: Sequence[Record], /) -> None:
+        """Makes all of them durable, or none. Appending a record again changes nothing."""
+        ...
+
+    async def unanswered(self) -> tuple[Record, ...]:
+        """The calls that no answer was appended for, oldest first."""
+        ...
+
+    async def read(self, *, since: float, table: str | None = None) -> tuple[Record, ...]:
+        """What was recorded since then, of one table or of all, oldest first."""
+        ...
+
+    async def save(self, name: str, content: bytes, /) -> None:
+        """Puts ``content`` in the place of what was saved under the name, or leaves that."""
+        ...
+
+    async def load(self, name: str, /) -> bytes | None: ...
+
+    async def prune(self, before: float, /) -> None:
+        """Forgets what was recorded before then."""
+        ...
+
+
+class Lease(Protocol):
+    """The expiring right to change capacity, held by one pilot at a time.
+
+    ``token`` grows with every change of hands, and is ``None`` while another pilot holds it.
+    """
+
+    @property
+    def token(self) -> int | None: ...
+
+    def is_held_for(self, seconds: float, /) -> bool:
+        """True if nobody else can hold it before that time has passed; asks no server."""
         ...

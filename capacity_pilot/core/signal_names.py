@@ -7,6 +7,8 @@ second of late was clearly busier: what may precede a surge is a burst, however 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 
@@ -25,6 +27,29 @@ _CLEARLY = 2.0
 _Name = tuple[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class KnownSignals:
+    """``names`` by number, and the ``busiest`` second of late of each candidate; when numbers were
+    last given away.
+    """
+
+    names: tuple[_Name, ...]
+    busiest: Mapping[_Name, float]
+    elected_at: float | None
+
+    def as_json(self) -> dict[str, Any]:
+        busiest = [[*name, peak] for name, peak in self.busiest.items()]
+        return {"names": self.names, "busiest": busiest, "elected_at": self.elected_at}
+
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any]) -> Self:
+        return cls(
+            names=tuple((table, name) for table, name in kept["names"]),
+            busiest={(table, name): peak for table, name, peak in kept["busiest"]},
+            elected_at=kept["elected_at"],
+        )
+
+
 class SignalNames:
     """Gives numbers to names. ``left_out`` counts entries of signals that have none."""
 
@@ -41,6 +66,15 @@ class SignalNames:
     def names(self) -> tuple[_Name, ...]:
         """(table or ``""``, signal) by number."""
         return tuple(sorted(self._numbers, key=self._numbers.__getitem__))
+
+    def remember(self) -> KnownSignals:
+        return KnownSignals(self.names, dict(self._busiest), self._elected_at)
+
+    def recall(self, known: KnownSignals) -> None:
+        """Gives the numbers that were given before, since what was learned goes by them."""
+        self._numbers = {name: number for number, name in enumerate(known.names)}
+        self._busiest = dict(known.busiest)
+        self._elected_at = known.elected_at
 
     def address(
         self, signals: Mapping[SignalKey, float], fleet: Fleet, now: float

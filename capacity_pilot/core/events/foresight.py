@@ -84,12 +84,12 @@ def watch_events(
             if found == occurrence:
                 kept[occurrence.key] = watch
             else:
-                fresh = _begin(state, found, fleet, policy_number)
+                fresh = begin(state, found, fleet, policy_number)
                 kept[occurrence.key] = continue_watch(fresh, watch, old=fleet, new=fleet)
     for key, occurrence in coming.items():
         ahead_s = max(occurrence.expected.lead or 0.0, most_lead_s) + _KEEP_S
         if key not in kept and occurrence.starts_at - ahead_s <= now < occurrence.ends_at:
-            kept[key] = _begin(state, occurrence, fleet, policy_number)
+            kept[key] = begin(state, occurrence, fleet, policy_number)
     return replace(state, watches=tuple(kept.values()))
 
 
@@ -220,15 +220,16 @@ def refit_events(
     gains = {lesson: move_gains(known, old, new) for lesson, known in state.gains.items()}
     moved = replace(state, gains=gains, watches=())
     watches = tuple(
-        continue_watch(_begin(moved, watch.occurrence, new, policy_number), watch, old=old, new=new)
+        continue_watch(begin(moved, watch.occurrence, new, policy_number), watch, old=old, new=new)
         for watch in state.watches
     )
     return replace(moved, watches=watches)
 
 
-def _begin(
+def begin(
     state: EventState, occurrence: Occurrence, fleet: Fleet, policy_number: PolicyNumber
 ) -> Watch:
+    """A watch that knows what earlier occurrences of the name taught."""
     gains = state.gains.get(lesson_of(occurrence), Gains.none())
     return begin_watch(occurrence, gains, fleet=fleet, policy_number=policy_number)
 

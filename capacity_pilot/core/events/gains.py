@@ -43,7 +43,12 @@ class Gains:
 
     @classmethod
     def none(cls) -> Gains:
-        return cls(np.zeros(0, dtype=np.int64), np.zeros((_KEPT, SPANS, 0)))
+        return cls.empty(np.zeros(0, dtype=np.int64))
+
+    @classmethod
+    def empty(cls, slots: Ints) -> Gains:
+        """Nothing learned of these slots."""
+        return cls(slots, np.full((_KEPT, SPANS, len(slots)), np.nan))
 
 
 @dataclass(frozen=True, slots=True)

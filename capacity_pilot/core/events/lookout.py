@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Self
+
 import numpy as np
 
 from capacity_pilot.core.demand import DemandState
 from capacity_pilot.core.events.foresight import (
     EventState,
+    Lesson,
+    begin,
     foresee,
     learn_events,
     note_demand_before,
     refit_events,
     watch_events,
 )
+from capacity_pilot.core.events.gains import SPANS, Gains
 from capacity_pilot.core.events.occurrence import FreezeWindow, Occurrence
 from capacity_pilot.core.events.schedule import Schedule
-from capacity_pilot.core.events.watch import PolicyNumber
-from capacity_pilot.core.fleet import Fleet, Floats
+from capacity_pilot.core.events.watch import PolicyNumber, continue_watch
+from capacity_pilot.core.fleet import Bools, Fleet, Floats, Ints
 from capacity_pilot.core.ports import Agenda
 
 
@@ -33,6 +40,32 @@ class _EmptyAgenda:
 EMPTY_AGENDA: Agenda = _EmptyAgenda()
 
 
+@dataclass(frozen=True, slots=True)
+class WatchNotes:
+    """What was noted of an occurrence so far; arrays as in ``Watch``."""
+
+    source: str
+    starts_at: float
+    slots: Ints
+    usual: Floats
+    base: Floats
+    rises: Floats
+    is_alone: Bools
+
+    @classmethod
+    def blank(cls, size: int) -> Self:
+        unknown = np.full(size, np.nan)
+        return cls(
+            source="",
+            starts_at=0.0,
+            slots=np.arange(size),
+            usual=unknown,
+            base=unknown,
+            rises=np.full((SPANS, size), np.nan),
+            is_alone=np.ones(size, dtype=np.bool_),
+        )
+
+
 class Lookout:
     """Asks the agenda what comes, says what to be ready for, and learns from what came."""
 
@@ -46,6 +79,44 @@ class Lookout:
     @property
     def state(self) -> EventState:
         return self._state
+
+    @property
+    def notes(self) -> tuple[WatchNotes, ...]:
+        """What was noted of the occurrences being watched."""
+        return tuple(
+            WatchNotes(*w.occurrence.key, w.slots, w.usual, w.base, w.rises, w.is_alone)
+            for w in self._state.watches
+        )
+
+    def recall(
+        self,
+        fleet: Fleet,
+        gains: Mapping[Lesson, Gains],
+        notes: Iterable[WatchNotes],
+        now: float,
+    ) -> None:
+        """Takes up what was learned and noted before, by the slots of ``fleet``.
+
+        An occurrence that is no longer on the agenda is not watched any more.
+        """
+        self.refit(fleet)
+        state = EventState(settled=int(now) - 1, gains=gains)
+        coming = {o.key: o for o in self._agenda.occurrences(now)}
+        watches = []
+        for noted in notes:
+            occurrence = coming.get((noted.source, noted.starts_at))
+            if occurrence is not None:
+                fresh = begin(state, occurrence, fleet, self._policy_number)
+                seen = replace(
+                    fresh,
+                    slots=noted.slots,
+                    usual=noted.usual,
+                    base=noted.base,
+                    rises=noted.rises,
+                    is_alone=noted.is_alone,
+                )
+                watches.append(continue_watch(fresh, seen, old=fleet, new=fleet))
+        self._state = replace(state, watches=tuple(watches))
 
     def refit(self, fleet: Fleet) -> None:
         """Tables have come or gone."""

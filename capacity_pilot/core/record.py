@@ -1,0 +1,130 @@
+"""What the journal holds, and what became of a call whose answer it does not hold.
+
+A call is recorded before it is made and its answer after it, so a call without an answer is one
+during which the process ended. What it came to is read from the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from capacity_pilot.core.model import (
+    Direction,
+    Plan,
+    Resource,
+    ResourceDescription,
+    TableDescription,
+)
+
+
+class RecordKind(StrEnum):
+    """What a record tells of."""
+
+    STARTED = "started"
+    STOPPED = "stopped"
+    LEASE_TAKEN = "lease_taken"
+    CALL = "call"  # a decision about to be carried out: changes, reasons, what they rest on
+    ANSWER = "answer"  # how a call ended, or what it was found to have come to
+    APPLIED = "applied"  # a requested change is in force, and how long that took
+    HOLD = "hold"  # why nothing is changed, or what is wanted, where that is another than before
+    ANNOUNCED = "announced"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One entry. ``id`` sorts by time, ``at`` is Unix seconds, ``body`` is JSON-ready.
+
+    ``table`` is ``""`` for what concerns no single one. ``call`` is the id of the ``CALL`` that an
+    ``ANSWER`` ends.
+    """
+
+    id: str
+    at: float
+    kind: RecordKind
+    table: str = ""
+    call: str | None = None
+    body: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Verdict(StrEnum):
+    """What a call without an answer came to."""
+
+    IN_FORCE = "in_force"
+    WITHOUT_EFFECT = "without_effect"
+    UNKNOWN = "unknown"
+
+
+def first_id(at: float) -> str:
+    """Sorts before the id of every record made then or later."""
+    return f"{int(at * 1e6):016d}"
+
+
+def describe_call(plan: Plan, before: TableDescription | None) -> dict[str, Any]:
+    """A plan as a ``CALL``'s body: what each resource is to have, and had when last read."""
+    had = {} if before is None else {r.resource: r for r in before.resources}
+    return {
+        "direction": plan.direction.value,
+        "decided_at": plan.decided_at,
+        "reasons": list(plan.reasons),
+        "changes": [
+            {
+                "index": change.resource.index,
+                "to": [change.read, change.write],
+                "from": _units(had.get(change.resource)),
+            }
+            for change in plan.changes
+        ],
+    }
+
+
+def judge_call(call: Record, description: TableDescription | None) -> Verdict | None:
+    """What a call without an answer came to, by a later reading of its table.
+
+    ``None`` while the table is changing: it shows the old units then, whoever changes it. An
+    increase sends the larger of wanted and provisioned in each dimension, a decrease the smaller,
+    so it is in force where nothing is left of it to send.
+    """
+    if description is None:
+        return Verdict.UNKNOWN
+    if not description.is_settled:
+        return None
+    shown = {r.resource: (r.read, r.write) for r in description.resources}
+    changes = [
+        (change, shown.get(Resource(call.table, change["index"])))
+        for change in call.body["changes"]
+    ]
+    if all(units and _leaves_nothing(call, change["to"], units) for change, units in changes):
+        return Verdict.IN_FORCE
+    if all(units and list(units) == change["from"] for change, units in changes):
+        return Verdict.WITHOUT_EFFECT
+    return Verdict.UNKNOWN
+
+
+def count_decreases(records: Sequence[Record]) -> dict[Resource, int]:
+    """How many decreases of each resource the records say were accepted."""
+    calls = {r.id: r for r in records if r.kind is RecordKind.CALL}
+    counts: dict[Resource, int] = {}
+    for answer in records:
+        call = calls.get(answer.call or "")
+        if call is None or answer.body.get("outcome") not in ("requested", Verdict.IN_FORCE):
+            continue
+        if call.body["direction"] == Direction.IN.value:
+            for change in call.body["changes"]:
+                resource = Resource(call.table, change["index"])
+                counts[resource] = counts.get(resource, 0) + 1
+    return counts
+
+
+def _leaves_nothing(call: Record, wanted: Sequence[int], units: tuple[int, int]) -> bool:
+    pairs = list(zip(wanted, units, strict=True))
+    if call.body["direction"] == Direction.OUT.value:
+        return all(to <= has for to, has in pairs)
+    return all(to >= has for to, has in pairs)
+
+
+def _units(description: ResourceDescription | None) -> list[int] | None:
+    return None if description is None else [description.read, description.write]
