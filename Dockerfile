@@ -13,13 +13,20 @@ RUN pip install --no-deps .
 
 FROM python:3.11.14-slim-bookworm
 COPY --from=build /opt/capacity-pilot /opt/capacity-pilot
-# Outside a container the daemon listens on loopback only; here senders come from the network.
+# Compiled while the image is built, for any processor of its kind. A read-only container keeps the
+# folder as a volume, which begins with what the image has in it.
 ENV PATH=/opt/capacity-pilot/bin:$PATH \
-    CAPACITY_PILOT_HOST=0.0.0.0 \
+    NUMBA_CACHE_DIR=/var/cache/capacity-pilot \
+    NUMBA_CPU_NAME=generic
+RUN install -d -o 10001 -g 10001 "$NUMBA_CACHE_DIR"
+# Outside a container the daemon listens on loopback only; here senders come from the network.
+ENV CAPACITY_PILOT_HOST=0.0.0.0 \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 # A number, so that an orchestrator can verify it is not root without reading /etc/passwd.
 USER 10001:10001
+RUN python -m capacity_pilot.daemon.rehearsal
+VOLUME /var/cache/capacity-pilot
 # OTLP over gRPC, OTLP over HTTP, health
 EXPOSE 4317 4318 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \

@@ -41,6 +41,7 @@ from capacity_pilot.daemon.announcement_desk import AnnouncementDesk
 from capacity_pilot.daemon.control_loop import ControlLoop
 from capacity_pilot.daemon.coverage_watch import CoverageWatch
 from capacity_pilot.daemon.forecast_report import measure_forecasts, report_forecasts
+from capacity_pilot.daemon.rehearsal import rehearse
 from capacity_pilot.daemon.status import find_fault, report_status
 from capacity_pilot.settings import DaemonSettings
 from capacity_pilot.web.announcements import announcement_routes
@@ -65,6 +66,7 @@ async def run_daemon(settings: DaemonSettings) -> None:
     """
     policies = _read_policies(settings)
     stopping = _listen_for_signals()
+    await asyncio.to_thread(rehearse)
     tasks = asyncio.TaskGroup()
     calls: set[asyncio.Task[None]] = set()
 

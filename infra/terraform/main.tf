@@ -37,6 +37,11 @@ resource "aws_ecs_task_definition" "this" {
     cpu_architecture        = var.cpu_architecture
   }
 
+  # Where compiled code is kept; begins with what the image has in it.
+  volume {
+    name = "compiled"
+  }
+
   container_definitions = jsonencode([
     {
       name                   = var.name
@@ -50,6 +55,10 @@ resource "aws_ecs_task_definition" "this" {
         initProcessEnabled = true
         capabilities       = { drop = ["ALL"] }
       }
+
+      mountPoints = [
+        { sourceVolume = "compiled", containerPath = "/var/cache/capacity-pilot", readOnly = false }
+      ]
 
       portMappings = [
         for port in [local.grpc_port, local.http_port] : {
