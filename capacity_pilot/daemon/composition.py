@@ -32,8 +32,9 @@ from capacity_pilot.adapters.otlp.http_server import serve_http
 from capacity_pilot.adapters.otlp.intake import Intake
 from capacity_pilot.adapters.otlp.receiver import Receiver
 from capacity_pilot.adapters.policy_source import load_policies, parse_policies
-from capacity_pilot.core.errors import GatewayError, InputError
+from capacity_pilot.core.errors import GatewayError, InputError, PolicyError
 from capacity_pilot.core.model import AccountLimits
+from capacity_pilot.core.modes import Mode, Rivalry
 from capacity_pilot.core.pilot import Pilot
 from capacity_pilot.core.policy import PolicySet
 from capacity_pilot.core.ports import Agenda, CapacityGateway
@@ -129,8 +130,31 @@ async def _let_end(calls: Iterable[asyncio.Task[None]], *, grace_s: float) -> No
 
 def _read_policies(settings: DaemonSettings) -> PolicySet:
     if settings.policy is not None:
-        return load_policies(settings.policy)
-    return parse_policies(settings.policy_text or "", source="CAPACITY_PILOT_POLICY_TEXT")
+        policies = load_policies(settings.policy)
+    else:
+        policies = parse_policies(settings.policy_text or "", source="CAPACITY_PILOT_POLICY_TEXT")
+    check_modes(policies, is_shadow=settings.mode == "shadow")
+    return policies
+
+
+def check_modes(policies: PolicySet, *, is_shadow: bool) -> None:
+    """Raises ``PolicyError`` for what a policy may ask for and this process cannot do.
+
+    Nothing here speaks to Application Auto Scaling, and one gateway serves all tables: a table in
+    shadow beside active ones would be written to.
+    """
+    for policy in policies.policies:
+        if policy.mode is Mode.FLOOR:
+            raise PolicyError(f"policy {policy.name!r}: mode floor cannot be carried out yet")
+        if policy.mode is Mode.SHADOW and not is_shadow:
+            raise PolicyError(
+                f"policy {policy.name!r}: mode shadow in a process with --mode active cannot be "
+                "carried out yet; run it in a process of its own with --mode shadow"
+            )
+        if policy.auto_scaling is Rivalry.SUSPEND and policy.mode is not Mode.OFF:
+            raise PolicyError(
+                f"policy {policy.name!r}: auto_scaling suspend cannot be carried out yet"
+            )
 
 
 def _listen_for_signals() -> asyncio.Event:
