@@ -85,7 +85,9 @@ class Journal(Protocol):
     """
 
     async def append(self, records: Sequence[Record], /) -> None:
-        """Makes all of them durable, or none. Appending a record again changes nothing."""
+        """Makes them durable, in order; where it raises, some may be. To append a record again
+        changes nothing.
+        """
         ...
 
     async def unanswered(self) -> tuple[Record, ...]:
