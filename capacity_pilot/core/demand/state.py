@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from capacity_pilot.core.fleet import Floats, Ints
+from capacity_pilot.core.fleet import Bools, Floats, Ints
 
 WINDOW_S = 128
 """Seconds of per-second demand kept; spans later than that are lost to the forecast."""
@@ -45,16 +45,15 @@ class Arrivals:
 class DemandState:
     """Per-second demand of the last ``WINDOW_S`` seconds, as a ring over ``second % WINDOW_S``.
 
-    ``units`` and ``known`` are (WINDOW_S, n); ``known`` is 1.0 where the second is known and 0.0
-    elsewhere, and ``units`` is 0 wherever ``known`` is. The rest is (n,), NaN for never, except
-    ``lags``: the distribution of the fleet's telemetry lag, seconds after a second's
-    end until it is told of, rounded up,
-    (LAG_BINS, 1); ``lag_s`` is the one within which all but the slowest fiftieth is told.
+    ``units`` and ``known`` are (WINDOW_S, n); ``units`` is 0 where the second is not known. The
+    rest is (n,), NaN for never, except ``lags``: the distribution of the fleet's telemetry lag,
+    seconds after a second's end until it is told of, rounded up, (LAG_BINS, 1); ``lag_s`` is the
+    one within which all but the slowest fiftieth is told.
     ``news_age`` is how old a target's newest second usually is when it is told.
     """
 
     units: Floats
-    known: Floats
+    known: Bools
     last_seen: Floats
     mean_gap: Floats
     news_age: Floats
@@ -69,7 +68,7 @@ class DemandState:
         lags[_INITIAL_LAG_S] = 1.0
         return cls(
             units=np.zeros((WINDOW_S, size)),
-            known=np.zeros((WINDOW_S, size)),
+            known=np.zeros((WINDOW_S, size), dtype=np.bool_),
             last_seen=np.full(size, np.nan),
             mean_gap=np.ones(size),
             news_age=np.zeros(size),
