@@ -34,7 +34,7 @@ from capacity_pilot.adapters.otlp.receiver import Receiver
 from capacity_pilot.adapters.policy_source import load_policies, parse_policies
 from capacity_pilot.core.errors import GatewayError, InputError, PolicyError
 from capacity_pilot.core.model import AccountLimits
-from capacity_pilot.core.modes import Mode, Rivalry
+from capacity_pilot.core.modes import Mode
 from capacity_pilot.core.pilot import Pilot
 from capacity_pilot.core.policy import PolicySet
 from capacity_pilot.core.ports import Agenda, CapacityGateway
@@ -151,9 +151,10 @@ def check_modes(policies: PolicySet, *, is_shadow: bool) -> None:
                 f"policy {policy.name!r}: mode shadow in a process with --mode active cannot be "
                 "carried out yet; run it in a process of its own with --mode shadow"
             )
-        if policy.auto_scaling is Rivalry.SUSPEND and policy.mode is not Mode.OFF:
+        if "auto_scaling" in policy.model_fields_set and policy.mode is not Mode.OFF:
             raise PolicyError(
-                f"policy {policy.name!r}: auto_scaling suspend cannot be carried out yet"
+                f"policy {policy.name!r}: auto_scaling {policy.auto_scaling} cannot be carried out "
+                "yet: see that no other scaler drives the table"
             )
 
 

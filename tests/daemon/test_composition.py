@@ -34,9 +34,10 @@ def test_a_mode_that_cannot_be_kept_is_refused_rather_than_written_over(mode: st
         check_modes(policies(mode=mode), is_shadow=False)
 
 
-def test_auto_scaling_is_not_said_to_be_suspended_when_it_is_not() -> None:
-    with pytest.raises(PolicyError, match="auto_scaling suspend cannot be carried out yet"):
-        check_modes(policies(auto_scaling="suspend"), is_shadow=True)
+@pytest.mark.parametrize("rivalry", ["refuse", "suspend"])
+def test_auto_scaling_is_not_said_to_be_watched_when_it_is_not(rivalry: str) -> None:
+    with pytest.raises(PolicyError, match=f"auto_scaling {rivalry} cannot be carried out yet"):
+        check_modes(policies(auto_scaling=rivalry), is_shadow=True)
 
 
 def test_a_process_in_shadow_takes_policies_that_drive_and_that_do_not() -> None:
