@@ -25,7 +25,7 @@ ENV CAPACITY_PILOT_HOST=0.0.0.0 \
     PYTHONUNBUFFERED=1
 # A number, so that an orchestrator can verify it is not root without reading /etc/passwd.
 USER 10001:10001
-RUN python -m capacity_pilot.daemon.rehearsal
+RUN python -c "from capacity_pilot.daemon.rehearsal import rehearse; rehearse()"
 VOLUME /var/cache/capacity-pilot
 # OTLP over gRPC, OTLP over HTTP, health
 EXPOSE 4317 4318 8080

@@ -1,7 +1,7 @@
 """A minute of made-up time before the first real tick, so that all of a tick is compiled by then.
 
-Where no machine code is kept yet, compiling takes longer than many ticks. ``python -m
-capacity_pilot.daemon.rehearsal`` is for whoever builds an image: the machine code is kept in it.
+Where no machine code is kept yet, compiling takes longer than many ticks. An image is built with a
+rehearsal too, and keeps what that compiled.
 """
 
 from __future__ import annotations
@@ -55,7 +55,3 @@ def rehearse() -> None:
         if now > _LATE_S:
             told[(_TABLE.table, "", Dimension.READ, now - _LATE_S)] = Sample(units=3.0)
         pilot.step(told, float(now))
-
-
-if __name__ == "__main__":
-    rehearse()
