@@ -11,28 +11,27 @@ from capacity_pilot.core.forecast.excess import (
     ExcessState,
     expect_excess,
     learn_excess,
+    skip_second,
 )
 
 
 def watch(
     state: ExcessState, seconds: range, *, demand: float, usual: float, known: bool = True
 ) -> ExcessState:
-    sums = np.full((3, 1), demand)
+    after = state.copy()
+    means = (demand, demand, demand, usual)
     for second in seconds:
-        state = learn_excess(
-            state,
-            sums,
-            known=np.array([known]),
-            usual=np.array([usual]),
-            second=second,
-            ago_s=np.array([60]),
-        )
-    return state
+        if known:
+            learn_excess(after.units, after.unseen, after.usual, 0, second, means, 60.0)
+        else:
+            skip_second(after.usual, 0, second)
+    return after
 
 
 def test_before_anything_is_known_some_excess_is_expected() -> None:
     state = watch(ExcessState.empty(1), range(50), demand=900.0, usual=100.0)
-    assert expect_excess(state, np.array([100.0]))[:, 0] == pytest.approx([20.0, 40.0, 40.0])
+    expected = [expect_excess(state.units[row, 0], state.unseen[0], 100.0, row) for row in range(3)]
+    assert expected == pytest.approx([20.0, 40.0, 40.0])
 
 
 def test_a_burst_counts_against_what_was_usual_a_change_ago() -> None:

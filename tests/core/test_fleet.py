@@ -77,13 +77,13 @@ def test_the_whole_state_of_a_pilot_is_carried() -> None:
     old, new = Fleet.of([Resource("b")]), Fleet.of([Resource("a"), Resource("b")])
     state = PilotState.empty(2, NOW)
     state.forecast.excess.usual[:] = 0.5
-    state.forecast.surges.panic_until[:] = NOW + 60
+    state.forecast.panic_until[:] = NOW + 60
     state.burst.units[:] = 7.0
     state.stabilization.peaks[:] = 3.0
     carried = carry_over(state, fresh=PilotState.empty(4, NOW + 100), old=old, new=new)
     assert np.isnan(carried.forecast.excess.usual[:, :2]).all(), "nobody knows of a new table"
     assert carried.forecast.excess.usual[0, 2:].tolist() == [0.5, 0.5]
-    assert carried.forecast.surges.panic_until.tolist() == [-np.inf, -np.inf, NOW + 60, NOW + 60]
+    assert carried.forecast.panic_until.tolist() == [-np.inf, -np.inf, NOW + 60, NOW + 60]
     assert carried.burst.units.tolist() == [0.0, 0.0, 7.0, 7.0]
     assert carried.stabilization.peaks[0].tolist() == [-np.inf, -np.inf, 3.0, 3.0]
     assert carried.demand.head == carried.settling.settled + 1 == NOW

@@ -310,7 +310,7 @@ def test_decreases_keep_to_the_quota_for_days(seed: int, reserve: int) -> None:
         state, decisions = tick(state, inputs, now)
         lowered = decisions.action < 0
         assert not (lowered & (refusals > 0)).any() or not every
-        assert not (lowered & (state.forecast.surges.panic_until > now)).any()
+        assert not (lowered & (state.forecast.panic_until > now)).any()
         for plan in plan_changes(tables, decisions, now):
             world.take(plan, now)  # fails where AWS would refuse
     assert len(world.decreases) > 20, "a story with few decreases would prove little"

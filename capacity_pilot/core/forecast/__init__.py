@@ -1,42 +1,31 @@
 """How much demand there will be, and how sure that is.
 
-``means`` averages demand over seconds to minutes, ``surge`` notices when it leaves its past,
-``excess`` remembers how far it ever rose within the time a change takes. ``upstream`` forecasts
-from causes, ``quantiles`` tells how true forecasts are.
+``means`` averages demand over seconds to minutes, ``noise`` tells movement from noise, ``surge``
+notices when demand leaves its past, ``excess`` remembers how far it ever rose within the time a
+change takes; ``learning`` feeds them. ``upstream`` forecasts from causes, ``quantiles`` tells how
+true forecasts are.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import math
+from dataclasses import dataclass
 
 import numpy as np
 
-from capacity_pilot.core.demand import (
-    DemandState,
-    has_bounded_lag,
-    is_fresh,
-    recent_peak,
-)
+from capacity_pilot.core.compiled import compiled
+from capacity_pilot.core.demand import DemandState, has_bounded_lag, settled_until
+from capacity_pilot.core.demand.freshness import is_target_fresh, target_peak
 from capacity_pilot.core.fleet import Bools, Floats
-from capacity_pilot.core.forecast.excess import (
-    RING_S,
-    ExcessState,
-    expect_excess,
-    learn_excess,
-)
-from capacity_pilot.core.forecast.means import (
-    BURST,
-    MINUTE,
-    USUAL,
-    MeansState,
-    add_late,
-    learn_means,
-    measure_drift,
-)
-from capacity_pilot.core.forecast.surge import SurgeState, watch_surges
+from capacity_pilot.core.forecast.excess import expect_excess
+from capacity_pilot.core.forecast.learning import LEAST_SEEN, ForecastState, learn_news
+from capacity_pilot.core.forecast.means import BURST, MINUTE, USUAL, mean_of, measure_drift
+from capacity_pilot.core.forecast.noise import discount_noise, noise_of
+from capacity_pilot.core.forecast.surge import PANIC_S, is_surge
 from capacity_pilot.core.settling import News
 
-_NOISE_MEMORY = 0.99
+__all__ = ["Forecast", "ForecastState", "forecast"]
+
 _BURST_MEAN_S = 20.0
 """Of how many independent seconds an average with a time constant of 10 s has the variance."""
 
@@ -45,7 +34,10 @@ _DRIFT_GAIN = 0.75
 _DRIFT_LAG_S = 30.0
 _MOST_DRIFT = 0.5
 _SURGE_GAIN = 4.0 / 3.0
-_LEAST_SEEN = 0.5
+
+_LEVEL, _GROWN, _EXPECTED, _USUAL, _MINUTE, _EXCESS = range(6)
+_EXCESSES = 3
+_SURGING, _PANICKING, _FRESH = range(3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,27 +62,6 @@ class Forecast:
     is_fresh: Bools
 
 
-@dataclass(frozen=True, slots=True)
-class ForecastState:
-    """What forecasting remembers: all arrays end in the slot axis."""
-
-    excess: ExcessState
-    surges: SurgeState
-    means: MeansState
-    noise_variance: Floats
-    noise_weight: Floats
-
-    @classmethod
-    def empty(cls, size: int) -> ForecastState:
-        return cls(
-            excess=ExcessState.empty(size),
-            surges=SurgeState.empty(size),
-            means=MeansState.empty(size),
-            noise_variance=np.zeros(size),
-            noise_weight=np.zeros(size),
-        )
-
-
 def forecast(
     state: ForecastState,
     demand: DemandState,
@@ -105,92 +76,94 @@ def forecast(
     ``news`` is what is newly known of ``demand``, which is settled up to ``settled``.
     """
     horizon_s = ahead_s + max(now - settled, 0.0)  # a clock put back shortens nothing
-    learned = _learn(state, demand, news, horizon_s=horizon_s)
-    means = learned.means.values
-    minute, usual = means[MINUTE], means[USUAL]
-    seen = learned.means.weights[BURST] > 0
-    fresh = is_fresh(demand, now) & seen
-    # A faded sum over its faded count: right from the first pair of seconds on.
-    noise = np.sqrt(learned.noise_variance / np.maximum(learned.noise_weight, 1e-9))
-    apart = _discount_noise(means[BURST] - minute, _DOUBT * noise / np.sqrt(_BURST_MEAN_S))
-    level = np.maximum(minute + apart, 0.0)
-    peak = recent_peak(demand, settled)
-    surges = watch_surges(
-        state.surges,
-        base=minute,
-        level=level,
-        peak=peak,
-        noise=noise,
-        is_watched=fresh & (learned.means.weights[MINUTE] > _LEAST_SEEN / 4),
-        now=now,
+    learned = learn_news(state, demand, news, horizon_s=horizon_s)
+    ahead, flags = _look_ahead(
+        learned.sums,
+        learned.weights,
+        learned.noise,
+        learned.excess.units,
+        learned.excess.unseen,
+        learned.panic_until,
+        demand.units,
+        demand.last_seen,
+        demand.mean_gap,
+        demand.news_age,
+        has_bounded_lag(demand),
+        int(now) - settled_until(demand, now),
+        settled,
+        demand.head,
+        horizon_s,
+        float(now),
     )
-    if np.count_nonzero(surges.is_surging):
-        level = np.where(surges.is_surging, np.maximum(level, peak), level)
-    drift = measure_drift(learned.means, means) * (_DRIFT_GAIN * (horizon_s + _DRIFT_LAG_S))
-    grown = level + fresh * np.minimum(drift, _MOST_DRIFT * level)
-    # A burst's mean runs ahead of a minute's by what demand climbs in 50 s.
-    expected = grown + fresh * (_SURGE_GAIN * np.maximum(apart, 0.0))
-    nothing = np.where(seen, 0.0, np.nan)
-    return replace(learned, surges=surges), Forecast(
-        level=np.where(surges.is_surging, level, means[BURST]) + nothing,
-        grown=grown + nothing,
-        expected=expected + nothing,
-        usual=usual + nothing,
-        minute=minute + nothing,
-        excess=expect_excess(learned.excess, usual) + nothing,
-        is_surging=surges.is_surging,
-        is_panicking=surges.panic_until > now,
-        is_fresh=fresh if has_bounded_lag(demand) else np.zeros_like(fresh),
+    return learned, Forecast(
+        level=ahead[_LEVEL],
+        grown=ahead[_GROWN],
+        expected=ahead[_EXPECTED],
+        usual=ahead[_USUAL],
+        minute=ahead[_MINUTE],
+        excess=ahead[_EXCESS:],
+        is_surging=flags[_SURGING],
+        is_panicking=flags[_PANICKING],
+        is_fresh=flags[_FRESH],
     )
 
 
-def _learn(
-    state: ForecastState, demand: DemandState, news: News, *, horizon_s: Floats
-) -> ForecastState:
-    """The means, the noise and the excesses with what is newly known."""
-    size = len(demand.units)
-    means, excess = state.means, state.excess
-    variance, weight = state.noise_variance, state.noise_weight
-    ago_s = np.minimum(horizon_s, RING_S - 1).astype(np.int64)
-    if news.late is not None:
-        means = add_late(means, news.late)
-    for second in news.seconds:
-        units, known, silent_s = demand.units[second.at % size], second.known, second.silent_s
-        previous = (second.at - 1) % size
-        # Half the squared step between neighbours is the variance without the trend's share.
-        if np.count_nonzero(silent_s):
-            ended = silent_s > 0
-            fall = _units_at(demand, second.before, ended) ** 2 / 2
-            kept = _NOISE_MEMORY**silent_s
-            variance = kept * variance + ended * (1 - _NOISE_MEMORY) * fall
-            weight = 1.0 - kept * (1.0 - weight)
-        step = (units - demand.units[previous]) ** 2 / 2
-        gain = (1 - _NOISE_MEMORY) * (known * demand.known[previous])
-        variance = variance + gain * (step - variance)
-        weight = weight + gain * (1 - weight)
-        means = learn_means(means, units, known, silent_s)
-        values = means.values
-        excess = learn_excess(
-            excess,
-            np.stack([units, values[BURST], values[MINUTE]]),
-            known=known > 0,
-            usual=np.where(means.weights[MINUTE] > _LEAST_SEEN, values[USUAL], np.nan),
-            second=second.at,
-            ago_s=ago_s,
+@compiled
+def _look_ahead(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
+    sums: Floats,
+    weights: Floats,
+    noise: Floats,
+    excess: Floats,
+    unseen: Floats,
+    panic_until: Floats,
+    demand: Floats,
+    last_seen: Floats,
+    mean_gap: Floats,
+    news_age: Floats,
+    has_bounded_lag: bool,  # noqa: FBT001 - compiled code takes no keywords
+    behind_s: int,
+    settled: int,
+    head: int,
+    horizon_s: Floats,
+    now: float,
+) -> tuple[Floats, Bools]:
+    """The fields of ``Forecast`` as rows, (8, n) and (3, n); moves ``panic_until`` in place."""
+    size = len(unseen)
+    ahead = np.full((_EXCESS + _EXCESSES, size), np.nan)
+    flags = np.zeros((3, size), dtype=np.bool_)
+    for slot in range(size):
+        flags[_PANICKING, slot] = panic_until[slot] > now
+        if not weights[BURST, slot] > 0:
+            continue
+        burst = mean_of(sums, weights, BURST, slot)
+        minute = mean_of(sums, weights, MINUTE, slot)
+        usual = mean_of(sums, weights, USUAL, slot)
+        deviation = noise_of(noise, slot)
+        apart = discount_noise(burst - minute, _DOUBT * deviation / math.sqrt(_BURST_MEAN_S))
+        level = max(minute + apart, 0.0)
+        ahead[_LEVEL, slot] = burst
+        is_fresh = is_target_fresh(
+            last_seen[slot], mean_gap[slot], news_age[slot], behind_s, int(now)
         )
-    return replace(state, excess=excess, means=means, noise_variance=variance, noise_weight=weight)
-
-
-def _discount_noise(value: Floats, doubt: Floats) -> Floats:
-    """Nothing of what is within ``doubt``, all of what is beyond twice of it, no jump between."""
-    kept: Floats = (np.abs(value) / np.maximum(doubt, 1e-9) - 1.0).clip(0.0, 1.0)
-    return value * kept
-
-
-def _units_at(demand: DemandState, seconds: Floats, where: Bools) -> Floats:
-    """Demand in ``seconds`` (n,), 0 elsewhere and where the ring has moved on."""
-    size = len(demand.units)
-    within = where & (seconds > demand.head - size)
-    rows = np.where(within, seconds, 0.0).astype(np.int64) % size
-    units: Floats = demand.units[rows, np.arange(len(seconds))] * within
-    return units
+        drift = 0.0
+        if is_fresh:
+            flags[_FRESH, slot] = has_bounded_lag
+            # What is not settled yet is a lower bound, good enough to notice a surge by.
+            fast = max(level, target_peak(demand, slot, settled, head))
+            if weights[MINUTE, slot] > LEAST_SEEN / 4 and is_surge(minute, fast, deviation):
+                level = ahead[_LEVEL, slot] = fast
+                flags[_SURGING, slot] = flags[_PANICKING, slot] = True
+                panic_until[slot] = now + PANIC_S
+            drift = measure_drift(minute, usual, weights[USUAL, slot])
+            drift *= _DRIFT_GAIN * (horizon_s[slot] + _DRIFT_LAG_S)
+        grown = level + min(drift, _MOST_DRIFT * level)
+        # A burst's mean runs ahead of a minute's by what demand climbs in 50 s.
+        climb = _SURGE_GAIN * max(apart, 0.0) if is_fresh else 0.0
+        ahead[_GROWN, slot] = grown
+        ahead[_EXPECTED, slot] = grown + climb
+        ahead[_USUAL, slot] = usual
+        ahead[_MINUTE, slot] = minute
+        for row in range(_EXCESSES):
+            expected = expect_excess(excess[row, slot], unseen[slot], usual, row)
+            ahead[_EXCESS + row, slot] = expected
+    return ahead, flags

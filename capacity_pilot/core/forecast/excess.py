@@ -7,19 +7,21 @@ past, fading over a day and a half, is what capacity and burst bucket together m
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import exp
 
 import numpy as np
 
-from capacity_pilot.core.fleet import Bools, Floats, Ints
+from capacity_pilot.core.compiled import compiled
+from capacity_pilot.core.fleet import Floats
 
 SECOND, BURST, MINUTE = 0, 1, 2
 """Rows of the excess: of single seconds, and of means over 10 and 60 s."""
 
 RING_S = 128
-_FADE_S = 129_600.0
+_KEPT = exp(-1.0 / 129_600.0)
 _MOST = 12.0
 _LEAST_UNITS = 1.0
-_UNSEEN = np.array([[0.2], [0.4], [0.4]])
+_UNSEEN = (0.2, 0.4, 0.4)
 """What is expected of a target nobody has watched: to be used to four fifths at most."""
 
 
@@ -38,28 +40,44 @@ class ExcessState:
     def empty(cls, size: int) -> ExcessState:
         return cls(np.zeros((3, size)), np.ones(size), np.full((RING_S, size), np.nan))
 
+    def copy(self) -> ExcessState:
+        return ExcessState(self.units.copy(), self.unseen.copy(), self.usual.copy())
 
+
+@compiled
 def learn_excess(
-    state: ExcessState, demand: Floats, *, known: Bools, usual: Floats, second: int, ago_s: Ints
-) -> ExcessState:
-    """Takes into account ``demand`` (3, n), of ``second`` itself and as means over 10 and 60 s,
-    where ``known``. ``usual`` (n,) is what is usual now, NaN where not enough was seen; the
-    excess is over what was usual ``ago_s`` seconds (n,), at most ``RING_S - 1``, before.
+    units: Floats,
+    unseen: Floats,
+    usual: Floats,
+    slot: int,
+    second: int,
+    demand: tuple[float, float, float, float],
+    ago_s: float,
+) -> None:
+    """Takes a known ``second`` into account, in ``ExcessState``'s arrays.
+
+    ``demand`` is of the second itself and as means over 10, 60 and 300 s, units/s, the last one
+    NaN where not enough was seen. The excess is over what was usual ``ago_s`` before, at most
+    ``RING_S - 1`` s; where nobody knew that there is nothing to learn.
     """
-    before = state.usual[(second - ago_s) % RING_S, np.arange(len(ago_s))]
-    excess = (demand - before).clip(0.0, _MOST * np.maximum(before, _LEAST_UNITS))
-    # Silence neither adds to what was learned nor fades it.
-    measured = known & ~np.isnan(before)
-    kept = np.where(measured, np.exp(-1.0 / _FADE_S), 1.0)
-    ring = state.usual.copy()
-    ring[second % RING_S] = np.where(known, usual, np.nan)
-    return ExcessState(
-        units=np.where(measured, np.fmax(kept * state.units, excess), state.units),
-        unseen=kept * state.unseen,
-        usual=ring,
-    )
+    before = usual[(second - int(min(ago_s, RING_S - 1.0))) % RING_S, slot]
+    usual[second % RING_S, slot] = demand[3]
+    if np.isnan(before):
+        return
+    most = _MOST * max(before, _LEAST_UNITS)
+    for row in range(len(_UNSEEN)):
+        excess = min(max(demand[row] - before, 0.0), most)
+        units[row, slot] = max(_KEPT * units[row, slot], excess)
+    unseen[slot] *= _KEPT
 
 
-def expect_excess(state: ExcessState, usual: Floats) -> Floats:
-    """What to be ready for on top of ``usual`` (n,), units/s, (3, n)."""
-    return np.maximum(state.units, (_UNSEEN * state.unseen) * usual)
+@compiled
+def skip_second(usual: Floats, slot: int, second: int) -> None:
+    """Silence neither adds to what was learned nor fades it, and tells nothing of what is usual."""
+    usual[second % RING_S, slot] = np.nan
+
+
+@compiled
+def expect_excess(units: float, unseen: float, usual: float, row: int) -> float:
+    """What to be ready for on top of ``usual``, units/s."""
+    return max(units, _UNSEEN[row] * unseen * usual)

@@ -1,15 +1,15 @@
-"""Mean demand over seconds to minutes, by exponential averages that are right from the start."""
+"""Mean demand over seconds to minutes, by exponential averages that are right from the start.
+
+An average is a faded sum over the faded sum of its weights. Compiled functions take one slot's
+second each, and write to the ``sums`` and ``weights`` (rows, n) they are given.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from capacity_pilot.core.compiled import compiled
+from capacity_pilot.core.fleet import Floats, Ints
 
-import numpy as np
-
-from capacity_pilot.core.fleet import Floats
-from capacity_pilot.core.settling import LateUnits
-
-SCALES_S = np.array([[10.0], [60.0], [300.0]])
+SCALES_S = (10.0, 60.0, 300.0)
 """Time constants: a burst, a minute, and what is usual."""
 
 BURST, MINUTE, USUAL = 0, 1, 2
@@ -18,51 +18,41 @@ BURST, MINUTE, USUAL = 0, 1, 2
 _SETTLED_WEIGHT = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class MeansState:
-    """Faded sums of demand, units/s, and of their weights; both (scales, n)."""
-
-    sums: Floats
-    weights: Floats
-
-    @classmethod
-    def empty(cls, size: int) -> MeansState:
-        return cls(np.zeros((len(SCALES_S), size)), np.zeros((len(SCALES_S), size)))
-
-    @property
-    def values(self) -> Floats:
-        """Mean demand per scale, units/s, (scales, n); 0 where nothing was seen."""
-        means: Floats = self.sums / np.maximum(self.weights, 1e-9)
-        return means
+@compiled
+def mean_of(sums: Floats, weights: Floats, row: int, slot: int) -> float:
+    """Mean demand, units/s; 0 where nothing was seen."""
+    return float(sums[row, slot] / max(weights[row, slot], 1e-9))
 
 
-def learn_means(state: MeansState, units: Floats, known: Floats, silent_s: Floats) -> MeansState:
-    """Takes one second's demand (n,) into account where ``known`` is 1, after ``silent_s`` seconds
-    (n,) without any.
-    """
-    sums, weights = state.sums, state.weights
-    if np.count_nonzero(silent_s):
-        kept = (1.0 - 1.0 / SCALES_S) ** silent_s
-        sums, weights = kept * sums, 1.0 - kept * (1.0 - weights)
-    gains = known / SCALES_S
-    return MeansState(sums + gains * (units - sums), weights + gains * (1.0 - weights))
+@compiled
+def learn_means(sums: Floats, weights: Floats, slot: int, units: float, silent_s: float) -> None:
+    """Takes a known second's demand into account, after ``silent_s`` seconds without any."""
+    for row in range(len(SCALES_S)):
+        if silent_s > 0:
+            kept = (1.0 - 1.0 / SCALES_S[row]) ** silent_s
+            sums[row, slot] = kept * sums[row, slot]
+            weights[row, slot] = 1.0 - kept * (1.0 - weights[row, slot])
+        gain = 1.0 / SCALES_S[row]
+        sums[row, slot] += gain * (units - sums[row, slot])
+        weights[row, slot] += gain * (1.0 - weights[row, slot])
 
 
-def add_late(state: MeansState, late: LateUnits) -> MeansState:
-    """Takes units into account that were not told of when their second was learned."""
-    sums = state.sums.copy()
-    shares = (1.0 - 1.0 / SCALES_S) ** late.ages_s / SCALES_S
-    for scale, added in enumerate(shares * late.units):
-        np.add.at(sums[scale], late.slots, added)
-    return MeansState(sums, state.weights)
+@compiled
+def add_late(sums: Floats, slots: Ints, units: Floats, ages_s: Floats) -> None:
+    """Takes units (m,) into account that were not told of when their second was learned."""
+    for row in range(len(SCALES_S)):
+        for entry in range(len(slots)):
+            share = (1.0 - 1.0 / SCALES_S[row]) ** ages_s[entry] / SCALES_S[row]
+            sums[row, slots[entry]] += share * units[entry]
 
 
-def measure_drift(state: MeansState, means: Floats) -> Floats:
-    """How fast demand grows over minutes, units/s per s, (n,); never negative.
+@compiled
+def measure_drift(minute: float, usual: float, usual_weight: float) -> float:
+    """How fast demand grows over minutes, units/s per s; never negative.
 
     An average lags a steady climb by its time constant, so two of them differ by the climb over
     the difference of theirs. Nothing is said until the slower one has seen enough.
     """
-    lag_s = SCALES_S[USUAL, 0] - SCALES_S[MINUTE, 0]
-    rise = np.maximum(means[MINUTE] - means[USUAL], 0.0) / lag_s
-    return np.where(state.weights[USUAL] > _SETTLED_WEIGHT, rise, 0.0)
+    if not usual_weight > _SETTLED_WEIGHT:
+        return 0.0
+    return max(minute - usual, 0.0) / (SCALES_S[USUAL] - SCALES_S[MINUTE])

@@ -6,11 +6,9 @@ mode in spirit; the threshold also asks that noise cannot explain the jump.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
 
-import numpy as np
-
-from capacity_pilot.core.fleet import Bools, Floats
+from capacity_pilot.core.compiled import compiled
 
 PANIC_S = 150.0
 """How long after its last sign a surge is reckoned with."""
@@ -21,50 +19,29 @@ _SECONDS = 2.0
 _LEAST_UNITS = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class SurgeState:
-    """``panic_until`` in Unix seconds, -inf for never; both (n,)."""
+@compiled
+def is_surge(base: float, fast: float, noise: float) -> bool:
+    """Whether a ``fast`` rate, or a lower bound of it, is half above ``base`` and beyond noise.
 
-    is_surging: Bools
-    panic_until: Floats
-
-    @classmethod
-    def empty(cls, size: int) -> SurgeState:
-        return cls(np.zeros(size, dtype=np.bool_), np.full(size, -np.inf))
-
-
-def watch_surges(
-    state: SurgeState,
-    *,
-    base: Floats,
-    level: Floats,
-    peak: Floats,
-    noise: Floats,
-    is_watched: Bools,
-    now: float,
-) -> SurgeState:
-    """A surge is a fast rate, or a lower bound of it, half above the base rate and beyond noise.
-
-    ``base`` is the mean of the last minute, ``level`` of the last seconds, ``peak`` the highest
-    one of two neighbouring seconds, units/s. Whoever is not watched neither starts nor ends one.
+    ``base`` is the mean of the last minute, ``fast`` that of the last seconds or the highest one
+    of two neighbouring seconds, whichever is more; units/s.
     """
-    fast = np.fmax(level, peak)
-    surging = is_watched & (fast > base * _JUMP)
-    if not np.count_nonzero(surging):
-        return SurgeState(surging, state.panic_until)
-    surging &= fast > base + _explain_by_noise(base, noise) + _LEAST_UNITS
-    return SurgeState(surging, np.where(surging, now + PANIC_S, state.panic_until))
+    if not fast > base * _JUMP:
+        return False
+    return fast > base + _explain_by_noise(base, noise) + _LEAST_UNITS
 
 
-def _explain_by_noise(base: Floats, noise: Floats) -> Floats:
+@compiled
+def _explain_by_noise(base: float, noise: float) -> float:
     """How far above ``base`` noise alone may bring the mean of two seconds, in units/s.
 
     Bernstein's inequality for sums of calls of ``noise**2 / base`` units each, solved for the
     deviation that is as rare as five standard deviations of a normal distribution's bound: with
     few calls per second the tail is much longer than the normal one.
     """
+    if not base > 0:
+        return 0.0
     rarity = _SIGMAS**2 / 2
-    call_units = noise**2 / np.maximum(base, 1e-9)
+    call_units = noise**2 / max(base, 1e-9)
     linear = rarity * call_units / 3
-    deviation = linear + np.sqrt(linear**2 + 2 * rarity * noise**2 * _SECONDS)
-    return np.where(base > 0, deviation / _SECONDS, 0.0)
+    return (linear + math.sqrt(linear**2 + 2 * rarity * noise**2 * _SECONDS)) / _SECONDS

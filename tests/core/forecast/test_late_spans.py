@@ -60,13 +60,16 @@ def test_a_part_of_a_second_told_after_it_was_learned_is_added_to_it() -> None:
     assert watch_late.usual[0] == pytest.approx(in_time.usual[0], rel=0.02)
 
 
-def test_seconds_told_of_twice_over_are_learned_once() -> None:
-    watch = Watch()
+def test_a_second_told_of_again_is_the_same_second_with_more_in_it() -> None:
+    again, at_once = Watch(), Watch()
     for second in range(60):
-        watch.tick(NOW + second, seconds(second - 6, second - 5, 100.0))
-    before = watch.state
-    watch.tick(NOW + 60, arrivals((0, NOW + 10, 0.0)))
-    assert np.array_equal(watch.state.means.sums, before.means.sums)
+        doubled = 200.0 if second == 16 else 100.0
+        again.tick(NOW + second, seconds(second - 6, second - 5, 100.0))
+        at_once.tick(NOW + second, seconds(second - 6, second - 5, doubled))
+    again.tick(NOW + 60, arrivals((0, NOW + 10, 100.0)))
+    at_once.tick(NOW + 60, Arrivals.none())
+    assert again.state.sums == pytest.approx(at_once.state.sums, rel=1e-12)
+    assert np.array_equal(again.state.weights, at_once.state.weights)
 
 
 def test_silence_between_seconds_counts_as_empty_once_it_is_known_to_be() -> None:
