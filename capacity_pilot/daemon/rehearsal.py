@@ -53,5 +53,6 @@ def rehearse() -> None:
             seen = Sample(units=50.0 if is_surge else 5.0, refusals=float(is_surge))
             told[(_TABLE.table, "", Dimension.WRITE, now - _USUAL_LAG_S)] = seen
         if now > _LATE_S:
-            told[(_TABLE.table, "", Dimension.READ, now - _LATE_S)] = Sample(units=3.0)
+            for dimension in Dimension:  # of reads nothing was told before, of writes most was
+                told[(_TABLE.table, "", dimension, now - _LATE_S)] = Sample(units=3.0)
         pilot.step(told, float(now))
