@@ -37,7 +37,7 @@ def measure_forecasts(fleet: Fleet, state: QuantileState) -> Iterator[Metric]:
     """
     targets = [(slot, _name_target(target)) for slot, target in _list_forecast(fleet, state)]
     forecast, tally = state.current, state.calibration.tally
-    leading = state.calibration.is_leading[:, APPLY].argmax(axis=0)
+    leading = state.calibration.leader[APPLY]
     yield Metric(
         name="capacity_pilot_forecast_units",
         kind="gauge",

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from capacity_pilot.core.compiled import compiled
 from capacity_pilot.core.fleet import Bools, Floats, Ints
 
 WINDOW_S = 10
@@ -21,7 +22,7 @@ MEMBERS = ("last", "level", "minutes", "trend", "season")
 means of 30 and 90 s; 30 s with yesterday's change from this time of day on (seasonal-naive)."""
 
 _LEVEL, _BASE, _MINUTES = 0, 1, 2
-_MEMORIES = np.array([[3.0], [9.0], [30.0]])  # windows
+_MEMORIES = (3.0, 9.0, 30.0)  # windows
 _LEVEL_AGE = 2.0  # windows: the mean age of what the level averages
 _AGE_BETWEEN = 6.0  # windows: how much older the base's average is
 _LONGEST_SLOPE = 12.0  # windows: no slope is believed to go on for longer
@@ -75,19 +76,23 @@ def learn_window(state: MembersState, mean: Floats, window: int) -> MembersState
     """Takes the mean demand (n,) of a window, NaN where unknown; windows come in order."""
     if window // _BIN > state.bin:
         state = _turn_bins(state, window // _BIN)
-    known = ~np.isnan(mean)
-    units = np.where(known, mean, 0.0)
-    gains = known / _MEMORIES
-    return MembersState(
-        last=np.where(known, mean, state.last),
-        sums=state.sums + gains * (units - state.sums),
-        weights=state.weights + gains * (1.0 - state.weights),
-        bins=state.bins,
-        bin_sum=state.bin_sum + units,
-        bin_count=state.bin_count + known,
-        bin=state.bin,
-        has_yesterday=state.has_yesterday,
+    learned = replace(
+        state,
+        last=state.last.copy(),
+        sums=state.sums.copy(),
+        weights=state.weights.copy(),
+        bin_sum=state.bin_sum.copy(),
+        bin_count=state.bin_count.copy(),
     )
+    _average(
+        learned.last,
+        learned.sums,
+        learned.weights,
+        learned.bin_sum,
+        learned.bin_count,
+        mean,
+    )
+    return learned
 
 
 def forecast_points(state: MembersState, window: int, steps: Ints) -> Floats:
@@ -96,20 +101,64 @@ def forecast_points(state: MembersState, window: int, steps: Ints) -> Floats:
     Gives (members, horizons, n); 0 where nothing was ever known. Where yesterday is not known the
     season's forecast is the level.
     """
-    means = state.sums / np.maximum(state.weights, 1e-9)
-    level = means[_LEVEL]
-    slope = (level - means[_BASE]) / _AGE_BETWEEN
+    return _forecast(
+        state.last, state.sums, state.weights, state.bins, state.has_yesterday, window, steps
+    )
+
+
+@compiled
+def _average(
+    last: Floats, sums: Floats, weights: Floats, bin_sum: Floats, bin_count: Floats, mean: Floats
+) -> None:
+    """Takes a window's mean demand into account where it is known, in place."""
+    for slot in range(len(mean)):
+        if np.isnan(mean[slot]):
+            continue
+        last[slot] = mean[slot]
+        for row in range(len(_MEMORIES)):
+            gain = 1.0 / _MEMORIES[row]
+            sums[row, slot] += gain * (mean[slot] - sums[row, slot])
+            weights[row, slot] += gain * (1.0 - weights[row, slot])
+        bin_sum[slot] += mean[slot]
+        bin_count[slot] += 1.0
+
+
+@compiled
+def _forecast(
+    last: Floats,
+    sums: Floats,
+    weights: Floats,
+    bins: Floats32,
+    has_yesterday: bool,  # noqa: FBT001 - compiled code takes no keywords
+    window: int,
+    steps: Ints,
+) -> Floats:
     points = np.empty((len(MEMBERS), *steps.shape))
-    points[0] = state.last
-    points[1] = level
-    points[2] = means[_MINUTES]
-    points[3] = level + slope * np.minimum(steps + _LEVEL_AGE, _LONGEST_SLOPE)
-    points[4] = level
-    if state.has_yesterday:
-        then = np.concatenate([steps, np.full((1, len(level)), -_LEVEL_AGE)])
-        recalled = _recall(state, window + then)
-        points[4] += np.nan_to_num(recalled[:-1] - recalled[-1])
-    return np.maximum(points, 0.0, out=points)
+    for slot in range(len(last)):
+        level = sums[_LEVEL, slot] / max(weights[_LEVEL, slot], 1e-9)
+        base = sums[_BASE, slot] / max(weights[_BASE, slot], 1e-9)
+        minutes = sums[_MINUTES, slot] / max(weights[_MINUTES, slot], 1e-9)
+        slope = (level - base) / _AGE_BETWEEN
+        then = _recall(bins, slot, window - _LEVEL_AGE) if has_yesterday else 0.0
+        for horizon in range(len(steps)):
+            ahead = steps[horizon, slot]
+            change = _recall(bins, slot, window + ahead) - then if has_yesterday else 0.0
+            trend = level + slope * min(ahead + _LEVEL_AGE, _LONGEST_SLOPE)
+            points[0, horizon, slot] = last[slot]
+            points[1, horizon, slot] = level
+            points[2, horizon, slot] = minutes
+            points[3, horizon, slot] = max(trend, 0.0)
+            points[4, horizon, slot] = level if np.isnan(change) else max(level + change, 0.0)
+    return points
+
+
+@compiled
+def _recall(bins: Floats32, slot: int, window: float) -> float:
+    """Demand a day before ``window``, linear between the bins' middles; NaN if unknown."""
+    position = (window + 0.5) / _BIN - 0.5 - _BINS_A_DAY
+    before = int(np.floor(position))
+    early, late = bins[before % _BINS_KEPT, slot], bins[(before + 1) % _BINS_KEPT, slot]
+    return float(early + (position - before) * (late - early))
 
 
 def _turn_bins(state: MembersState, number: int) -> MembersState:
@@ -131,14 +180,3 @@ def _turn_bins(state: MembersState, number: int) -> MembersState:
         bin=number,
         has_yesterday=not np.isnan(oldest).all(),
     )
-
-
-def _recall(state: MembersState, window: Floats) -> Floats:
-    """Demand a day before ``window`` (.., n), linear between the bins' middles; NaN if unknown."""
-    position = (window + 0.5) / _BIN - 0.5 - _BINS_A_DAY
-    before = np.floor(position)
-    rows = before.astype(np.int64)
-    slots = np.arange(state.bins.shape[1])
-    early = state.bins[rows % _BINS_KEPT, slots]
-    late = state.bins[(rows + 1) % _BINS_KEPT, slots]
-    return np.asarray(early + (position - before) * (late - early), dtype=np.float64)

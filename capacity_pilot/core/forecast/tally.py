@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import TypeVar
 
 import numpy as np
 
-from capacity_pilot.core.fleet import Bools, Floats
+from capacity_pilot.core.compiled import compiled
+from capacity_pilot.core.fleet import Floats
+
+Values = TypeVar("Values", float, Floats)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,15 @@ class Tally:
             led=np.zeros((members, horizons, size)),
         )
 
+    def copy(self) -> Tally:
+        return Tally(
+            scored=self.scored.copy(),
+            demand=self.demand.copy(),
+            exceeded=self.exceeded.copy(),
+            pinball=self.pinball.copy(),
+            led=self.led.copy(),
+        )
+
     def of(self, slot: int) -> Tally:
         """One target's alone."""
         return Tally(*(getattr(self, item.name)[..., slot : slot + 1] for item in fields(self)))
@@ -46,33 +59,11 @@ class Tally:
         )
 
 
-def pinball(error: Floats, level: Floats) -> Floats:
+@compiled
+def pinball(error: Values, level: Values) -> Values:
     """The loss of a quantile forecast that demand came ``error`` above (Koenker and Bassett 1978).
 
     Its mean is least for the true quantile, and it is in the forecast's own unit.
     """
-    loss: Floats = np.maximum(level * error, (level - 1.0) * error)
+    loss: Values = np.maximum(level * error, (level - 1.0) * error)
     return loss
-
-
-def count(
-    tally: Tally,
-    missed: Floats,
-    scored: Bools,
-    *,
-    levels: Floats,
-    mean: Floats,
-    is_leading: Bools,
-) -> Tally:
-    """Takes a window into account where ``scored`` (horizons, n).
-
-    ``missed`` (levels, horizons, n) is how far its ``mean`` (n,) was above the forecasts, 0 where
-    not scored; ``levels`` is (levels, 1, 1), ``is_leading`` as ``Tally.led``.
-    """
-    return Tally(
-        scored=tally.scored + scored,
-        demand=tally.demand + np.where(scored, mean, 0.0),
-        exceeded=tally.exceeded + (missed > 0),
-        pinball=tally.pinball + pinball(missed, levels),
-        led=tally.led + (is_leading & scored),
-    )

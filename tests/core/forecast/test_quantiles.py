@@ -43,7 +43,7 @@ def draw_day(draw: np.random.Generator, size: int) -> Floats:
 
 
 def leader(watch: Watch, horizon: int) -> str:
-    return MEMBERS[int(watch.state.calibration.is_leading[:, horizon, 0].argmax())]
+    return MEMBERS[watch.state.calibration.leader[horizon, 0]]
 
 
 def test_over_a_day_of_whatever_demand_quantiles_are_exceeded_as_often_as_they_say() -> None:

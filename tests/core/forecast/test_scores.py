@@ -12,30 +12,26 @@ from hypothesis import strategies as st
 from capacity_pilot.core.forecast.members import MEMBERS
 from capacity_pilot.core.forecast.quantiles import HORIZONS, LEVELS
 from capacity_pilot.core.forecast.scores import render_scores, score_target
-from capacity_pilot.core.forecast.tally import Tally, count, pinball
+from capacity_pilot.core.forecast.tally import Tally, pinball
 
-LEVEL_AXIS = np.array(LEVELS)[:, None, None]
-FIRST_LEADS = (np.arange(len(MEMBERS)) == 0)[:, None, None] & np.ones((1, 3, 2), dtype=np.bool_)
+LEVEL = np.array([0.9])
 
 
 def tally_of(*missed: tuple[float, float], mean: float = 10.0) -> Tally:
-    """Two targets' windows, all exceeding every quantile at every horizon by that much."""
+    """Two targets' windows, that much above every quantile at every horizon; one member leads."""
     tally = Tally.empty(2, levels=len(LEVELS), horizons=len(HORIZONS), members=len(MEMBERS))
     for pair in missed:
-        tally = count(
-            tally,
-            np.broadcast_to(np.array(pair), (len(LEVELS), len(HORIZONS), 2)),
-            np.ones((len(HORIZONS), 2), dtype=np.bool_),
-            levels=LEVEL_AXIS,
-            mean=np.array([mean, 2 * mean]),
-            is_leading=FIRST_LEADS,
-        )
+        tally.scored[:] += 1.0
+        tally.demand[:] += np.array([mean, 2 * mean])
+        tally.exceeded[:] += np.array(pair) > 0
+        tally.pinball[:] += [[[pinball(miss, level) for miss in pair]] for level in LEVELS]
+        tally.led[0] += 1.0
     return tally
 
 
 @given(st.floats(-1e6, 1e6), st.sampled_from(LEVELS))
 def test_a_miss_costs_by_its_side_and_a_hit_nothing(error: float, level: float) -> None:
-    [loss] = pinball(np.array([error]), np.array([level]))
+    loss = pinball(error, level)
     assert loss == pytest.approx(level * error if error > 0 else (1 - level) * -error)
     assert loss >= 0
 
@@ -43,7 +39,7 @@ def test_a_miss_costs_by_its_side_and_a_hit_nothing(error: float, level: float) 
 @given(st.lists(st.floats(0, 100), min_size=20, max_size=20, unique=True))
 def test_no_forecast_loses_less_than_the_quantile_itself(demand: list[float]) -> None:
     ordered = np.sort(demand)
-    losses = [pinball(ordered - candidate, np.array([0.9])).mean() for candidate in ordered]
+    losses = [pinball(ordered - candidate, LEVEL).mean() for candidate in ordered]
     assert int(np.argmin(losses)) in {17, 18}
 
 
