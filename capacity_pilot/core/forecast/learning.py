@@ -111,7 +111,8 @@ def _learn_second(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasse
     row, previous = at % WINDOW_S, (at - 1) % WINDOW_S
     for slot in range(len(unseen)):
         if not known[slot]:
-            skip_second(usual, slot, at)
+            if not before[slot] >= at:  # else it was taken up before, and only others are late
+                skip_second(usual, slot, at)
             continue
         units = demand[row, slot]
         if silent_s[slot] > 0:

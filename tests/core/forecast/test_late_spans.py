@@ -14,11 +14,12 @@ NOW = int(MIDNIGHT)
 
 
 class Watch:
-    """One target from ``NOW`` on."""
+    """One target or several from ``NOW`` on."""
 
-    def __init__(self) -> None:
-        self.demand, self.state = DemandState.empty(1, NOW), ForecastState.empty(1)
-        self.settling = SettlingState.empty(1, NOW)
+    def __init__(self, size: int = 1) -> None:
+        self.demand, self.state = DemandState.empty(size, NOW), ForecastState.empty(size)
+        self.settling = SettlingState.empty(size, NOW)
+        self.ahead_s = np.full(size, 30.0)
 
     def tick(self, now: int, told: Arrivals) -> Forecast:
         self.demand = absorb(self.demand, told, now)
@@ -30,7 +31,7 @@ class Watch:
             self.demand,
             news,
             settled=self.settling.settled,
-            ahead_s=np.array([30.0]),
+            ahead_s=self.ahead_s,
             now=now,
         )
         return ahead
@@ -70,6 +71,17 @@ def test_a_second_told_of_again_is_the_same_second_with_more_in_it() -> None:
     at_once.tick(NOW + 60, Arrivals.none())
     assert again.state.sums == pytest.approx(at_once.state.sums, rel=1e-12)
     assert np.array_equal(again.state.weights, at_once.state.weights)
+
+
+def test_what_is_told_late_of_one_target_says_nothing_of_another() -> None:
+    watch = Watch(2)
+    for second in range(60):
+        told = arrivals(*((slot, NOW + second - 6, 100.0) for slot in (0, 1)))
+        watch.tick(NOW + second, told)
+    usual = watch.state.excess.usual[:, 1]
+    assert np.count_nonzero(np.isfinite(usual)) > 10
+    watch.tick(NOW + 60, arrivals((0, NOW + 50, 100.0)))
+    assert np.array_equal(watch.state.excess.usual[:, 1], usual, equal_nan=True)
 
 
 def test_silence_between_seconds_counts_as_empty_once_it_is_known_to_be() -> None:
