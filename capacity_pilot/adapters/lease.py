@@ -42,22 +42,6 @@ def seconds_awake_or_not() -> float:
     return time.monotonic()
 
 
-class SoleLease:
-    """What a pilot without others has: always held."""
-
-    token: int | None = 0
-    holder = ""
-
-    def is_held_for(self, _: float) -> bool:
-        return True
-
-    async def keep(self) -> None:
-        """There is nothing to renew."""
-
-    async def release(self) -> None:
-        """There is nobody to leave it to."""
-
-
 class DynamoDbLease:
     """A lease in the state table; see ``Lease`` for the port. ``keep`` it every ``KEEP_S``.
 

@@ -1,10 +1,8 @@
-"""What Application Auto Scaling has registered, and what of it the pilot has changed."""
+"""What Application Auto Scaling has registered."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from capacity_pilot.core.model import ScalableTarget
 
@@ -45,48 +43,3 @@ class Registration:
     def is_in_force(self) -> bool:
         """True unless all that its policies do is suspended."""
         return not self.suspension.is_whole
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Original:
-    """What a registration said before the pilot changed it. ``None`` is what it never touched."""
-
-    target: ScalableTarget
-    kept_at: float
-    minimum: int | None = None
-    suspension: Suspension | None = None
-
-
-class AutoScaling(Protocol):
-    """Reads and changes registrations. Raises ``GatewayError`` when AWS cannot be asked."""
-
-    async def read(self, tables: Collection[str] = ()) -> tuple[Registration, ...]:
-        """The registrations of the tables named and of their indexes; of all if none is."""
-        ...
-
-    async def change(
-        self,
-        target: ScalableTarget,
-        *,
-        minimum: int | None = None,
-        suspension: Suspension | None = None,
-    ) -> None:
-        """Sets what is given and leaves the rest."""
-        ...
-
-
-class Originals(Protocol):
-    """Keeps originals where they outlive the process."""
-
-    def all(self) -> Sequence[Original]: ...
-
-    def keep(self, original: Original) -> None:
-        """Adds what is not known yet of the target: the first value kept is the original.
-
-        Returns only once it would survive a crash. Raises ``OSError`` where it cannot be kept.
-        """
-        ...
-
-    def drop(self, target: ScalableTarget) -> None:
-        """Forgets the target: it is as it was."""
-        ...

@@ -18,7 +18,7 @@ import numpy as np
 
 from capacity_pilot.core.compiled import compiled
 from capacity_pilot.core.demand import DemandState
-from capacity_pilot.core.fleet import Floats
+from capacity_pilot.core.fleet import Bools, Floats
 from capacity_pilot.core.settling import LateUnits, News
 
 BURST_S = 300.0
@@ -80,7 +80,7 @@ def _pass_second(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
     units: Floats,
     keeps_s: Floats,
     demand: Floats,
-    known: Floats,
+    known: Bools,
     silent_s: Floats,
     provisioned: Floats,
     last_refused: Floats,

@@ -25,6 +25,9 @@ _config: Any = numba.config
 _FOLDER = Path(__file__).parent / "__pycache__"
 _ELSEWHERE = Path("~/.cache/capacity-pilot")
 
+_digests: dict[object, str] = {}
+"""Of what was compiled, since what calls it is made of it."""
+
 
 def compiled(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
     """Compiles on the first call and keeps the machine code on disk for later processes.
@@ -35,15 +38,17 @@ def compiled(function: Callable[Parameters, Result]) -> Callable[Parameters, Res
     """
     own = _config.CACHE_DIR
     folder = Path(own) if own else _FOLDER if os.access(_FOLDER.parent, os.W_OK) else _ELSEWHERE
+    made_of = digest(function)
     # numba forgets a function's machine code when its own file changes, but not when a function it
     # calls or a constant it uses does: so there is a folder for each state of all of them.
-    _config.CACHE_DIR = str(folder.expanduser() / f"compiled-{digest(function)}")
+    _config.CACHE_DIR = str(folder.expanduser() / f"compiled-{made_of}")
     try:
         made = numba.njit(cache=True, error_model="numpy")(function)
     except RuntimeError:  # there is no folder to write to
         made = numba.njit(error_model="numpy")(function)
     finally:
         _config.CACHE_DIR = own
+    _digests[made] = made_of
     return cast(Callable[Parameters, Result], made)
 
 
@@ -52,20 +57,15 @@ def digest(function: Callable[..., object]) -> str:
 
     Raises ``TypeError`` for a function that uses something whose state cannot be told.
     """
-    sources = "\n".join(_sources(function, set()))
-    return hashlib.sha256(sources.encode()).hexdigest()[:16]
+    return hashlib.sha256("\n".join(_made_of(function)).encode()).hexdigest()[:16]
 
 
-def _sources(function: Callable[..., object], seen: set[object]) -> Iterator[str]:
-    plain = function.py_func if isinstance(function, CPUDispatcher) else function
-    if plain in seen:
-        return
-    seen.add(plain)
-    yield inspect.getsource(plain)
-    for name in sorted(_names(plain.__code__) & plain.__globals__.keys()):
-        used = plain.__globals__[name]
+def _made_of(function: Callable[..., object]) -> Iterator[str]:
+    yield inspect.getsource(function)
+    for name in sorted(_names(function.__code__) & function.__globals__.keys()):
+        used = function.__globals__[name]
         if isinstance(used, CPUDispatcher):
-            yield from _sources(used, seen)
+            yield _digests[used]
         elif isinstance(used, np.ndarray):
             yield f"{name}={used.tolist()!r} {used.dtype}"
         elif isinstance(used, bool | int | float | str | tuple | np.generic):
@@ -74,7 +74,7 @@ def _sources(function: Callable[..., object], seen: set[object]) -> Iterator[str
             yield inspect.getsource(used)
         elif not inspect.ismodule(used):
             raise TypeError(
-                f"{plain.__qualname__} uses {name}, {used!r}: compiled code may use numbers, "
+                f"{function.__qualname__} uses {name}, {used!r}: compiled code may use numbers, "
                 "arrays, classes, compiled functions and modules"
             )
 

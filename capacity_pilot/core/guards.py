@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from capacity_pilot.core.compiled import compiled
-from capacity_pilot.core.events.schedule import NOTHING_COMING, Schedule
+from capacity_pilot.core.events.schedule import Schedule
 from capacity_pilot.core.fleet import Bools, Floats
 from capacity_pilot.core.quota import HOURLY_S, decreases_counted, keeps_reserve, next_decrease_at
 from capacity_pilot.core.reasons import Reason, Reasons
@@ -38,7 +38,7 @@ _UNMANAGED = Reason.UNMANAGED.value
 _FROZEN = Reason.FROZEN.value
 
 _THROTTLE_MEMORY_S = 60.0
-_LEAST_SAVING = 0.09
+LEAST_SAVING = 0.09
 _LEAST_SAVING_WITHIN_THE_HOUR = 0.3
 _RELEARNING_S = 300.0
 _UNTIL_NEXT_S = 0.9 * HOURLY_S
@@ -71,7 +71,7 @@ class Situation:
     described_at: Floats
     reserve_decreases: Floats
     stabilization_s: Floats
-    schedule: Schedule = NOTHING_COMING
+    schedule: Schedule
     coverage_doubts: Reasons | None = None
 
 
@@ -86,8 +86,7 @@ class Draft:
 def decide(at: Situation) -> Draft:
     """The recommendation, and what the guards leave of it."""
     size = len(at.provisioned)
-    schedule = at.schedule.over(size)
-    doubts = at.coverage_doubts
+    schedule, doubts = at.schedule, at.coverage_doubts
     draft = Draft(np.empty(size), np.empty(size, dtype=np.int64))
     _decide(
         draft.units,
@@ -350,7 +349,7 @@ def _saves_little(units: float, at: _Slot) -> bool:
     spent before the hour is over for a third of what there is.
     """
     is_free = at.now - at.last_decrease_at < HOURLY_S  # never decreased is NaN, and at the pace
-    least = _LEAST_SAVING_WITHIN_THE_HOUR if is_free else _LEAST_SAVING
+    least = _LEAST_SAVING_WITHIN_THE_HOUR if is_free else LEAST_SAVING
     is_small = units < at.provisioned and units > at.provisioned * (1 - least)
     return is_small and at.provisioned <= at.ceiling
 

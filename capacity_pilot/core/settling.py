@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from capacity_pilot.core.demand import MOST_UNITS, WINDOW_S, Arrivals, DemandState
-from capacity_pilot.core.fleet import Floats, Ints
+from capacity_pilot.core.fleet import Bools, Floats, Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +30,14 @@ class SettlingState:
 
 @dataclass(frozen=True, slots=True)
 class Second:
-    """One second, Unix time. ``known`` (n,) is 1 where it is known and was not before.
+    """One second, Unix time. ``known`` (n,) says where it is known and was not before.
 
     ``silent_s`` (n,) are the seconds before it that only now turned out to be empty, ``before``
     (n,) the last known one before those, NaN for none.
     """
 
     at: int
-    known: Floats
+    known: Bools
     silent_s: Floats
     before: Floats
 
@@ -75,9 +75,9 @@ def settle(
     known_until, seconds = state.known_until, []
     for at in [*late, *range(first, settled + 1)]:
         is_new = ~(known_until >= at)  # never known is NaN, and new
-        known = demand.known[at % WINDOW_S] * is_new
+        known = demand.known[at % WINDOW_S] & is_new
         seconds.append(Second(at, known, _ended_silence_s(demand, at, known_until), known_until))
-        known_until = np.where(known > 0, at, known_until)
+        known_until = np.where(known, at, known_until)
     news = News(tuple(seconds), _late_units(state, arrivals) if late else None)
     return SettlingState(known_until, settled), news
 
@@ -102,5 +102,5 @@ def _ended_silence_s(demand: DemandState, at: int, known_until: Floats) -> Float
     """Seconds before ``at`` that turned out to be empty only when it was told of, (n,)."""
     previous, row = (at - 1) % WINDOW_S, at % WINDOW_S
     length = at - 1 - known_until
-    ended = (demand.known[row] > 0) & (demand.known[previous] > 0) & (length > 0)
+    ended = demand.known[row] & demand.known[previous] & (length > 0)
     return np.where(ended, length, 0.0)

@@ -13,13 +13,11 @@ import numpy as np
 
 from capacity_pilot.core.auto_scaling import Registration
 from capacity_pilot.core.fleet import Bools, Fleet, Floats
-from capacity_pilot.core.guards import Draft
+from capacity_pilot.core.guards import LEAST_SAVING, Draft
 from capacity_pilot.core.model import Dimension, Resource, ScalableTarget, TableDescription
 from capacity_pilot.core.modes import Mode, Rivalry
 from capacity_pilot.core.policy import TablePolicy
 from capacity_pilot.core.reasons import Reason, Reasons
-
-_LEAST_SAVING = 0.09
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +121,7 @@ def _leave_to_auto_scaling(standing: Standing, draft: Draft, provisioned: Floats
         return draft
     units, minimum = draft.units, standing.minimum  # NaN, where it is not driven, compares false
     is_set = (units > provisioned) & (minimum >= units)
-    is_set |= (units < provisioned) & (units > minimum * (1 - _LEAST_SAVING))
+    is_set |= (units < provisioned) & (units > minimum * (1 - LEAST_SAVING))
     return _hold(draft, provisioned, is_set, is_set * Reason.MINIMUM_SET.value)
 
 

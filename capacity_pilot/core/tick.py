@@ -216,6 +216,7 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
     stabilization, stabilized = stabilize(
         state.stabilization, watched, window_s=policy.stabilization_s, now=now
     )
+    schedule = inputs.schedule.over(len(watched))
     floor, ceiling = bound_within(capacity.standing, floor=policy.floor, ceiling=policy.ceiling)
     situation = Situation(
         now=now,
@@ -237,7 +238,7 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         described_at=capacity.described_at,
         reserve_decreases=policy.reserve_decreases,
         stabilization_s=policy.stabilization_s,
-        schedule=inputs.schedule,
+        schedule=schedule,
         coverage_doubts=coverage.doubts if is_reading else None,
     )
     draft = heed(capacity.standing, decide(situation), capacity.provisioned)
@@ -257,7 +258,7 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         sustained=sizing.sustained,
         burst_units=burst.units,
         seconds_to_throttle=sizing.seconds_to_throttle,
-        foreseen=inputs.schedule.over(len(draft.units)).foreseen,
+        foreseen=schedule.foreseen,
         coverage=coverage.coverage,
         upstream=announced.peak,
     )

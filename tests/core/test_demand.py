@@ -15,10 +15,10 @@ from capacity_pilot.core.demand import (
     Arrivals,
     DemandState,
     absorb,
-    credible_silence,
     is_fresh,
     settled_until,
 )
+from capacity_pilot.core.demand.freshness import credible_silence_s
 from tests.core.scenario import MIDNIGHT, arrivals
 
 NOW = int(MIDNIGHT)
@@ -100,8 +100,8 @@ def test_outages_do_not_teach_that_silence_is_ordinary() -> None:
     for second in range(60):
         punctual = absorb(punctual, arrivals((0, NOW + second, 9.0)), NOW + second)
     once = absorb(punctual, arrivals((0, NOW + 3600, 9.0)), NOW + 3600)
-    assert credible_silence(once)[0] < 20
-    assert credible_silence(state)[0] <= 300
+    assert credible_silence_s(once.mean_gap[0]) < 20
+    assert credible_silence_s(state.mean_gap[0]) <= 300
 
 
 def test_a_sender_that_lags_behind_does_not_teach_that_silence_is_ordinary() -> None:
@@ -109,7 +109,7 @@ def test_a_sender_that_lags_behind_does_not_teach_that_silence_is_ordinary() -> 
     state = DemandState.empty(1, NOW)
     for second in range(NOW, NOW + 300):
         state = absorb(state, arrivals((0, second - 50, 1.0), (0, second, 9.0)), second)
-    assert credible_silence(state)[0] == pytest.approx(10.0)
+    assert credible_silence_s(state.mean_gap[0]) == pytest.approx(10.0)
 
 
 @pytest.mark.parametrize("lag", [1, 3, 6, 20])

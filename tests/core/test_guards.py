@@ -186,10 +186,12 @@ CALM = Situation(
     described_at=one(NOW),
     reserve_decreases=one(1.0),
     stabilization_s=one(600.0),
+    schedule=NOTHING_COMING.over(1),
 )
 
 
-COMING = replace(NOTHING_COMING, is_near=YES, reasons=np.array([Reason.EVENT.value]))
+NOTHING = NOTHING_COMING.over(1)
+COMING = replace(NOTHING, is_near=YES, reasons=np.array([Reason.EVENT.value]))
 
 
 def test_with_nothing_against_it_the_trough_is_followed_to_the_stabilized_height() -> None:
@@ -216,7 +218,7 @@ def test_with_nothing_against_it_the_trough_is_followed_to_the_stabilized_height
         ({"decreases_today": 3.0, "last_decrease_at": NOW - 3599}, Reason.DECREASE_RESERVE),
         ({"sustained": np.nan, "resting": np.nan, "least": np.nan}, Reason.NO_TELEMETRY),
         ({"schedule": COMING}, Reason.EVENT),
-        ({"schedule": replace(NOTHING_COMING, is_frozen_in=YES)}, Reason.FROZEN),
+        ({"schedule": replace(NOTHING, is_frozen_in=YES)}, Reason.FROZEN),
     ],
 )
 def test_each_guard_holds_the_trough_alone(change: dict[str, Any], because: Reason) -> None:

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 from capacity_pilot.core.demand.absorbing import absorb
 from capacity_pilot.core.demand.freshness import (
-    credible_silence,
     has_bounded_lag,
     is_fresh,
-    recent_peak,
     settled_until,
 )
 from capacity_pilot.core.demand.state import (
@@ -31,9 +29,7 @@ __all__ = [
     "Arrivals",
     "DemandState",
     "absorb",
-    "credible_silence",
     "has_bounded_lag",
     "is_fresh",
-    "recent_peak",
     "settled_until",
 ]

@@ -28,11 +28,6 @@ def settled_until(state: DemandState, now: float) -> int:
     return math.floor(now - state.lag_s) - 1
 
 
-def credible_silence(state: DemandState) -> Floats:
-    """Seconds for which each target's silence is ordinary, (n,)."""
-    return (_CREDIBLE_GAPS * state.mean_gap + 2.0).clip(_LEAST_SILENCE_S, _MOST_SILENCE_S)
-
-
 def is_fresh(state: DemandState, now: float) -> Bools:
     """Targets whose last span is recent enough to speak for the present, (n,).
 
@@ -42,14 +37,6 @@ def is_fresh(state: DemandState, now: float) -> Bools:
     second = int(now)
     behind_s = second - settled_until(state, now)
     return _find_fresh(state.last_seen, state.mean_gap, state.news_age, behind_s, second)
-
-
-def recent_peak(state: DemandState, settled: int) -> Floats:
-    """The highest mean of two neighbouring seconds lately, (n,).
-
-    Reaches from just before ``settled`` to the present, whose sums are still lower bounds.
-    """
-    return _find_peaks(state.units, settled, state.head)
 
 
 @compiled
@@ -70,7 +57,11 @@ def is_target_fresh(
 
 @compiled
 def target_peak(units: Floats, slot: int, settled: int, head: int) -> float:
-    """``recent_peak`` of one target; ``units`` (WINDOW_S, n) and ``head`` are demand's."""
+    """The highest mean of two neighbouring seconds of a target lately, units/s.
+
+    Reaches from just before ``settled`` to the present, whose sums are still lower bounds;
+    ``units`` (WINDOW_S, n) and ``head`` are demand's.
+    """
     peak = 0.0
     for second in range(max(settled - _PEAK_REACH_S, head - WINDOW_S + 1), head):
         pair = units[(second + 1) % WINDOW_S, slot] + units[second % WINDOW_S, slot]
@@ -88,11 +79,3 @@ def _find_fresh(
             last_seen[slot], mean_gap[slot], news_age[slot], behind_s, second
         )
     return fresh
-
-
-@compiled
-def _find_peaks(units: Floats, settled: int, head: int) -> Floats:
-    peaks = np.empty(units.shape[1])
-    for slot in range(units.shape[1]):
-        peaks[slot] = target_peak(units, slot, settled, head)
-    return peaks

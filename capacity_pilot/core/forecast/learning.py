@@ -98,7 +98,7 @@ def _learn_second(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasse
     is_demand_known: Bools,
     head: int,
     at: int,
-    known: Floats,
+    known: Bools,
     silent_s: Floats,
     before: Floats,
     horizon_s: Floats,
