@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 from aiobotocore.session import AioSession, get_session
-from moto.server import ThreadedMotoServer
 
 from capacity_pilot.adapters.aws import ShadowGateway, open_gateway
 from capacity_pilot.core.model import (
@@ -36,6 +35,7 @@ from capacity_pilot.simulator.physics.settings import WorldSettings
 from capacity_pilot.simulator.physics.tables import IndexSpec, KeySchema, TableSpec, Units
 from capacity_pilot.simulator.physics.world import World
 from capacity_pilot.simulator.replay.world_gateway import WorldGateway
+from tests.moto_server import serve_moto
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -131,11 +131,8 @@ def one_session() -> AioSession:
 
 @pytest.fixture(scope="module")
 def moto_url() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with serve_moto() as url:
+        yield url
 
 
 LENIENT = ["moto"]

@@ -1,4 +1,4 @@
-"""One table, ``feed``, under a pilot that reads CloudWatch; for stories told second by second."""
+"""A pilot and its tables, ``feed`` above all, for stories told second by second."""
 
 from __future__ import annotations
 
@@ -33,13 +33,22 @@ def make_pilot(now: float, *, usd_per_month: float = inf) -> Pilot:
 
 
 def describe_feed(write: int, *, at: float) -> TableDescription:
-    resource = ResourceDescription(
-        resource=FEED.resource, status=ResourceStatus.ACTIVE, read=10, write=write
-    )
+    return describe_table(FEED.resource, read=10, write=write, at=at)
+
+
+def describe_table(
+    *resources: Resource, at: float, read: int = 100, write: int = 100
+) -> TableDescription:
+    """A settled table, with its indexes after it."""
     return TableDescription(
-        table="feed",
+        table=resources[0].table,
         billing_mode=BillingMode.PROVISIONED,
-        resources=(resource,),
+        resources=tuple(
+            ResourceDescription(
+                resource=resource, status=ResourceStatus.ACTIVE, read=read, write=write
+            )
+            for resource in resources
+        ),
         described_at=at,
     )
 

@@ -6,39 +6,17 @@ import numpy as np
 import pytest
 
 from capacity_pilot.core.errors import PilotError
-from capacity_pilot.core.model import (
-    AccountLimits,
-    BillingMode,
-    Resource,
-    ResourceDescription,
-    ResourceStatus,
-    Sample,
-    TableDescription,
-)
+from capacity_pilot.core.model import Resource, Sample
 from capacity_pilot.core.pilot import Pilot
-from capacity_pilot.core.policy import PolicySet
 from capacity_pilot.core.snapshot import decode, encode
+from tests.core.feed_table import describe_table, make_pilot
 from tests.core.scenario import MIDNIGHT
-
-BOUNDS = {"min": 1, "max": 40_000}
-POLICIES = PolicySet.model_validate(
-    {"version": 1, "policies": [{"name": "all", "match": {"tables": ["*"]}, "write": BOUNDS}]}
-)
-
-
-def described(table: str, at: float) -> TableDescription:
-    resource = ResourceDescription(
-        resource=Resource(table), status=ResourceStatus.ACTIVE, read=100, write=100
-    )
-    return TableDescription(
-        table=table, billing_mode=BillingMode.PROVISIONED, resources=(resource,), described_at=at
-    )
 
 
 def pilot_over(*tables: str, at: float) -> Pilot:
-    pilot = Pilot(POLICIES, limits=AccountLimits(), apply_time_s=30.0, now=at)
+    pilot = make_pilot(at, usd_per_month=0.0)
     for table in tables:
-        pilot.observe(described(table, at))
+        pilot.observe(describe_table(Resource(table), at=at))
     return pilot
 
 

@@ -12,7 +12,6 @@ from urllib.request import Request, urlopen
 import numpy as np
 import pytest
 from aiobotocore.session import AioSession
-from moto.server import ThreadedMotoServer
 from structlog.testing import capture_logs
 
 from capacity_pilot.adapters.aws import open_cloudwatch
@@ -28,6 +27,7 @@ from capacity_pilot.core.reasons import Reason
 from capacity_pilot.daemon.coverage_watch import CoverageWatch
 from capacity_pilot.web.metrics import render_metrics
 from tests.daemon.stage import FEED, Stage, set_stage, table
+from tests.moto_server import serve_moto
 
 WRITES = ScalableTarget(FEED, Dimension.WRITE)
 METRIC = {
@@ -108,14 +108,10 @@ class Office:
 
 @pytest.fixture
 def moto() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    url = f"http://{host}:{port}"
-    # moto's servers of one process share what they know.
-    urlopen(Request(f"{url}/moto-api/reset", method="POST")).close()  # noqa: S310
-    yield url
-    server.stop()
+    with serve_moto() as url:
+        # moto's servers of one process share what they know.
+        urlopen(Request(f"{url}/moto-api/reset", method="POST")).close()  # noqa: S310
+        yield url
 
 
 @asynccontextmanager

@@ -11,24 +11,10 @@ import numpy as np
 import pytest
 from numba.core.registry import CPUDispatcher
 
-from capacity_pilot.core.model import (
-    AccountLimits,
-    BillingMode,
-    Resource,
-    ResourceDescription,
-    ResourceStatus,
-    Sample,
-    TableDescription,
-)
-from capacity_pilot.core.pilot import Pilot
-from capacity_pilot.core.policy import PolicySet
+from capacity_pilot.core.model import Resource, Sample
 from capacity_pilot.daemon.rehearsal import rehearse
+from tests.core.feed_table import describe_table, make_pilot
 from tests.core.scenario import MIDNIGHT
-
-BOUNDS = {"min": 1, "max": 40_000}
-POLICIES = PolicySet.model_validate(
-    {"version": 1, "policies": [{"name": "all", "match": {"tables": ["*"]}, "write": BOUNDS}]}
-)
 
 
 def compiled_signatures() -> int:
@@ -43,22 +29,10 @@ def tick_after_rehearsal() -> tuple[int, int, int]:
     before = compiled_signatures()
     rehearse()
     rehearsed = compiled_signatures()
-    pilot = Pilot(POLICIES, limits=AccountLimits(), apply_time_s=30.0, now=MIDNIGHT)
+    pilot = make_pilot(MIDNIGHT, usd_per_month=0.0)
     for table in ("feed", "notices", "users"):
-        resources = tuple(
-            ResourceDescription(
-                resource=Resource(table, index), status=ResourceStatus.ACTIVE, read=100, write=100
-            )
-            for index in ("", "by-author")
-        )
-        pilot.observe(
-            TableDescription(
-                table=table,
-                billing_mode=BillingMode.PROVISIONED,
-                resources=resources,
-                described_at=MIDNIGHT,
-            )
-        )
+        resources = (Resource(table), Resource(table, "by-author"))
+        pilot.observe(describe_table(*resources, at=MIDNIGHT))
     draw = np.random.default_rng(1)
     for second in range(600):
         told = {

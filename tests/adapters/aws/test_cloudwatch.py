@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from aiobotocore.session import AioSession
-from moto.server import ThreadedMotoServer
 
 from capacity_pilot.adapters.aws import CloudWatchReader, open_cloudwatch
 from capacity_pilot.adapters.aws.refusals import RefusedError
@@ -31,6 +30,7 @@ from tests.adapters.aws.scripted_aws import (
     reply,
     serve_scripted,
 )
+from tests.moto_server import serve_moto
 
 MINUTE = int(NOW) // 60
 WRITES = ScalableTarget(Resource("feed"), Dimension.WRITE)
@@ -44,11 +44,8 @@ def query(target: ScalableTarget, *, with_throttles: bool = False) -> Consumptio
 
 @pytest.fixture(scope="module")
 def moto() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with serve_moto() as url:
+        yield url
 
 
 def datum(name: str, minute: int, value: float, *, index: str = "") -> dict[str, Any]:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 from aiobotocore.session import get_session
-from moto.server import ThreadedMotoServer
 
 from capacity_pilot.adapters.clock import SystemClock
 from capacity_pilot.adapters.journal.dynamodb import DynamoDbJournal
@@ -24,6 +23,7 @@ from capacity_pilot.adapters.lease import DynamoDbLease
 from capacity_pilot.core.errors import InputError, JournalError
 from capacity_pilot.core.ports import Journal
 from capacity_pilot.core.record import Record, RecordKind, first_id
+from tests.moto_server import serve_moto
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -47,13 +47,19 @@ class HandMovedClock:
         return self.seconds
 
 
+async def wait_for_lease(standby: DynamoDbLease, clock: HandMovedClock) -> None:
+    """Looks once a second until the lease is the standby's, at most 15 s."""
+    began = clock.seconds
+    while standby.token is None:
+        clock.seconds += 1.0
+        assert clock.seconds - began <= 15.0
+        await standby.keep()
+
+
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with serve_moto() as url:
+        yield url
 
 
 @pytest.fixture
@@ -148,10 +154,7 @@ async def test_a_standby_takes_over_from_a_dead_holder_within_15_s(
     assert (holder.token, standby.token) == (1, None)
     stale = DynamoDbJournal(client, state, lease=holder, keep_s=86_400.0, clock=SystemClock())
     await stale.append([record(1)])
-    while standby.token is None:
-        clock.seconds += 1.0
-        assert clock.seconds <= 15.0
-        await standby.keep()
+    await wait_for_lease(standby, clock)
     assert standby.token == 2
     assert not holder.is_held_for(0.0)
     for write in (stale.append([record(2)]), stale.save("pilot", b"stale")):
@@ -170,9 +173,7 @@ async def test_a_holder_paused_after_it_looked_at_its_lease_is_refused_by_the_se
     holder = DynamoDbLease(client, state, pilot="a", clock=stopped)
     standby = DynamoDbLease(client, state, pilot="b", clock=running)
     await holder.keep()
-    while standby.token is None:
-        running.seconds += 1.0
-        await standby.keep()
+    await wait_for_lease(standby, running)
     assert holder.is_held_for(5.0)  # so it still believes
     late = DynamoDbJournal(client, state, lease=holder, keep_s=86_400.0, clock=SystemClock())
     for write in (late.append([record(1)]), late.save("pilot", b"late")):
