@@ -10,7 +10,7 @@ from functools import cache
 
 import pytest
 from aiobotocore.session import AioSession, get_session
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from capacity_pilot.adapters.aws import DynamoDbGateway, ShadowGateway, open_gateway
@@ -155,6 +155,17 @@ async def play(stage: Stage, gateway: CapacityGateway, steps: Sequence[Step]) ->
     return story
 
 
+SPENT_BETWEEN_SECONDS: list[Step] = [
+    (Direction.IN, TABLE, 900, 900, 30.0),
+    (Direction.IN, TABLE, 800, 800, 30.0),
+    (Direction.IN, TABLE, 700, 700, 29.5),
+    (Direction.OUT, TABLE, 1, 1, 30.0),
+    (Direction.IN, TABLE, 600, 600, 30.0),
+    (Direction.IN, TABLE, 500, 500, 0.0),
+]
+"""The fourth decrease is made half a second past a whole one, and the fifth refused."""
+
+
 @settings(max_examples=15)
 @given(
     steps=st.lists(
@@ -169,6 +180,7 @@ async def play(stage: Stage, gateway: CapacityGateway, steps: Sequence[Step]) ->
         max_size=25,
     )
 )
+@example(steps=SPENT_BETWEEN_SECONDS)
 async def test_shadow_mode_answers_as_active_mode_would_and_leaves_the_table_alone(
     steps: list[Step],
 ) -> None:

@@ -6,6 +6,7 @@ tables: capacity in force after the apply time, resources updating until then, d
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -152,7 +153,7 @@ def _refuse_decrease(description: ResourceDescription, *, now: float) -> Refusal
     return Refusal(
         kind=OutcomeKind.DECREASE_QUOTA,
         message=f"{description.resource} has made {count} decreases today",
-        retry_at=retry_at,
+        retry_at=float(math.floor(retry_at)),  # AWS's answer names a whole second
     )
 
 
