@@ -120,7 +120,7 @@ def _learn_second(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasse
             fall = demand[int(before[slot]) % WINDOW_S, slot] if is_kept else 0.0
             learn_silence(noise, slot, fall, silent_s[slot])
         if is_demand_known[previous, slot]:
-            learn_step(noise, slot, units - demand[previous, slot])
+            learn_step(noise, slot, demand[previous, slot], units)
         learn_means(sums, weights, slot, units, silent_s[slot])
         is_told = weights[MINUTE, slot] > LEAST_SEEN
         means = (

@@ -11,16 +11,27 @@ VARIANCE, WEIGHT = 0, 1
 """Rows of what is kept of noise: a faded sum, (units/s)², and that of its weights."""
 
 _MEMORY = 0.99
+_FEWEST, _ENOUGH = 0.045, 0.5
+"""Weights between which a target has been watched for 5 s and for a minute."""
+
+_SIGMAS = 5.0
 
 
 @compiled
-def learn_step(noise: Floats, slot: int, step: float) -> None:
-    """Takes a step between neighbouring seconds, units/s, into account, in place.
+def learn_step(noise: Floats, slot: int, before: float, units: float) -> None:
+    """Takes the step from ``before`` to ``units`` of neighbouring seconds, units/s, into account,
+    in place.
 
-    Half of its square is the variance without the trend's share.
+    Half of its square is the variance without the trend's share. While few steps were seen, each
+    has the weight of many, and the one a surge begins with would explain the surge as noise. So
+    until then it counts for five deviations at most; calls of one unit each are the least noise
+    there is.
     """
-    gain = 1 - _MEMORY
-    noise[VARIANCE, slot] += gain * (step**2 / 2 - noise[VARIANCE, slot])
+    gain, squared = 1 - _MEMORY, (units - before) ** 2 / 2
+    if _FEWEST < noise[WEIGHT, slot] < _ENOUGH:
+        variance = max(noise[VARIANCE, slot] / noise[WEIGHT, slot], before)
+        squared = min(squared, _SIGMAS**2 * variance)
+    noise[VARIANCE, slot] += gain * (squared - noise[VARIANCE, slot])
     noise[WEIGHT, slot] += gain * (1 - noise[WEIGHT, slot])
 
 
