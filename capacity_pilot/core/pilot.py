@@ -13,6 +13,8 @@ from types import MappingProxyType
 import numpy as np
 
 from capacity_pilot.core.apply_time import ApplyTimes, learn_apply_time
+from capacity_pilot.core.brakes import NO_BRAKES, Brakes
+from capacity_pilot.core.braking import Braking, spread_brakes
 from capacity_pilot.core.coverage import CoverageState
 from capacity_pilot.core.coverage.reading import Readings
 from capacity_pilot.core.demand import Arrivals
@@ -110,6 +112,8 @@ class Pilot:
         self._is_fleet_stale = False
         self._readings = Readings(cloudwatch_usd_per_month, now)
         self._reasons = np.zeros(0, dtype=np.int64)
+        self._brakes = NO_BRAKES
+        self._braking: tuple[Brakes, Fleet, Braking | None] = (NO_BRAKES, self._fleet, None)
 
     @property
     def coverage(self) -> CoverageState:
@@ -214,6 +218,10 @@ class Pilot:
         self._requested[table] = _Requested(changes, at)
         self._reread(table)
 
+    def heed(self, brakes: Brakes) -> None:
+        """What operators have ordered, in place of all that they had before."""
+        self._brakes = brakes
+
     def begin(self, plan: Plan) -> None:
         """A plan is on its way: until ``finish`` no other is made for the table."""
         self._in_flight.add(plan.table)
@@ -286,12 +294,22 @@ class Pilot:
                 apply_time_s=self._apply_time_s,
                 burst_units=self._state.burst.units * self._policy.burst_reliance,
             ),
+            braking=self._brake(now),
         )
         self._state, decisions = tick(self._state, inputs, now)
         self.lookout.learn(self._state.demand, now)
         self._reasons = decisions.reasons
         plans = plan_changes(self._fleet, decisions, now)
         return Step(self._fleet, decisions, plans, unmanaged)
+
+    def _brake(self, now: float) -> Braking | None:
+        """The brakes in force by slot; made anew only when they or the fleet have changed."""
+        in_force = self._brakes = self._brakes.in_force(now)
+        brakes, fleet, braking = self._braking
+        if in_force is not brakes or self._fleet is not fleet:
+            braking = spread_brakes(in_force, self._fleet)
+            self._braking = (in_force, self._fleet, braking)
+        return braking
 
     def _address(self, samples: Mapping[SampleKey, Sample]) -> tuple[Arrivals, int]:
         """Samples by name to arrivals by slot; those without a slot are counted."""

@@ -46,6 +46,8 @@ class Reason(IntFlag):
     NO_MINIMUM = 1 << 29
     MINIMUM_SET = 1 << 30
     BEYOND_WARM = 1 << 31
+    OPERATOR_FREEZE = 1 << 32
+    OVERRIDDEN = 1 << 33
 
 
 WORDING: dict[Reason, str] = {
@@ -81,6 +83,8 @@ WORDING: dict[Reason, str] = {
     Reason.NO_MINIMUM: "floor mode needs a scalable target of Application Auto Scaling here",
     Reason.MINIMUM_SET: "the minimum is set; the rest is Application Auto Scaling's",
     Reason.BEYOND_WARM: "more than the table was ever ready for: AWS may take minutes longer",
+    Reason.OPERATOR_FREEZE: "an operator has frozen it",
+    Reason.OVERRIDDEN: "an operator has set it, for a time",
 }
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from capacity_pilot.core.braking import Braking, brake
 from capacity_pilot.core.burst import BurstState, reckon_burst
 from capacity_pilot.core.coverage import (
     ConsumedMinutes,
@@ -88,7 +89,8 @@ class Inputs:
 
     ``apply_time_s`` in seconds and ``table_of``, a number the slots of a table share, are (n,).
     ``schedule`` is what is known to come, ``signals`` what was told of upstream signals.
-    ``consumed`` is CloudWatch's news, ``None`` where CloudWatch is not read.
+    ``consumed`` is CloudWatch's news, ``None`` where CloudWatch is not read; ``braking`` is what
+    operators ordered, ``None`` where nothing.
     """
 
     arrivals: Arrivals
@@ -99,6 +101,7 @@ class Inputs:
     schedule: Schedule = NOTHING_COMING
     consumed: ConsumedMinutes | None = None
     signals: SignalArrivals = NO_SIGNALS
+    braking: Braking | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +244,10 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         schedule=schedule,
         coverage_doubts=coverage.doubts if is_reading else None,
     )
-    draft = heed(capacity.standing, decide(situation), capacity.provisioned)
+    draft = decide(situation)
+    if inputs.braking is not None:
+        draft = brake(inputs.braking, draft, situation)
+    draft = heed(capacity.standing, draft, capacity.provisioned)
     reasons = draft.reasons
     if upstream is not None:
         reasons = reasons | (upstream > capacity.provisioned) * Reason.UPSTREAM.value

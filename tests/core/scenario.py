@@ -14,6 +14,8 @@ from typing import Self
 
 import numpy as np
 
+from capacity_pilot.core.brakes import NO_BRAKES, Brakes
+from capacity_pilot.core.braking import spread_brakes
 from capacity_pilot.core.burst import BurstState
 from capacity_pilot.core.demand import Arrivals
 from capacity_pilot.core.events.lookout import EMPTY_AGENDA, Lookout
@@ -177,6 +179,7 @@ class Story:
         self.demand: dict[int, Units] = {self.slot: demand}
         self.lag, self.refusals = lag, refusals
         self.is_telling, self.is_described = True, True
+        self.brakes = NO_BRAKES
         self.slower: dict[int, int] = {}
         self.noise = noise
         self._draw = np.random.default_rng(7)
@@ -203,6 +206,7 @@ class Story:
         slower: tuple[Resource, Dimension, int] | None = None,
         telemetry: bool | None = None,
         described: bool | None = None,
+        brakes: Brakes | None = None,
     ) -> Self:
         """Lets the story run to ``time``; what is named changes then, and one tick sees it."""
         self._run_before(self.start + seconds(time))
@@ -217,6 +221,7 @@ class Story:
         self.refusals = self.refusals if refusals is None else refusals
         self.is_telling = self.is_telling if telemetry is None else telemetry
         self.is_described = self.is_described if described is None else described
+        self.brakes = self.brakes if brakes is None else brakes
         self._second()
         return self
 
@@ -319,6 +324,7 @@ class Story:
                 apply_time_s=apply_time_s,
                 burst_units=self.state.burst.units * self.policy.burst_reliance,
             ),
+            braking=spread_brakes(self.brakes.in_force(self.now), self.fleet),
         )
         self.state, decisions = tick(self.state, inputs, self.now)
         self.lookout.learn(self.state.demand, self.now)
