@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, CliApp, CliSubCommand, SettingsConfigDict, SettingsError
 
 from capacity_pilot.cli.announce import Announce
+from capacity_pilot.cli.brakes import Freeze, Override, Resume
 from capacity_pilot.cli.demo import Demo
 from capacity_pilot.cli.forecast import Forecast
 from capacity_pilot.cli.generate import Generate
@@ -20,6 +21,7 @@ _MISUSED = 2
 _FAILED = 1
 _INTERRUPTED = 130  # as shells say of a command that SIGINT ended
 _LIST_FLAGS = frozenset({"--demand", "--table"})
+_LIST_VERBS = frozenset({"freeze", "resume"})
 
 
 class CapacityPilot(BaseSettings):
@@ -35,6 +37,9 @@ class CapacityPilot(BaseSettings):
     forecast: CliSubCommand[Forecast]
     generate: CliSubCommand[Generate]
     announce: CliSubCommand[Announce]
+    freeze: CliSubCommand[Freeze]
+    resume: CliSubCommand[Resume]
+    override: CliSubCommand[Override]
 
     def cli_cmd(self) -> None:
         CliApp.run_subcommand(self)
@@ -45,7 +50,7 @@ def main() -> None:
     that make no sense included.
     """
     try:
-        CliApp.run(CapacityPilot, cli_args=_gather_files(sys.argv[1:]) or ["--help"])
+        CliApp.run(CapacityPilot, cli_args=_gather_lists(sys.argv[1:]) or ["--help"])
     except ValidationError as error:
         for problem in error.errors():
             flag = ".".join(str(part) for part in problem["loc"][1:]).replace("_", "-")
@@ -64,8 +69,9 @@ def main() -> None:
         sys.exit(_INTERRUPTED)
 
 
-def _gather_files(arguments: list[str]) -> list[str]:
-    """``--demand a b c``, as a shell's pattern gives it, as the one list that the parser takes.
+def _gather_lists(arguments: list[str]) -> list[str]:
+    """``--demand a b c``, as a shell's pattern gives it, as the one list that the parser takes; so
+    for the names right after a verb that takes several.
 
     In quotes, so that a comma or a bracket is part of a name. No JSON: the parser escapes
     backslashes by itself.
@@ -76,13 +82,16 @@ def _gather_files(arguments: list[str]) -> list[str]:
         word = arguments[position]
         position += 1
         flag, equals, first = word.partition("=")
-        if flag not in _LIST_FLAGS:
+        is_verb = position == 1 and word in _LIST_VERBS
+        if flag not in _LIST_FLAGS and not is_verb:
             gathered.append(word)
             continue
         more = list(itertools.takewhile(lambda w: not w.startswith("--"), arguments[position:]))
         position += len(more)
         names = ([first] if equals else []) + more
-        gathered += [flag, "[" + ",".join(f'"{name}"' for name in names) + "]"]
+        gathered.append(flag)
+        if names or not is_verb:
+            gathered.append("[" + ",".join(f'"{name}"' for name in names) + "]")
     return gathered
 
 

@@ -8,17 +8,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
-import aiohttp
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 from pydantic_settings import CliImplicitFlag
 
-from capacity_pilot.core.errors import InputError, RetryableError
+from capacity_pilot.cli.daemon_calls import DEFAULT_URL, call
+from capacity_pilot.core.errors import InputError
 from capacity_pilot.core.quantities import parse_duration
 
-_TIMEOUT_S = 10.0
 _MOST_NAMED = 5
-_FIRST_FAILURE = 400
-_FIRST_RETRYABLE = 500
 _LOADS = ("at_least", "multiplier", "per_recipient")
 
 
@@ -37,7 +34,7 @@ class Announce(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    url: str = Field(default="http://127.0.0.1:8080", description="where the daemon is")
+    url: str = Field(default=DEFAULT_URL, description="where the daemon is")
     name: str | None = Field(default=None, description="of what comes; it is learned by name")
     at: str | None = Field(
         default=None, description="when: 2026-01-05T08:00+09:00, now, or +10m from now"
@@ -80,12 +77,11 @@ class Announce(BaseModel):
         sys.stdout.write("\n".join(lines or ["nothing is announced"]) + "\n")
 
     async def _ask(self) -> dict[str, Any]:
-        base = f"{self.url.rstrip('/')}/announcements"
         if self.list_all:
-            return await _call("GET", base)
+            return await call("GET", self.url, "/announcements")
         if self.cancel is not None:
-            return await _call("DELETE", f"{base}/{self.cancel}")
-        return await _call("POST", base, self._announcement())
+            return await call("DELETE", self.url, f"/announcements/{self.cancel}")
+        return await call("POST", self.url, "/announcements", self._announcement())
 
     def _announcement(self) -> dict[str, object]:
         told: dict[str, object] = {
@@ -102,26 +98,6 @@ class Announce(BaseModel):
             if any(value is not None for value in load.values()):
                 told[dimension] = load
         return {key: value for key, value in told.items() if value is not None}
-
-
-async def _call(method: str, url: str, body: Mapping[str, object] | None = None) -> dict[str, Any]:
-    """The daemon's answer. Raises ``InputError`` for what it refuses, ``RetryableError`` else."""
-    timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
-    try:
-        async with (
-            aiohttp.ClientSession(timeout=timeout) as session,
-            session.request(method, url, json=body) as response,
-        ):
-            answer = await response.json()
-    except (aiohttp.InvalidURL, aiohttp.ContentTypeError) as error:
-        raise InputError(f"{url} is not where a daemon answers: {error}") from error
-    except (aiohttp.ClientError, TimeoutError) as error:
-        raise RetryableError(f"{url}: no answer: {error or 'timed out'}") from error
-    if response.status >= _FIRST_FAILURE:
-        problems = answer.get("errors", [str(answer)]) if isinstance(answer, dict) else [answer]
-        kind = RetryableError if response.status >= _FIRST_RETRYABLE else InputError
-        raise kind("\n".join(f"refused: {problem}" for problem in problems))
-    return dict(answer)
 
 
 def _moment(at: str) -> str:

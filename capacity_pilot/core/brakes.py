@@ -99,6 +99,9 @@ class OverrideInForce(OverrideOrder):
     until: float
 
 
+Brake = FreezeInForce | OverrideInForce
+
+
 class Brakes(Strict):
     """All that is ordered. Nothing in it changes: orders give new ones."""
 
@@ -107,11 +110,17 @@ class Brakes(Strict):
 
     def in_force(self, now: float) -> Brakes:
         """Without those that are over; itself where none is."""
-        freezes = tuple(f for f in self.freezes if f.until is None or now < f.until)
-        overrides = tuple(o for o in self.overrides if now < o.until)
-        if len(freezes) == len(self.freezes) and len(overrides) == len(self.overrides):
+        if not self.over(now):
             return self
-        return Brakes(freezes=freezes, overrides=overrides)
+        return Brakes(
+            freezes=tuple(f for f in self.freezes if not _is_over(f, now)),
+            overrides=tuple(o for o in self.overrides if not _is_over(o, now)),
+        )
+
+    def over(self, now: float) -> tuple[Brake, ...]:
+        """Those whose time has come."""
+        brakes: tuple[Brake, ...] = (*self.freezes, *self.overrides)
+        return tuple(brake for brake in brakes if _is_over(brake, now))
 
     def with_freeze(self, freeze: FreezeInForce) -> Brakes:
         """A freeze of the same tables in the same direction takes the place of the earlier."""
@@ -136,6 +145,10 @@ class Brakes(Strict):
 
 
 NO_BRAKES = Brakes()
+
+
+def _is_over(brake: Brake, now: float) -> bool:
+    return brake.until is not None and now >= brake.until
 
 
 def _yield_to(

@@ -135,6 +135,14 @@ class Pilot:
         return self._descriptions
 
     @property
+    def policies(self) -> PolicySet:
+        return self._policies
+
+    @property
+    def limits(self) -> AccountLimits:
+        return self._limits
+
+    @property
     def quantiles(self) -> QuantileState:
         """What is forecast of the fleet's demand, and how true that was; arrays by its slots."""
         return self._state.quantiles

@@ -32,6 +32,9 @@ class RecordKind(StrEnum):
     HOLD = "hold"  # why nothing is changed, or what is wanted, where that is another than before
     ANNOUNCED = "announced"
     CANCELLED = "cancelled"
+    FROZEN = "frozen"
+    OVERRIDDEN = "overridden"
+    RELEASED = "released"  # a freeze or an override is over, or was called off
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

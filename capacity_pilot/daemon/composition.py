@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
@@ -39,6 +40,7 @@ from capacity_pilot.core.pilot import Pilot
 from capacity_pilot.core.policy import PolicySet
 from capacity_pilot.core.ports import Agenda, CapacityGateway
 from capacity_pilot.daemon.announcement_desk import AnnouncementDesk
+from capacity_pilot.daemon.brake_desk import BrakeDesk
 from capacity_pilot.daemon.control_loop import ControlLoop
 from capacity_pilot.daemon.coverage_watch import CoverageWatch
 from capacity_pilot.daemon.forecast_report import measure_forecasts, report_forecasts
@@ -46,6 +48,7 @@ from capacity_pilot.daemon.rehearsal import rehearse
 from capacity_pilot.daemon.status import find_fault, report_status
 from capacity_pilot.settings import DaemonSettings
 from capacity_pilot.web.announcements import announcement_routes
+from capacity_pilot.web.brakes import brake_routes
 from capacity_pilot.web.health import serve_health
 from capacity_pilot.web.metrics import metrics_route
 
@@ -53,6 +56,15 @@ _IN_FLIGHT_GRACE_S = 8.0
 
 _CLOUDWATCH_S = 20.0
 """Between looks whether minutes are due to be read, which is once a minute at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desks:
+    """Where people tell the daemon what they know and want."""
+
+    announcements: AnnouncementDesk
+    brakes: BrakeDesk
+
 
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
 
@@ -81,13 +93,13 @@ async def run_daemon(settings: DaemonSettings) -> None:
         loop, receiver, intake = await _open_loop(
             settings, policies, stack, spawn=spawn, agenda=agenda
         )
-        desk = AnnouncementDesk(agenda, pilot=loop.pilot, clock=SystemClock())
+        desks = _open_desks(settings, loop, agenda)
         watch = await _watch_coverage(settings, loop, stack)
         addresses = await _open_listeners(
-            settings, loop, stack, receiver=receiver, intake=intake, desk=desk, watch=watch
+            settings, loop, stack, receiver=receiver, intake=intake, desks=desks, watch=watch
         )
         async with tasks:
-            with _schedule(loop, settings, watch) as failure:
+            with _schedule(loop, settings, desks, watch) as failure:
                 log.info(
                     "ready",
                     version=__version__,
@@ -204,6 +216,17 @@ async def _open_loop(
     return loop, Receiver(decoder, intake, clock), intake
 
 
+def _open_desks(settings: DaemonSettings, loop: ControlLoop, agenda: RunningAgenda) -> Desks:
+    clock = SystemClock()
+    brakes = BrakeDesk(
+        loop.pilot,
+        clock=clock,
+        latest=lambda: loop.last_step,
+        is_shadow=settings.mode == "shadow",
+    )
+    return Desks(AnnouncementDesk(agenda, pilot=loop.pilot, clock=clock), brakes)
+
+
 async def _watch_coverage(
     settings: DaemonSettings, loop: ControlLoop, stack: AsyncExitStack
 ) -> CoverageWatch | None:
@@ -236,7 +259,7 @@ async def _open_listeners(
     *,
     receiver: Receiver,
     intake: Intake,
-    desk: AnnouncementDesk,
+    desks: Desks,
     watch: CoverageWatch | None,
 ) -> dict[str, str]:
     """Opens the listeners and says where they are."""
@@ -257,11 +280,13 @@ async def _open_listeners(
                 report_status=lambda: (
                     report_status(loop, intake, receiver, mode=settings.mode, now=clock.now())
                     | report_forecasts(loop.pilot.fleet, loop.pilot.quantiles)
-                    | desk.report()
+                    | desks.announcements.report()
+                    | desks.brakes.report()
                     | ({} if watch is None else watch.report())
                 ),
                 routes=(
-                    *announcement_routes(desk),
+                    *announcement_routes(desks.announcements),
+                    *brake_routes(desks.brakes),
                     metrics_route(
                         lambda: chain(
                             measure_forecasts(loop.pilot.fleet, loop.pilot.quantiles),
@@ -282,7 +307,7 @@ async def _open_listeners(
 
 @contextmanager
 def _schedule(
-    loop: ControlLoop, settings: DaemonSettings, watch: CoverageWatch | None
+    loop: ControlLoop, settings: DaemonSettings, desks: Desks, watch: CoverageWatch | None
 ) -> Iterator[asyncio.Future[None]]:
     """Runs the periodic jobs meanwhile; the future fails with whatever one of them raised.
 
@@ -303,6 +328,7 @@ def _schedule(
         (loop.tick, settings.tick_s),
         (loop.describe_due, 1.0),
         (loop.discover, settings.discover_s),
+        (desks.brakes.note_ends, 1.0),
     ]
     if watch is not None:
         jobs.append((watch.read_cloudwatch, _CLOUDWATCH_S))

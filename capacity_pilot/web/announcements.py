@@ -1,7 +1,6 @@
 """``/announcements``: load to come, told by whoever is going to cause it.
 
-``POST`` takes one, ``GET`` lists them, ``DELETE /announcements/ID`` cancels. Only JSON declared as
-such is taken, which a page open in somebody's browser cannot send here unasked.
+``POST`` takes one, ``GET`` lists them, ``DELETE /announcements/ID`` cancels.
 """
 
 from __future__ import annotations
@@ -11,12 +10,9 @@ from http import HTTPStatus
 from typing import Protocol
 
 from aiohttp import web
-from pydantic import ValidationError
 
-from capacity_pilot.core.errors import InputError, OverloadedError
 from capacity_pilot.core.events.declared import Announcement
-
-_RETRY_AFTER_S = 60
+from capacity_pilot.web.json_requests import answer, refuse
 
 
 class Desk(Protocol):
@@ -39,25 +35,12 @@ class Desk(Protocol):
 def announcement_routes(desk: Desk) -> list[web.RouteDef]:
     """The routes, for a server to add."""
 
-    async def post(request: web.Request) -> web.Response:
-        if request.content_type != "application/json":
-            kind = request.content_type[:80]
-            return _refuse(
-                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-                f"Content-Type is {kind!r}; send application/json",
-            )
-        try:
-            announcement = Announcement.model_validate_json(await request.read())
-            taken, is_update = desk.announce(announcement)
-        except web.HTTPRequestEntityTooLarge as error:
-            return _refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, error.text or "too large")
-        except ValidationError as error:
-            return _refuse(HTTPStatus.BAD_REQUEST, *map(_describe, error.errors()))
-        except InputError as error:
-            return _refuse(HTTPStatus.BAD_REQUEST, str(error))
-        except OverloadedError as error:
-            return _refuse(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+    async def announce(announcement: Announcement) -> web.Response:
+        taken, is_update = desk.announce(announcement)
         return web.json_response(taken, status=HTTPStatus.OK if is_update else HTTPStatus.CREATED)
+
+    async def post(request: web.Request) -> web.Response:
+        return await answer(request, Announcement, announce)
 
     async def get(_: web.Request) -> web.Response:
         return web.json_response({"announcements": desk.show_all()})
@@ -65,7 +48,7 @@ def announcement_routes(desk: Desk) -> list[web.RouteDef]:
     async def delete(request: web.Request) -> web.Response:
         number = request.match_info["id"]
         if (cancelled := desk.cancel(number)) is None:
-            return _refuse(HTTPStatus.NOT_FOUND, f"no announcement has the id {number[:40]!r}")
+            return refuse(HTTPStatus.NOT_FOUND, f"no announcement has the id {number[:40]!r}")
         return web.json_response(cancelled)
 
     return [
@@ -73,19 +56,3 @@ def announcement_routes(desk: Desk) -> list[web.RouteDef]:
         web.get("/announcements", get),
         web.delete("/announcements/{id}", delete),
     ]
-
-
-def _describe(problem: Mapping[str, object]) -> str:
-    """Where, what and what was given."""
-    path, value = problem["loc"], problem["input"]
-    where = ".".join(map(str, path)) if isinstance(path, tuple) else ""
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    shown = "" if isinstance(value, dict | list) or not where else f" (got {str(value)[:60]!r})"
-    return f"{where + ': ' if where else ''}{message}{shown}"
-
-
-def _refuse(status: HTTPStatus, *problems: str) -> web.Response:
-    response = web.json_response({"errors": problems}, status=status)
-    if status is HTTPStatus.SERVICE_UNAVAILABLE:
-        response.headers["Retry-After"] = str(_RETRY_AFTER_S)
-    return response

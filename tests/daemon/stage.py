@@ -34,8 +34,9 @@ from capacity_pilot.core.model import (
 )
 from capacity_pilot.core.pilot import Pilot
 from capacity_pilot.core.policy import PolicySet
-from capacity_pilot.core.ports import CapacityGateway
+from capacity_pilot.core.ports import CapacityGateway, Journal
 from capacity_pilot.daemon.announcement_desk import AnnouncementDesk
+from capacity_pilot.daemon.brake_desk import BrakeDesk
 from capacity_pilot.daemon.control_loop import ControlLoop
 from capacity_pilot.simulator.physics.apply_times import ApplyTimes
 from capacity_pilot.simulator.physics.clock import ManualClock
@@ -138,6 +139,7 @@ class Stage:
     item_sizes: Estimator
     spawned: set[asyncio.Task[None]]
     desk: AnnouncementDesk
+    brakes: BrakeDesk
     demand: Demand = field(default_factory=dict)
     is_telling: bool = True
 
@@ -170,6 +172,7 @@ class Stage:
                 self.tell()
             await self.loop.describe_due()
             await self.loop.tick()
+            await self.brakes.note_ends()
             await asyncio.gather(*self.spawned)
 
     async def until(self, happened: Callable[[], bool], *, within: int) -> int:
@@ -190,6 +193,7 @@ async def set_stage(
     is_shadow: bool = False,
     initial_burst_seconds: float = 0.0,
     cloudwatch_usd_per_month: float = 0.0,
+    journal: Journal | None = None,
 ) -> AsyncIterator[Stage]:
     """A loop that has discovered ``tables``; every change takes ``APPLY_TIME_S``."""
     clock = ManualClock(NOON)
@@ -247,4 +251,11 @@ async def set_stage(
             item_sizes=item_sizes,
             spawned=spawned,
             desk=AnnouncementDesk(agenda, pilot=loop.pilot, clock=clock),
+            brakes=BrakeDesk(
+                loop.pilot,
+                clock=clock,
+                latest=lambda: loop.last_step,
+                journal=journal,
+                is_shadow=is_shadow,
+            ),
         )

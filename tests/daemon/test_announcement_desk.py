@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-import aiohttp
 import pytest
 from aiobotocore.session import AioSession
 from structlog.testing import capture_logs
 
-from capacity_pilot.cli import main
 from capacity_pilot.core.model import Dimension
-from capacity_pilot.web.announcements import announcement_routes
-from capacity_pilot.web.health import serve_health
+from tests.daemon.api import ask, command, serve
 from tests.daemon.stage import BY_DAY, FEED, Stage, policies, set_stage, table
 
 WRITE = Dimension.WRITE
@@ -31,30 +24,8 @@ async def stage(aws_session: AioSession) -> AsyncIterator[Stage]:
         yield opened
 
 
-@asynccontextmanager
-async def serve(stage: Stage) -> AsyncIterator[str]:
-    async with serve_health(
-        host="127.0.0.1",
-        port=0,
-        find_fault=lambda: None,
-        report_status=stage.desk.report,
-        routes=announcement_routes(stage.desk),
-    ) as port:
-        yield f"http://127.0.0.1:{port}"
-
-
 def moment(stage: Stage, in_s: float) -> str:
     return (datetime.fromtimestamp(stage.now, UTC) + timedelta(seconds=in_s)).isoformat()
-
-
-async def ask(
-    method: str, url: str, body: object = None, **options: Any
-) -> tuple[int, Mapping[str, Any]]:
-    async with (
-        aiohttp.ClientSession() as session,
-        session.request(method, url, json=body, **options) as response,
-    ):
-        return response.status, await response.json()
 
 
 async def test_what_is_announced_is_in_force_in_time_and_goes_again(stage: Stage) -> None:
@@ -180,23 +151,6 @@ async def test_what_is_no_announcement_at_all_is_refused(stage: Stage) -> None:
         ]
 
 
-async def command(
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    *arguments: str,
-) -> tuple[int, str]:
-    """The command line's exit code and what it says; the daemon's log is not its own."""
-    monkeypatch.setattr(sys, "argv", ["capacity-pilot", "announce", *arguments])
-    code = 0
-    try:
-        with capture_logs():
-            await asyncio.to_thread(main)
-    except SystemExit as ended:
-        code = int(str(ended.code))
-    told = capsys.readouterr()
-    return code, told.out + told.err
-
-
 async def test_the_command_announces_lists_and_calls_off(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -204,7 +158,7 @@ async def test_the_command_announces_lists_and_calls_off(
     async with serve(stage) as url:
 
         async def run(*arguments: str) -> tuple[int, str]:
-            return await command(monkeypatch, capsys, "--url", url, *arguments)
+            return await command(monkeypatch, capsys, "announce", "--url", url, *arguments)
 
         assert await run("--list") == (0, "nothing is announced\n")
         code, said = await run(
@@ -253,7 +207,7 @@ async def test_a_command_that_makes_no_sense_is_told_in_one_line(
     code: int,
     message: str,
 ) -> None:
-    ended, said = await command(monkeypatch, capsys, *arguments)
+    ended, said = await command(monkeypatch, capsys, "announce", *arguments)
     assert ended == code
     assert said.startswith(f"capacity-pilot: {message}")
     assert said.count("\n") == 1
@@ -264,6 +218,6 @@ async def test_a_daemon_that_is_not_there_is_told(
 ) -> None:
     async with serve(stage) as url:
         pass
-    code, said = await command(monkeypatch, capsys, "--list", "--url", url)
+    code, said = await command(monkeypatch, capsys, "announce", "--list", "--url", url)
     assert code == 1
     assert said.startswith(f"capacity-pilot: {url}/announcements: no answer")

@@ -1,0 +1,58 @@
+"""A stage's API over HTTP, and the commands that speak to it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+from structlog.testing import capture_logs
+
+from capacity_pilot.cli import main
+from capacity_pilot.web.announcements import announcement_routes
+from capacity_pilot.web.brakes import brake_routes
+from capacity_pilot.web.health import serve_health
+from tests.daemon.stage import Stage
+
+
+@asynccontextmanager
+async def serve(stage: Stage) -> AsyncIterator[str]:
+    async with serve_health(
+        host="127.0.0.1",
+        port=0,
+        find_fault=lambda: None,
+        report_status=lambda: stage.desk.report() | stage.brakes.report(),
+        routes=(*announcement_routes(stage.desk), *brake_routes(stage.brakes)),
+    ) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+async def ask(
+    method: str, url: str, body: object = None, **options: Any
+) -> tuple[int, Mapping[str, Any]]:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.request(method, url, json=body, **options) as response,
+    ):
+        return response.status, await response.json()
+
+
+async def command(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *arguments: str,
+) -> tuple[int, str]:
+    """The command line's exit code and what it says; the daemon's log is not its own."""
+    monkeypatch.setattr(sys, "argv", ["capacity-pilot", *arguments])
+    code = 0
+    try:
+        with capture_logs():
+            await asyncio.to_thread(main)
+    except SystemExit as ended:
+        code = int(str(ended.code))
+    told = capsys.readouterr()
+    return code, told.out + told.err
