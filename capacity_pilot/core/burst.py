@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from capacity_pilot.core.compiled import compiled
-from capacity_pilot.core.demand import DemandState
-from capacity_pilot.core.fleet import Bools, Floats
+from capacity_pilot.core.demand import WINDOW_S, DemandState
+from capacity_pilot.core.fleet import Bools, Floats, Ints
 from capacity_pilot.core.settling import LateUnits, News
 
 BURST_S = 300.0
@@ -48,18 +48,16 @@ def reckon_burst(
     units, keeps_s = state.units.copy(), state.keeps_s.copy()
     if news.late is not None:
         units = _spend_late(units, news.late)
-    for second in news.seconds:
-        told = demand.units[second.at % len(demand.units)]
-        _pass_second(
-            units,
-            keeps_s,
-            told,
-            second.known,
-            second.silent_s,
-            provisioned,
-            demand.last_refused,
-            second.at,
-        )
+    _pass_seconds(
+        units,
+        keeps_s,
+        demand.units,
+        news.seconds,
+        news.known,
+        news.silent_s,
+        provisioned,
+        demand.last_refused,
+    )
     if demand.last_refused is not state.last_refused:  # the same array tells of no new one
         # A throttle may be told of before its second is settled, or after it was reckoned.
         is_news = ~np.isnan(demand.last_refused) & (demand.last_refused != state.last_refused)
@@ -76,28 +74,30 @@ def _spend_late(units: Floats, late: LateUnits) -> Floats:
 
 
 @compiled
-def _pass_second(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
+def _pass_seconds(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
     units: Floats,
     keeps_s: Floats,
     demand: Floats,
+    seconds: Ints,
     known: Bools,
     silent_s: Floats,
     provisioned: Floats,
     last_refused: Floats,
-    second: int,
 ) -> None:
-    """Fills the buckets by what a second left, or empties them by what it took, in place."""
-    for slot in range(len(units)):
-        capacity = np.fmax(provisioned[slot], 0.0)  # NaN is none
-        unused = known[slot] * (capacity - demand[slot])
-        is_refused = last_refused[slot] >= second  # never is NaN, and is not
-        if unused < 0:
-            learned = _learn_size(keeps_s[slot], units[slot], unused, is_refused, capacity)
-            keeps_s[slot] = learned
-        filled = units[slot] + unused + silent_s[slot] * capacity
-        units[slot] = np.minimum(np.maximum(filled, 0.0), keeps_s[slot] * capacity)
-        if is_refused:
-            units[slot] = 0.0
+    """Fills the buckets by what each second left, or empties them by what it took, in place."""
+    for place in range(len(seconds)):
+        second = seconds[place]
+        for slot in range(len(units)):
+            capacity = np.fmax(provisioned[slot], 0.0)  # NaN is none
+            unused = known[place, slot] * (capacity - demand[second % WINDOW_S, slot])
+            is_refused = last_refused[slot] >= second  # never is NaN, and is not
+            if unused < 0:
+                learned = _learn_size(keeps_s[slot], units[slot], unused, is_refused, capacity)
+                keeps_s[slot] = learned
+            filled = units[slot] + unused + silent_s[place, slot] * capacity
+            units[slot] = np.minimum(np.maximum(filled, 0.0), keeps_s[slot] * capacity)
+            if is_refused:
+                units[slot] = 0.0
 
 
 @compiled

@@ -6,7 +6,6 @@ provisioned, so a decision is always within the bounds or where capacity already
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -44,8 +43,7 @@ _RELEARNING_S = 300.0
 _UNTIL_NEXT_S = 0.9 * HOURLY_S
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
+class Situation(NamedTuple):
     """What the guards look at, all (n,).
 
     ``least``, ``sustained``, ``resting`` and ``stabilized`` are units/s as sizing and
@@ -75,8 +73,7 @@ class Situation:
     coverage_doubts: Reasons | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """``units`` a slot should have and the ``reasons`` so far, (n,)."""
 
     units: Floats

@@ -7,9 +7,11 @@ found to be one and a late span mean the same to all of them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
+from capacity_pilot.core.compiled import compiled
 from capacity_pilot.core.demand import MOST_UNITS, WINDOW_S, Arrivals, DemandState
 from capacity_pilot.core.fleet import Bools, Floats, Ints
 
@@ -28,22 +30,7 @@ class SettlingState:
         return cls(np.full(size, np.nan), int(now) - 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Second:
-    """One second, Unix time. ``known`` (n,) says where it is known and was not before.
-
-    ``silent_s`` (n,) are the seconds before it that only now turned out to be empty, ``before``
-    (n,) the last known one before those, NaN for none.
-    """
-
-    at: int
-    known: Bools
-    silent_s: Floats
-    before: Floats
-
-
-@dataclass(frozen=True, slots=True)
-class LateUnits:
+class LateUnits(NamedTuple):
     """What was told of seconds taken up before; all (m,). ``ages_s`` is how long before its slot's
     last known second each one was.
     """
@@ -53,11 +40,18 @@ class LateUnits:
     ages_s: Floats
 
 
-@dataclass(frozen=True, slots=True)
-class News:
-    """What is newly known of demand. ``late`` is ``None`` for nothing."""
+class News(NamedTuple):
+    """What is newly known of demand, second by second in order; ``late`` is ``None`` for nothing.
 
-    seconds: tuple[Second, ...]
+    ``seconds`` (k,) are Unix times. ``known`` (k, n) says where one is known and was not before.
+    ``silent_s`` (k, n) are the seconds before it that only now turned out to be empty, ``before``
+    (k, n) is the last known one before those, NaN for none.
+    """
+
+    seconds: Ints
+    known: Bools
+    silent_s: Floats
+    before: Floats
     late: LateUnits | None
 
 
@@ -70,23 +64,63 @@ def settle(
     demand keeps is taken up.
     """
     settled = max(until, state.settled)
-    late = _late_seconds(arrivals, state.settled, demand.head)
-    first = max(state.settled, settled - WINDOW_S // 2) + 1
-    known_until, seconds = state.known_until, []
-    for at in [*late, *range(first, settled + 1)]:
-        is_new = ~(known_until >= at)  # never known is NaN, and new
-        known = demand.known[at % WINDOW_S] & is_new
-        seconds.append(Second(at, known, _ended_silence_s(demand, at, known_until), known_until))
-        known_until = np.where(known, at, known_until)
-    news = News(tuple(seconds), _late_units(state, arrivals) if late else None)
-    return SettlingState(known_until, settled), news
+    has_late, known_until, seconds, known, silent_s, before = _take_up(
+        state.known_until, demand.known, arrivals.seconds, demand.head, state.settled, settled
+    )
+    late = _late_units(state, arrivals) if has_late else None
+    return SettlingState(known_until, settled), News(seconds, known, silent_s, before, late)
 
 
-def _late_seconds(arrivals: Arrivals, settled: int, head: int) -> list[int]:
-    """The seconds up to ``settled`` that ``arrivals`` tell of, in order, if they are kept."""
-    seconds = arrivals.seconds
-    late = seconds[(seconds <= settled) & (seconds > head - WINDOW_S + 1)]
-    return sorted(set(late.tolist())) if len(late) else []
+@compiled
+def _take_up(
+    known_before: Floats,
+    is_known: Bools,
+    told: Ints,
+    head: int,
+    settled_before: int,
+    settled: int,
+) -> tuple[bool, Floats, Ints, Bools, Floats, Floats]:
+    """Whether any of the seconds ``told`` of is late, what is known until when, and the news."""
+    seconds = _list_seconds(told, head, settled_before, settled)
+    size = len(known_before)
+    until = known_before.copy()
+    known = np.zeros((len(seconds), size), dtype=np.bool_)
+    silent_s = np.zeros((len(seconds), size))
+    before = np.empty((len(seconds), size))
+    for place in range(len(seconds)):
+        at = seconds[place]
+        row, previous = at % WINDOW_S, (at - 1) % WINDOW_S
+        for slot in range(size):
+            before[place, slot] = until[slot]
+            between_s = at - 1 - until[slot]
+            if between_s > 0 and is_known[row, slot] and is_known[previous, slot]:
+                # Those between turned out to be empty only when this one was told of.
+                silent_s[place, slot] = between_s
+            if is_known[row, slot] and not until[slot] >= at:  # never known is NaN, and new
+                known[place, slot] = True
+                until[slot] = at
+    has_late = len(seconds) > 0 and seconds[0] <= settled_before
+    return has_late, until, seconds, known, silent_s, before
+
+
+@compiled
+def _list_seconds(told: Ints, head: int, settled_before: int, settled: int) -> Ints:
+    """The late seconds ``told`` of, if they are kept, and those settled since, in order."""
+    is_late = np.zeros(WINDOW_S, dtype=np.bool_)
+    for second in told:
+        if head - WINDOW_S + 1 < second <= settled_before:
+            is_late[second % WINDOW_S] = True
+    first = max(settled_before, settled - WINDOW_S // 2) + 1
+    seconds = np.empty(WINDOW_S + max(settled + 1 - first, 0), dtype=np.int64)
+    count = 0
+    for second in range(head - WINDOW_S + 2, min(settled_before, head + 1) + 1):
+        if is_late[second % WINDOW_S]:
+            seconds[count] = second
+            count += 1
+    for second in range(first, settled + 1):
+        seconds[count] = second
+        count += 1
+    return seconds[:count]
 
 
 def _late_units(state: SettlingState, arrivals: Arrivals) -> LateUnits | None:
@@ -96,11 +130,3 @@ def _late_units(state: SettlingState, arrivals: Arrivals) -> LateUnits | None:
         return None
     units = arrivals.units[late].clip(0.0, MOST_UNITS)
     return LateUnits(arrivals.slots[late], units, ages_s[late])
-
-
-def _ended_silence_s(demand: DemandState, at: int, known_until: Floats) -> Floats:
-    """Seconds before ``at`` that turned out to be empty only when it was told of, (n,)."""
-    previous, row = (at - 1) % WINDOW_S, at % WINDOW_S
-    length = at - 1 - known_until
-    ended = demand.known[row] & demand.known[previous] & (length > 0)
-    return np.where(ended, length, 0.0)

@@ -8,7 +8,6 @@ goes down to what the last minute needed when the bucket carries what may come o
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -43,8 +42,7 @@ _LEAST_STEP = 1.02
 _HEADROOM = 1.02
 
 
-@dataclass(frozen=True, slots=True)
-class Sizing:
+class Sizing(NamedTuple):
     """Units per second, (n,); NaN where there is no forecast.
 
     ``least`` is the smallest capacity that does not throttle before the next raise could act, and
@@ -60,8 +58,7 @@ class Sizing:
     seconds_to_throttle: Floats
 
 
-@dataclass(frozen=True, slots=True)
-class Bucket:
+class Bucket(NamedTuple):
     """The burst bucket as far as it is known, (n,): ``units`` in it when the last settled second
     was over, ``keeps_s`` how many seconds of capacity fit in, and the ``reliance`` of the policy.
     """
@@ -108,8 +105,7 @@ def provide_upstream(sizing: Sizing, needed: Floats) -> Sizing:
     """No less, and nothing lower to come down to, than what upstream signals say is ``needed``
     (n,), NaN where they say nothing.
     """
-    return replace(
-        sizing,
+    return sizing._replace(
         least=np.fmax(sizing.least, needed),
         resting=np.fmax(sizing.resting, needed),
         sustained=np.fmax(sizing.sustained, needed),
@@ -124,12 +120,12 @@ def size_together(
     The call for that one keeps the table busy for an apply time, and what it leaves out is
     throttled until the next. ``table_of`` (n,) is the same number for all slots of a table.
     """
-    urgent = forecast.is_surging & (sizing.least > provisioned)
-    if not np.count_nonzero(urgent):
+    if not np.count_nonzero(forecast.is_surging):
         return sizing
+    urgent = forecast.is_surging & (sizing.least > provisioned)
     shares_table = (np.bincount(table_of, urgent)[table_of] > 0) & ~urgent
-    return replace(
-        sizing, least=np.where(shares_table, np.fmax(sizing.least, forecast.expected), sizing.least)
+    return sizing._replace(
+        least=np.where(shares_table, np.fmax(sizing.least, forecast.expected), sizing.least)
     )
 
 

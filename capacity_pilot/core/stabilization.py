@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from capacity_pilot.core.compiled import compiled
-from capacity_pilot.core.fleet import Floats
+from capacity_pilot.core.fleet import Bools, Floats
 
 _BLOCKS = 4
 _LONGEST_GAP_S = 15.0
@@ -37,13 +37,18 @@ class StabilizationState:
 
 
 def stabilize(
-    state: StabilizationState, recommended: Floats, *, window_s: Floats, now: float
+    state: StabilizationState,
+    recommended: Floats,
+    *,
+    is_known: Bools,
+    window_s: Floats,
+    now: float,
 ) -> tuple[StabilizationState, Floats]:
     """The highest ``recommended`` within ``window_s``; inf until a whole window was watched.
 
-    Unknown recommendations (NaN) count as infinitely high: while blind, nothing is known to be
-    low. The watch begins anew after a pause in which nobody looked, and when the window is made
-    longer than what was kept.
+    Recommendations that are not ``is_known`` (n,), or NaN, count as infinitely high: while blind,
+    nothing is known to be low. The watch begins anew after a pause in which nobody looked, and when
+    the window is made longer than what was kept.
     """
     peaks = state.peaks.copy()
     ends_at, since = state.block_ends_at.copy(), state.since.copy()
@@ -56,6 +61,7 @@ def stabilize(
         since,
         highest,
         recommended,
+        is_known,
         window_s,
         state.window_s,
         float(now),
@@ -71,6 +77,7 @@ def _watch(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
     since: Floats,
     highest: Floats,
     recommended: Floats,
+    is_known: Bools,
     window_s: Floats,
     window_before_s: Floats,
     now: float,
@@ -86,7 +93,8 @@ def _watch(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
                 ends_at[slot] = now + block_s
         if ends_at[slot] <= now:
             ends_at[slot] = _turn(peaks[:, slot], ends_at[slot], block_s, now)
-        peaks[0, slot] = np.maximum(peaks[0, slot], np.fmin(recommended[slot], np.inf))
+        watched = np.fmin(recommended[slot], np.inf) if is_known[slot] else np.inf
+        peaks[0, slot] = np.maximum(peaks[0, slot], watched)
         highest[slot] = peaks[:, slot].max() if now - since[slot] >= window_s[slot] else np.inf
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from capacity_pilot.core.braking import Braking, brake
 from capacity_pilot.core.burst import BurstState, reckon_burst
+from capacity_pilot.core.compiled import compiled
 from capacity_pilot.core.coverage import (
     ConsumedMinutes,
     CoverageState,
@@ -83,8 +85,7 @@ class Capacity:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Inputs:
+class Inputs(NamedTuple):
     """All a tick may know besides its state and ``now``.
 
     ``apply_time_s`` in seconds and ``table_of``, a number the slots of a table share, are (n,).
@@ -133,8 +134,7 @@ class PilotState:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Decisions:
+class Decisions(NamedTuple):
     """What every slot should have, and why; HOLD included. All (n,), units per second.
 
     ``action`` is +1 for scale-out, -1 for scale-in, 0 for hold. ``units`` is NaN where capacity
@@ -214,12 +214,14 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         sizing, ahead, provisioned=capacity.provisioned, table_of=inputs.table_of
     )
     sizing = provide_for(sizing, inputs.schedule)
-    # Seconds nobody told of are no evidence that demand was low.
-    watched = np.where(ahead.is_fresh, sizing.resting, np.nan)
     stabilization, stabilized = stabilize(
-        state.stabilization, watched, window_s=policy.stabilization_s, now=now
+        state.stabilization,
+        sizing.resting,
+        is_known=ahead.is_fresh,  # seconds nobody told of are no evidence that demand was low
+        window_s=policy.stabilization_s,
+        now=now,
     )
-    schedule = inputs.schedule.over(len(watched))
+    schedule = inputs.schedule.over(len(stabilized))
     floor, ceiling = bound_within(capacity.standing, floor=policy.floor, ceiling=policy.ceiling)
     situation = Situation(
         now=now,
@@ -253,9 +255,7 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         reasons = reasons | (upstream > capacity.provisioned) * Reason.UPSTREAM.value
     decisions = Decisions(
         units=draft.units,
-        action=np.subtract(
-            draft.units > capacity.provisioned, draft.units < capacity.provisioned, dtype=np.int8
-        ),
+        action=_compare(draft.units, capacity.provisioned),
         reasons=reasons,
         provisioned=capacity.provisioned,
         demand=ahead.level,
@@ -280,3 +280,12 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         routes=routes,
     )
     return after, decisions
+
+
+@compiled
+def _compare(units: Floats, provisioned: Floats) -> npt.NDArray[np.int8]:
+    """+1 where ``units`` are more, -1 where they are less."""
+    action = np.zeros(len(units), dtype=np.int8)
+    for slot in range(len(units)):
+        action[slot] = int(units[slot] > provisioned[slot]) - int(units[slot] < provisioned[slot])
+    return action

@@ -311,7 +311,7 @@ class Story:
         size = len(self.fleet)
         apply_time_s = np.full(size, max(self.tables.apply_s, 1.0))
         inputs = Inputs(
-            arrivals=replace(told, refusals=np.array([refused for _, refused in due])),
+            arrivals=told._replace(refusals=np.array([refused for _, refused in due])),
             capacity=self.tables.describe(self.now)
             if self.is_described
             else Capacity.unknown(size),

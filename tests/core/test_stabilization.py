@@ -20,7 +20,11 @@ class Watch:
 
     def see(self, value: float, now: float) -> float:
         self.state, highest = stabilize(
-            self.state, np.array([value]), window_s=np.array([self.window_s]), now=now
+            self.state,
+            np.array([value]),
+            is_known=np.array([True]),
+            window_s=np.array([self.window_s]),
+            now=now,
         )
         return float(highest[0])
 

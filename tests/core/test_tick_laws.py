@@ -71,6 +71,8 @@ def wander(seed: int, length: int, size: int) -> Floats:
 def same(one: Any, other: Any) -> bool:
     if is_dataclass(one):
         return all(same(getattr(one, f.name), getattr(other, f.name)) for f in fields(one))
+    if isinstance(one, tuple):
+        return all(same(*pair) for pair in zip(one, other, strict=True))
     if isinstance(one, np.ndarray):
         return np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
     return bool(one == other or (one != one and other != other))  # noqa: PLR0124 - NaN
@@ -243,9 +245,7 @@ def test_half_the_spans_late_is_not_half_the_demand(seed: int, delay: int) -> No
         late = told(second - (delay if passed >= behind else 0), units)
         if behind <= passed < behind + delay:
             return punctual
-        return Arrivals(
-            *(np.r_[getattr(punctual, f.name), getattr(late, f.name)] for f in fields(Arrivals))
-        )
+        return Arrivals(*(np.r_[one, other] for one, other in zip(punctual, late, strict=True)))
 
     decided = replay(demand, np.full(10, 1_060.0), tell, stabilization_s=150.0)
     assert all((d.action >= 0).all() for d in decided)

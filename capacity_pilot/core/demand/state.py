@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,8 +21,7 @@ MOST_UNITS = 1e9
 _INITIAL_LAG_S = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Arrivals:
+class Arrivals(NamedTuple):
     """Demand that became known since the last tick; one entry per slot and second, any order.
 
     ``slots`` and ``seconds`` are integers, ``units`` attempted units, ``refusals`` refused

@@ -206,7 +206,7 @@ def learn_events(state: EventState, demand: DemandState, now: float) -> EventSta
             crowded = find_crowded([watches[at] for at in on], size)
             for at in on:
                 watches[at] = learn_second(watches[at], demand, second, crowded)
-    learned = replace(state, settled=settled, watches=tuple(watches))
+    learned = EventState(settled, tuple(watches), state.gains)
     for watch in watches:
         if watch.occurrence.ends_at <= settled + 1:
             learned = _close(learned, watch)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import lru_cache
 
 import numpy as np
@@ -64,4 +64,4 @@ def provide_for(sizing: Sizing, schedule: Schedule) -> Sizing:
     """
     if schedule.needed.ndim == 0 and np.isnan(schedule.needed):
         return sizing
-    return replace(sizing, least=np.fmax(sizing.least, schedule.needed))
+    return sizing._replace(least=np.fmax(sizing.least, schedule.needed))

@@ -9,7 +9,7 @@ true forecasts are.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -40,8 +40,7 @@ _EXCESSES = 3
 _SURGING, _PANICKING, _FRESH = range(3)
 
 
-@dataclass(frozen=True, slots=True)
-class Forecast:
+class Forecast(NamedTuple):
     """Demand ahead, in units per second, all (n,).
 
     ``level`` is demand now, ``grown`` what minutes and a burst show it to be at the horizon,

@@ -8,7 +8,7 @@ import numpy as np
 
 from capacity_pilot.core.compiled import compiled
 from capacity_pilot.core.demand import WINDOW_S, DemandState
-from capacity_pilot.core.fleet import Bools, Floats
+from capacity_pilot.core.fleet import Bools, Floats, Ints
 from capacity_pilot.core.forecast.excess import ExcessState, learn_excess, skip_second
 from capacity_pilot.core.forecast.means import (
     BURST,
@@ -66,28 +66,27 @@ def learn_news(
     )
     if news.late is not None:
         add_late(learned.sums, news.late.slots, news.late.units, news.late.ages_s)
-    for second in news.seconds:
-        _learn_second(
-            learned.sums,
-            learned.weights,
-            learned.noise,
-            learned.excess.units,
-            learned.excess.unseen,
-            learned.excess.usual,
-            demand.units,
-            demand.known,
-            demand.head,
-            second.at,
-            second.known,
-            second.silent_s,
-            second.before,
-            horizon_s,
-        )
+    _learn_seconds(
+        learned.sums,
+        learned.weights,
+        learned.noise,
+        learned.excess.units,
+        learned.excess.unseen,
+        learned.excess.usual,
+        demand.units,
+        demand.known,
+        demand.head,
+        news.seconds,
+        news.known,
+        news.silent_s,
+        news.before,
+        horizon_s,
+    )
     return learned
 
 
 @compiled
-def _learn_second(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
+def _learn_seconds(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
     sums: Floats,
     weights: Floats,
     noise: Floats,
@@ -97,36 +96,34 @@ def _learn_second(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasse
     demand: Floats,
     is_demand_known: Bools,
     head: int,
-    at: int,
+    seconds: Ints,
     known: Bools,
     silent_s: Floats,
     before: Floats,
     horizon_s: Floats,
 ) -> None:
-    """Takes the second ``at`` into account where it is newly ``known``, in place.
-
-    Before it, ``silent_s`` seconds turned out to be empty, and ``before`` was the last that was
-    not.
-    """
-    row, previous = at % WINDOW_S, (at - 1) % WINDOW_S
-    for slot in range(len(unseen)):
-        if not known[slot]:
-            if not before[slot] >= at:  # else it was taken up before, and only others are late
-                skip_second(usual, slot, at)
-            continue
-        units = demand[row, slot]
-        if silent_s[slot] > 0:
-            is_kept = before[slot] > head - WINDOW_S
-            fall = demand[int(before[slot]) % WINDOW_S, slot] if is_kept else 0.0
-            learn_silence(noise, slot, fall, silent_s[slot])
-        if is_demand_known[previous, slot]:
-            learn_step(noise, slot, demand[previous, slot], units)
-        learn_means(sums, weights, slot, units, silent_s[slot])
-        is_told = weights[MINUTE, slot] > LEAST_SEEN
-        means = (
-            units,
-            mean_of(sums, weights, BURST, slot),
-            mean_of(sums, weights, MINUTE, slot),
-            mean_of(sums, weights, USUAL, slot) if is_told else np.nan,
-        )
-        learn_excess(excess, unseen, usual, slot, at, means, horizon_s[slot])
+    """Takes the fields of ``News`` into account, in place."""
+    for place in range(len(seconds)):
+        at = seconds[place]
+        row, previous = at % WINDOW_S, (at - 1) % WINDOW_S
+        for slot in range(len(unseen)):
+            last, silence_s = before[place, slot], silent_s[place, slot]
+            if not known[place, slot]:
+                if not last >= at:  # else it was taken up before, and only others are late
+                    skip_second(usual, slot, at)
+                continue
+            units = demand[row, slot]
+            if silence_s > 0:
+                fall = demand[int(last) % WINDOW_S, slot] if last > head - WINDOW_S else 0.0
+                learn_silence(noise, slot, fall, silence_s)
+            if is_demand_known[previous, slot]:
+                learn_step(noise, slot, demand[previous, slot], units)
+            learn_means(sums, weights, slot, units, silence_s)
+            is_told = weights[MINUTE, slot] > LEAST_SEEN
+            means = (
+                units,
+                mean_of(sums, weights, BURST, slot),
+                mean_of(sums, weights, MINUTE, slot),
+                mean_of(sums, weights, USUAL, slot) if is_told else np.nan,
+            )
+            learn_excess(excess, unseen, usual, slot, at, means, horizon_s[slot])

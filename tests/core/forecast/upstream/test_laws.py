@@ -105,8 +105,8 @@ def test_signals_never_bring_less_capacity(
         apply_time_s=np.full(2, 30.0),
         table_of=fleet.table_of,
     )
-    _, without = tick(state, replace(inputs, signals=NO_SIGNALS), now)
-    _, heeding = tick(state, replace(inputs, signals=told), now)
+    _, without = tick(state, inputs._replace(signals=NO_SIGNALS), now)
+    _, heeding = tick(state, inputs._replace(signals=told), now)
     assert (heeding.units >= without.units).all()
     assert (heeding.action >= without.action).all()
 
