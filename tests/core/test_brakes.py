@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -138,7 +137,7 @@ def test_an_override_keeps_to_the_policys_bounds_unless_it_may_leave_them() -> N
 )
 def test_what_even_an_override_waits_for(change: dict[str, Any], because: Reason) -> None:
     arrays: dict[str, Any] = {name: one(value) for name, value in change.items()}
-    at = replace(CALM, **arrays)
+    at = CALM._replace(**arrays)
     draft = brake(overriding(20.0), guards.decide(at), at)
     assert draft.units[0] == at.provisioned[0] or np.isnan(at.provisioned[0])
     assert int(draft.reasons[0]) & because
@@ -146,7 +145,7 @@ def test_what_even_an_override_waits_for(change: dict[str, Any], because: Reason
 
 
 def test_the_reserve_of_decreases_is_spent_by_an_override() -> None:
-    at = replace(CALM, decreases_today=one(3.0), last_decrease_at=one(NOW - 60))
+    at = CALM._replace(decreases_today=one(3.0), last_decrease_at=one(NOW - 60))
     assert brake(overriding(20.0), guards.decide(at), at).units.tolist() == [20]
 
 
