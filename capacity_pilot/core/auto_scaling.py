@@ -30,13 +30,14 @@ class Registration:
     """A scalable target as Application Auto Scaling knows it.
 
     One without a policy still counts: whenever it is registered anew, capacity is pulled into
-    its bounds (API reference, RegisterScalableTarget).
+    its bounds (API reference, RegisterScalableTarget). ``has_policy`` is ``None`` where that was
+    not asked.
     """
 
     target: ScalableTarget
     minimum: int
     maximum: int
-    has_policy: bool = False
+    has_policy: bool | None = None
     suspension: Suspension = Suspension()
 
     @property

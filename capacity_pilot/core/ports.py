@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from capacity_pilot.core.auto_scaling import Registration, Suspension
 from capacity_pilot.core.events.occurrence import FreezeWindow, Occurrence
 from capacity_pilot.core.model import (
     AccountLimits,
@@ -15,6 +16,8 @@ from capacity_pilot.core.model import (
     ConsumptionQuery,
     Outcome,
     Plan,
+    Resource,
+    ScalableTarget,
     TableDescription,
 )
 from capacity_pilot.core.record import Record
@@ -46,6 +49,36 @@ class CapacityGateway(Protocol):
 
         A scale-out plan never lowers a dimension and a scale-in plan never raises one,
         whatever the re-read shows.
+        """
+        ...
+
+
+class AutoScaling(Protocol):
+    """Reads and changes what Application Auto Scaling has registered.
+
+    Every method raises ``GatewayError`` when AWS cannot be asked or says no.
+    """
+
+    async def read(self, resources: Sequence[Resource], /) -> tuple[Registration, ...]:
+        """What is registered of these resources, at most ``MOST_RESOURCES``, policies left out."""
+        ...
+
+    async def read_policies(self, resource: Resource, /) -> frozenset[ScalableTarget]:
+        """Which of a resource's targets have a scaling policy."""
+        ...
+
+    async def register(
+        self,
+        target: ScalableTarget,
+        /,
+        *,
+        minimum: int | None = None,
+        suspension: Suspension | None = None,
+    ) -> None:
+        """Changes what is given of a target that is registered, and never makes one.
+
+        AWS pulls capacity into the bounds at once, whatever is given. What raises may have taken
+        effect: only reading tells.
         """
         ...
 

@@ -1,5 +1,6 @@
 """AWS clients behind the core's ports."""
 
+from capacity_pilot.adapters.aws.auto_scaling import AutoScalingClient, open_auto_scaling
 from capacity_pilot.adapters.aws.cloudwatch import OPERATION, CloudWatchReader, open_cloudwatch
 from capacity_pilot.adapters.aws.dynamodb import DynamoDbGateway, open_gateway
 from capacity_pilot.adapters.aws.request import SENDABLE_PARAMETERS
@@ -14,9 +15,11 @@ PERMISSIONS = frozenset(f"dynamodb:{name}" for name in OPERATIONS) | {f"cloudwat
 __all__ = [
     "OPERATIONS",
     "PERMISSIONS",
+    "AutoScalingClient",
     "CloudWatchReader",
     "DynamoDbGateway",
     "ShadowGateway",
+    "open_auto_scaling",
     "open_cloudwatch",
     "open_gateway",
 ]

@@ -1,8 +1,8 @@
-"""What an error of a DynamoDB control-plane call means for the plan that caused it.
+"""What an error of a control-plane call means for the plan that caused it.
 
-Codes are those of botocore's service model. One code, LimitExceededException, covers what is
-over in a second, what is over tomorrow and what never ends, so its text has to be read: texts
-as AWS words them in 2026.
+Codes are those of botocore's service models, DynamoDB's and Application Auto Scaling's. One code,
+LimitExceededException, covers what is over in a second, what is over tomorrow and what never ends,
+so its text has to be read: texts as AWS words them in 2026.
 """
 
 from __future__ import annotations
@@ -41,9 +41,17 @@ CONTROL_PLANE_PAUSE_S = 1.0
 """After ThrottlingException of the control plane a call one second later is taken."""
 
 _KIND_BY_CODE: Final[Mapping[str, OutcomeKind]] = {
-    **dict.fromkeys(("ResourceInUseException", "TableInUseException"), OutcomeKind.BUSY),
     **dict.fromkeys(
-        ("IndexNotFoundException", "ResourceNotFoundException", "TableNotFoundException"),
+        ("ConcurrentUpdateException", "ResourceInUseException", "TableInUseException"),
+        OutcomeKind.BUSY,
+    ),
+    **dict.fromkeys(
+        (
+            "IndexNotFoundException",
+            "ObjectNotFoundException",
+            "ResourceNotFoundException",
+            "TableNotFoundException",
+        ),
         OutcomeKind.NOT_FOUND,
     ),
     **dict.fromkeys(

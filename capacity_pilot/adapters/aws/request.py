@@ -30,11 +30,15 @@ MINIMUM_UNITS: Final = 1
 """DynamoDB takes no capacity below one unit (API reference, ProvisionedThroughput)."""
 
 
-def refuse_unlisted(operation: str, parameters: Mapping[str, object]) -> None:
+def refuse_unlisted(
+    operation: str,
+    parameters: Mapping[str, object],
+    listed: Mapping[str, frozenset[str]] = SENDABLE_PARAMETERS,
+) -> None:
     """Let a call through if it and its parameters are listed; ``InvariantError`` otherwise."""
-    sendable = SENDABLE_PARAMETERS.get(operation)
+    sendable = listed.get(operation)
     if sendable is None:
-        raise InvariantError(f"{operation} is not among {sorted(SENDABLE_PARAMETERS)}")
+        raise InvariantError(f"{operation} is not among {sorted(listed)}")
     if unlisted := sorted(parameters.keys() - sendable):
         raise InvariantError(f"{operation} may send {sorted(sendable)}, not {unlisted}")
     for update in _index_updates(parameters):

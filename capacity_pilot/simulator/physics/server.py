@@ -1,8 +1,8 @@
 """DynamoDB's wire protocol (``x-amz-json-1.0``) on top of the model, for unmodified SDKs.
 
-Any credentials do. ``GET /_physics/state`` shows the world, ``POST /_physics/faults`` orders
-failures and ``DELETE /_physics/faults`` takes them back. Requests are carried out one at a time,
-each at the clock's time.
+At the same address answers Application Auto Scaling. Any credentials do. ``GET /_physics/state``
+shows the world, ``POST /_physics/faults`` orders failures and ``DELETE /_physics/faults`` takes
+them back. Requests are carried out one at a time, each at the clock's time.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from aiohttp import web
 
 from capacity_pilot.core.errors import InputError
 from capacity_pilot.core.ports import Clock
+from capacity_pilot.simulator.physics.auto_scaling import SCALING_OPERATIONS, ScalingRegistry
 from capacity_pilot.simulator.physics.batch_operations import BATCH_OPERATIONS
 from capacity_pilot.simulator.physics.clock import WallClock
 from capacity_pilot.simulator.physics.database import Database, Operation
@@ -38,6 +40,7 @@ OPERATIONS: Final[dict[str, Operation]] = {
     **BATCH_OPERATIONS,
 }
 _TARGET_PREFIX: Final = "DynamoDB_20120810."
+_SCALING_PREFIX: Final = "AnyScaleFrontendService."
 _CONTENT_TYPE: Final = "application/x-amz-json-1.0"
 _LARGEST_REQUEST_BYTES: Final = 17 * 1024 * 1024
 _NAMESPACE: Final = "com.amazonaws.dynamodb.v20120810#"
@@ -56,6 +59,7 @@ class PhysicsServer:
     host: str
     port: int
     database: Database
+    scaling: ScalingRegistry
     faults: Faults
 
     @property
@@ -69,8 +73,9 @@ async def serve_physics(
 ) -> AsyncIterator[PhysicsServer]:
     """Serves ``world`` until the block ends; port 0 takes a free one, told by ``.port``."""
     database = Database(world)
+    scaling = ScalingRegistry(world)
     faults = Faults()
-    handlers = _Handlers(database, faults, clock or WallClock())
+    handlers = _Handlers(database, scaling, faults, clock or WallClock())
     app = web.Application(client_max_size=_LARGEST_REQUEST_BYTES)
     app.router.add_post("/", handlers.operate)
     app.router.add_get("/_physics/state", handlers.show_state)
@@ -81,7 +86,9 @@ async def serve_physics(
     try:
         await web.TCPSite(runner, host, port).start()
         bound: int = runner.addresses[0][1]
-        yield PhysicsServer(host=host, port=bound, database=database, faults=faults)
+        yield PhysicsServer(
+            host=host, port=bound, database=database, scaling=scaling, faults=faults
+        )
     finally:
         await runner.cleanup()
 
@@ -89,13 +96,21 @@ async def serve_physics(
 class _Handlers:
     """HTTP in, operations out."""
 
-    def __init__(self, database: Database, faults: Faults, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, scaling: ScalingRegistry, faults: Faults, clock: Clock
+    ) -> None:
         self._database = database
+        self._scaling = scaling
         self._faults = faults
         self._clock = clock
+        self._operations = {
+            **{name: partial(operation, database) for name, operation in OPERATIONS.items()},
+            **{name: partial(operation, scaling) for name, operation in SCALING_OPERATIONS.items()},
+        }
 
     async def operate(self, request: web.Request) -> web.StreamResponse:
-        operation = request.headers.get("X-Amz-Target", "").removeprefix(_TARGET_PREFIX)
+        named = request.headers.get("X-Amz-Target", "")
+        operation = named.removeprefix(_TARGET_PREFIX).removeprefix(_SCALING_PREFIX)
         body = await request.read()
         fault = self._faults.take(operation)
         if fault is not None and not fault.takes_effect:
@@ -110,7 +125,7 @@ class _Handlers:
             return _respond_error(refusal)
 
     def _carry_out(self, operation: str, body: bytes) -> dict[str, Any]:
-        carry_out = OPERATIONS.get(operation)
+        carry_out = self._operations.get(operation)
         if carry_out is None:
             raise RefusedError("UnknownOperationException", "")
         try:
@@ -119,13 +134,16 @@ class _Handlers:
             raise RefusedError("SerializationException", f"Not JSON: {error}") from error
         if not isinstance(request, dict):
             raise RefusedError("SerializationException", "Start of structure expected")
+        return carry_out(request, self._advance())
+
+    def _advance(self) -> float:
         now = self._clock.now()
         self._database.world.advance(now)
-        return carry_out(self._database, request, now)
+        self._scaling.advance(now)
+        return now
 
     async def show_state(self, _request: web.Request) -> web.Response:
-        now = self._clock.now()
-        self._database.world.advance(now)
+        now = self._advance()
         return web.json_response(view_state(self._database.world, now))
 
     async def order_faults(self, request: web.Request) -> web.Response:
