@@ -21,17 +21,14 @@ class Suspension:
         return self.scale_in and self.scale_out
 
 
-SUSPENDED = Suspension(scale_in=True, scale_out=True, scheduled=True)
-"""Scheduled actions as well: they move the bounds, and with them capacity."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registration:
     """A scalable target as Application Auto Scaling knows it.
 
     One without a policy still counts: whenever it is registered anew, capacity is pulled into
     its bounds (API reference, RegisterScalableTarget). ``has_policy`` is ``None`` where that was
-    not asked.
+    not asked. ``found_minimum`` is what the minimum was before the pilot changed it, ``None`` where
+    it has not.
     """
 
     target: ScalableTarget
@@ -39,6 +36,12 @@ class Registration:
     maximum: int
     has_policy: bool | None = None
     suspension: Suspension = Suspension()
+    found_minimum: int | None = None
+
+    @property
+    def least(self) -> int:
+        """The operator's own minimum: the pilot goes no lower."""
+        return self.minimum if self.found_minimum is None else self.found_minimum
 
     @property
     def is_in_force(self) -> bool:

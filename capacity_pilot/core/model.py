@@ -212,7 +212,8 @@ class CapacityChange:
 class Plan:
     """At most one UpdateTable call: changes of one table in one direction.
 
-    ``expires_at`` is when the decision is too old to be sent.
+    ``moving`` are the targets it is about: a change names both dimensions, of which one may be to
+    stay as it is. ``expires_at`` is when the decision is too old to be sent.
     """
 
     table: str
@@ -221,6 +222,7 @@ class Plan:
     decided_at: float
     expires_at: float
     reasons: tuple[str, ...] = ()
+    moving: tuple[ScalableTarget, ...] = ()
 
 
 class OutcomeKind(Enum):

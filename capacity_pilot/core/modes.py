@@ -31,8 +31,8 @@ class Mode(StrEnum):
 class Rivalry(StrEnum):
     """What to do, in active mode, where Application Auto Scaling scales the same target.
 
-    ``REFUSE`` holds the table. ``SUSPEND`` suspends its scaling before the first change, and
-    resumes it at the end.
+    ``REFUSE`` holds the table. ``SUSPEND`` suspends its scale-in before the first decrease, and
+    resumes it at the end; it scales out as before, should the pilot fail.
     """
 
     REFUSE = "refuse"

@@ -54,4 +54,7 @@ def _plan_table(
         decided_at=now,
         expires_at=now + FRESH_S,
         reasons=name_reasons(int(reasons)),
+        moving=tuple(
+            fleet.target(slot) for slot, moves in zip(slots, moving.tolist(), strict=True) if moves
+        ),
     )

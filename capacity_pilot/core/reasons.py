@@ -48,6 +48,7 @@ class Reason(IntFlag):
     BEYOND_WARM = 1 << 31
     OPERATOR_FREEZE = 1 << 32
     OVERRIDDEN = 1 << 33
+    NOT_SUSPENDED = 1 << 34
 
 
 WORDING: dict[Reason, str] = {
@@ -85,6 +86,7 @@ WORDING: dict[Reason, str] = {
     Reason.BEYOND_WARM: "more than the table was ever ready for: AWS may take minutes longer",
     Reason.OPERATOR_FREEZE: "an operator has frozen it",
     Reason.OVERRIDDEN: "an operator has set it, for a time",
+    Reason.NOT_SUSPENDED: "Application Auto Scaling's scale-in is not suspended yet: no scale-in",
 }
 
 

@@ -19,18 +19,22 @@ from capacity_pilot.core.modes import Mode, Rivalry
 from capacity_pilot.core.policy import TablePolicy
 from capacity_pilot.core.reasons import Reason, Reasons
 
+_DOUBTS = (Reason.AUTO_SCALING_UNKNOWN | Reason.NOT_SUSPENDED).value
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
     """What may be done with each slot, all (n,).
 
     ``barred`` are the reasons it is held for, 0 for none. ``drives_minimum`` is floor mode, where
-    ``minimum`` and ``maximum`` are Application Auto Scaling's, NaN elsewhere. ``warm`` is what the
-    resource bears without AWS adding to it, NaN where AWS does not say.
+    ``minimum`` and ``maximum`` are Application Auto Scaling's and ``least`` is the minimum that was
+    found there, NaN elsewhere. ``warm`` is what the resource bears without AWS adding to it, NaN
+    where AWS does not say.
     """
 
     barred: Reasons
     drives_minimum: Bools
+    least: Floats
     minimum: Floats
     maximum: Floats
     warm: Floats
@@ -41,6 +45,7 @@ class Standing:
         return cls(
             barred=np.zeros(size, dtype=np.int64),
             drives_minimum=np.zeros(size, dtype=np.bool_),
+            least=np.full(size, np.nan),
             minimum=np.full(size, np.nan),
             maximum=np.full(size, np.nan),
             warm=np.full(size, np.nan),
@@ -51,6 +56,7 @@ class Standing:
         return Standing(
             barred=self.barred.copy(),
             drives_minimum=self.drives_minimum.copy(),
+            least=self.least.copy(),
             minimum=self.minimum.copy(),
             maximum=self.maximum.copy(),
             warm=self.warm.copy(),
@@ -71,6 +77,7 @@ def read_standing(
             driven = description.registration(at) if policy.mode is Mode.FLOOR else None
             standing.barred[slot] = of_table | bar_target(description, policy, at)
             standing.drives_minimum[slot] = policy.mode is Mode.FLOOR
+            standing.least[slot] = np.nan if driven is None else driven.least
             standing.minimum[slot] = np.nan if driven is None else driven.minimum
             standing.maximum[slot] = np.nan if driven is None else driven.maximum
             standing.warm[slot] = np.nan if warm is None else warm
@@ -79,11 +86,13 @@ def read_standing(
 def bound_within(
     standing: Standing | None, *, floor: Floats, ceiling: Floats
 ) -> tuple[Floats, Floats]:
-    """The policy's bounds, in floor mode within Application Auto Scaling's maximum."""
+    """The policy's bounds, in floor mode within Application Auto Scaling's maximum and not below
+    the minimum that was there: what the operator set as the least stays the least.
+    """
     if standing is None or not np.count_nonzero(standing.drives_minimum):
         return floor, ceiling
     within = np.fmin(ceiling, standing.maximum)
-    return np.minimum(floor, within), within
+    return np.minimum(np.fmax(floor, standing.least), within), within
 
 
 def heed(standing: Standing | None, draft: Draft, provisioned: Floats) -> Draft:
@@ -101,11 +110,11 @@ def heed(standing: Standing | None, draft: Draft, provisioned: Floats) -> Draft:
 
 
 def _respect_bars(standing: Standing, draft: Draft, provisioned: Floats) -> Draft:
-    """What may not be driven is held; where nothing but rivals is unknown, it is not lowered."""
+    """What may not be driven is held; where nothing but a rival is in doubt, it is not lowered."""
     barred = standing.barred
     if not np.count_nonzero(barred):
         return draft
-    only_doubted = (barred == Reason.AUTO_SCALING_UNKNOWN.value) & ~standing.drives_minimum
+    only_doubted = ((barred & ~_DOUBTS) == 0) & ~standing.drives_minimum
     is_free = (barred == 0) | (only_doubted & (draft.units > provisioned))
     held = ~is_free & (draft.units != provisioned)
     return _hold(draft, provisioned, held, np.where(held, barred, 0))
@@ -151,11 +160,24 @@ def bar_table(description: TableDescription, policy: TablePolicy) -> Reason:
 
 
 def bar_target(description: TableDescription, policy: TablePolicy, at: ScalableTarget) -> Reason:
-    """The reasons that hold one target of a table besides: floor mode without a minimum."""
+    """The reasons that hold one target of a table besides.
+
+    ``NOT_SUSPENDED`` holds decreases only: while Application Auto Scaling may still scale in, it
+    would spend the same decreases; that it scales out as well does no harm.
+    """
     is_known = description.registrations is not None
     if policy.mode is Mode.FLOOR and is_known and description.registration(at) is None:
         return Reason.NO_MINIMUM
+    if any(r.target == at for r in find_unsuspended(description, policy)):
+        return Reason.NOT_SUSPENDED
     return Reason.STEADY
+
+
+def find_unsuspended(description: TableDescription, policy: TablePolicy) -> Iterator[Registration]:
+    """What is to have its scale-in suspended, and has not: rivals of a table that is driven."""
+    is_driven = policy.mode in (Mode.ACTIVE, Mode.SHADOW) and not description.is_global
+    if is_driven and policy.auto_scaling is Rivalry.SUSPEND:
+        yield from (r for r in find_rivals(description, policy) if not r.suspension.scale_in)
 
 
 def find_rivals(description: TableDescription, policy: TablePolicy) -> Iterator[Registration]:

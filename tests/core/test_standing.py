@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capacity_pilot.core.auto_scaling import SUSPENDED, Registration, Suspension
+from capacity_pilot.core.auto_scaling import Registration, Suspension
 from capacity_pilot.core.fleet import Fleet
 from capacity_pilot.core.guards import Draft
 from capacity_pilot.core.model import (
@@ -102,6 +102,14 @@ def test_a_table_that_is_scaled_already_is_refused_until_the_policy_says_suspend
     assert decide(200, feed(registered()), policy(auto_scaling="suspend")) == (200, Reason.STEADY)
 
 
+def test_nothing_is_lowered_while_auto_scaling_may_scale_in_as_well() -> None:
+    suspending = policy(auto_scaling="suspend")
+    assert decide(50, feed(registered()), suspending) == (100, Reason.NOT_SUSPENDED)
+    out_of_the_way = registered(suspension=Suspension(scale_in=True))
+    assert decide(50, feed(out_of_the_way), suspending) == (50, Reason.STEADY)
+    assert decide(50, feed(registered(READ)), suspending) == (50, Reason.STEADY)
+
+
 def test_a_target_without_a_policy_is_a_rival_too() -> None:
     """Registering it anew pulls capacity into its bounds."""
     assert decide(200, feed(registered(has_policy=False)), policy()) == (100, Reason.CONTESTED)
@@ -150,18 +158,29 @@ def test_a_raise_beyond_what_the_table_was_ever_ready_for_says_so() -> None:
     assert decide(50, feed(warm_write=40), policy()) == (50, Reason.STEADY)
 
 
+@pytest.mark.parametrize(("found", "least"), [(None, 60), (40, 40)])
+def test_floor_mode_goes_no_lower_than_the_minimum_it_found(found: int | None, least: int) -> None:
+    standing = Standing.free(len(FLEET))
+    said = policy(mode="floor")
+    read_standing(standing, feed(registered(minimum=60, found_minimum=found)), said, FLEET)
+    floor, ceiling = bound_within(standing, floor=np.full(2, 10.0), ceiling=np.full(2, 1000.0))
+    assert (floor[1], ceiling[1]) == (least, 500)
+
+
 @given(
     floor=st.integers(1, 2000),
     above=st.integers(0, 2000),
     maximum=st.one_of(st.none(), st.integers(1, 5000)),
+    least=st.one_of(st.none(), st.integers(1, 5000)),
 )
 def test_floor_mode_stays_within_the_maximum_and_the_policy(
-    floor: int, above: int, maximum: int | None
+    floor: int, above: int, maximum: int | None, least: int | None
 ) -> None:
     """Of bounds that contradict each other the maximum holds: AWS would not go above it."""
     standing = Standing.free(2)
     standing.drives_minimum[:] = True
     standing.maximum[:] = np.nan if maximum is None else maximum
+    standing.least[:] = np.nan if least is None else least
     low, high = bound_within(
         standing, floor=np.full(2, float(floor)), ceiling=np.full(2, float(floor + above))
     )
@@ -182,7 +201,8 @@ def test_floor_mode_stays_within_the_maximum_and_the_policy(
 def test_what_holds_of_a_table_only_moves_decisions_toward_what_is_there(
     *, units: float, minimum: int, mode: str, asked: bool, suspended: bool, is_global: bool
 ) -> None:
-    registration = registered(minimum=minimum, suspension=SUSPENDED if suspended else Suspension())
+    suspension = Suspension(scale_in=suspended, scale_out=suspended)
+    registration = registered(minimum=minimum, suspension=suspension)
     told = (registration,) if asked else None
     decided, reasons = decide(
         units, feed(is_global=is_global, registrations=told), policy(mode=mode)
