@@ -239,7 +239,7 @@ def start_physics(cast: Cast, *, apply_median: float = 1.5) -> Physics:
         ],
         environment=OWN_CODE,
     )
-    said = cast.until(process.events, within=20, what="the physics server's address")
+    said = cast.until(process.events, within=60, what="the physics server's address")
     return Physics(process, said[0]["url"])
 
 
@@ -275,7 +275,7 @@ def start_daemon(
         ],
         environment=OWN_CODE,
     )
-    (ready,) = cast.until(lambda: process.events("ready"), within=20, what="the daemon's ready")
+    (ready,) = cast.until(lambda: process.events("ready"), within=90, what="the daemon's ready")
     return Daemon(process, ready)
 
 
