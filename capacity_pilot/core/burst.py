@@ -5,9 +5,10 @@ It is not reported, so it is reckoned from provisioned and demand, pessimistical
 empty, does not fill in unknown seconds, and any throttle proves it empty up to that second, as
 soon as it is told of and however late.
 
-How much of the 300 s is really there is learned as well. A table throttled above its capacity with
-something left in the estimate has a smaller bucket than was thought, by what was left; one that
-is not, with nothing left, has a larger one.
+How much of the 300 s is really there is learned as well. A table throttled above its capacity
+although the estimate would have borne it has a smaller bucket than was thought: it held no more
+than what was drawn from it since it was at its highest, else the rest would have been there. One
+that is not throttled, with nothing left, has a larger one.
 """
 
 from __future__ import annotations
@@ -28,29 +29,32 @@ BURST_S = 300.0
 class BurstState:
     """``units`` in the bucket at the end of the last settled second, (n,).
 
-    ``keeps_s`` (n,) is how many seconds of capacity the bucket was found to hold when full.
+    ``keeps_s`` (n,) is how many seconds of capacity the bucket was found to hold when full, and
+    ``drawn`` (n,) what was taken since it was last at its highest and has not come back, units.
     ``last_refused`` (n,) is the newest throttled second taken into account, NaN for none.
     """
 
     units: Floats
     keeps_s: Floats
+    drawn: Floats
     last_refused: Floats
 
     @classmethod
     def empty(cls, size: int) -> BurstState:
-        return cls(np.zeros(size), np.full(size, BURST_S), np.full(size, np.nan))
+        return cls(np.zeros(size), np.full(size, BURST_S), np.zeros(size), np.full(size, np.nan))
 
 
 def reckon_burst(
     state: BurstState, demand: DemandState, news: News, provisioned: Floats
 ) -> BurstState:
     """Moves the estimate on by what is newly known of ``demand``, one second at a time."""
-    units, keeps_s = state.units.copy(), state.keeps_s.copy()
+    units, keeps_s, drawn = state.units.copy(), state.keeps_s.copy(), state.drawn.copy()
     if news.late is not None:
         units = _spend_late(units, news.late)
     _pass_seconds(
         units,
         keeps_s,
+        drawn,
         demand.units,
         news.seconds,
         news.known,
@@ -61,8 +65,8 @@ def reckon_burst(
     if demand.last_refused is not state.last_refused:  # the same array tells of no new one
         # A throttle may be told of before its second is settled, or after it was reckoned.
         is_news = ~np.isnan(demand.last_refused) & (demand.last_refused != state.last_refused)
-        units[is_news] = 0.0
-    return BurstState(units, keeps_s, demand.last_refused)
+        units[is_news] = drawn[is_news] = 0.0
+    return BurstState(units, keeps_s, drawn, demand.last_refused)
 
 
 def _spend_late(units: Floats, late: LateUnits) -> Floats:
@@ -77,6 +81,7 @@ def _spend_late(units: Floats, late: LateUnits) -> Floats:
 def _pass_seconds(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
     units: Floats,
     keeps_s: Floats,
+    drawn: Floats,
     demand: Floats,
     seconds: Ints,
     known: Bools,
@@ -92,28 +97,34 @@ def _pass_seconds(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasse
             unused = known[place, slot] * (capacity - demand[second % WINDOW_S, slot])
             is_refused = last_refused[slot] >= second  # never is NaN, and is not
             if unused < 0:
-                learned = _learn_size(keeps_s[slot], units[slot], unused, is_refused, capacity)
+                left = units[slot] + unused
+                learned = _learn_size(keeps_s[slot], left, drawn[slot], is_refused, capacity)
                 keeps_s[slot] = learned
-            filled = units[slot] + unused + silent_s[place, slot] * capacity
-            units[slot] = np.minimum(np.maximum(filled, 0.0), keeps_s[slot] * capacity)
+            flow = unused + silent_s[place, slot] * capacity
+            drawn[slot] = np.maximum(drawn[slot] - flow, 0.0)
+            filled = np.maximum(units[slot] + flow, 0.0)
+            units[slot] = np.minimum(filled, keeps_s[slot] * capacity)
             if is_refused:
-                units[slot] = 0.0
+                units[slot] = drawn[slot] = 0.0
 
 
 @compiled
 def _learn_size(
     keeps_s: float,
-    units: float,
-    unused: float,
+    left: float,
+    drawn: float,
     is_refused: bool,  # noqa: FBT001 - compiled code takes no keywords
     capacity: float,
 ) -> float:
     """The bucket's size after a second of demand above capacity, in seconds of capacity.
 
-    ``units`` are what was thought to be in it before. A throttle below capacity is another
-    limit's, a hot partition's for instance, and says nothing of the bucket.
+    ``left`` is what the estimate comes to after it, negative where more was asked than was thought
+    to be there, ``drawn`` as before it. A throttle below capacity is another limit's, a hot
+    partition's for instance, and says nothing of the bucket; nor does one that was to be expected.
     """
-    left = units + unused  # negative where more was served than was thought to be there
-    surprise = np.minimum(-units, 0.0) if is_refused else np.maximum(-left, 0.0)
-    learned = keeps_s + surprise / np.maximum(capacity, 1e-9)
-    return float(np.minimum(np.maximum(learned, 0.0), BURST_S))
+    learned = keeps_s
+    if is_refused and left > 0:
+        learned = np.minimum(keeps_s, drawn / np.maximum(capacity, 1e-9))
+    elif not is_refused and left < 0:
+        learned = keeps_s - left / np.maximum(capacity, 1e-9)
+    return float(np.minimum(learned, BURST_S))

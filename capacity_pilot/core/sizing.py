@@ -41,6 +41,10 @@ _LEAST_STEP = 1.02
 
 _HEADROOM = 1.02
 
+_RISE_S = 6.0
+"""How much longer a surge is reckoned to rise as it does, at most to double, where not even the
+whole bucket would bear that."""
+
 
 class Sizing(NamedTuple):
     """Units per second, (n,); NaN where there is no forecast.
@@ -89,6 +93,7 @@ def size_capacity(
             forecast.expected,
             forecast.usual,
             forecast.minute,
+            forecast.rise,
             forecast.excess,
             provisioned,
             bucket.units,
@@ -149,6 +154,7 @@ def _size(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
     expected: Floats,
     usual: Floats,
     minute: Floats,
+    rise: Floats,
     excess: Floats,
     provisioned: Floats,
     bucket_units: Floats,
@@ -183,6 +189,11 @@ def _size(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
             left = np.maximum(reliable - drained, 0.0)
             again_s = until_then_s + apply_time_s[slot] + REACTION_S
             lasting = _LASTING * ahead - left / again_s
+            if rise[slot] > 0:
+                risen = ahead + caution[slot] * np.minimum(_RISE_S * rise[slot], ahead)
+                spent = np.maximum(risen - capacity, 0.0) * until_then_s
+                kept = np.maximum(bucket_units[slot] - spent, 0.0)
+                lasting = np.maximum(lasting, risen - kept / again_s)
             least = np.maximum(np.maximum(least, lasting), _LEAST_STEP * capacity)
         # Of what is in the bucket, no more stays than fits into the one of a capacity at usual
         # demand.

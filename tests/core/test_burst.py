@@ -21,7 +21,7 @@ class Watch:
 
     def __init__(self, units: float = 0.0, since: int = NOW - 1) -> None:
         empty = BurstState.empty(1)
-        self.state = BurstState(np.array([units]), empty.keeps_s, empty.last_refused)
+        self.state = BurstState(np.array([units]), empty.keeps_s, empty.drawn, empty.last_refused)
         self.settling = SettlingState(np.array([np.nan]), since)
 
     def reckon(self, demand: DemandState, settled: int, capacity: Floats = CAPACITY) -> float:
@@ -91,6 +91,21 @@ def keeps(*seconds: tuple[float, float], units: float) -> float:
 def test_a_throttle_with_something_left_shows_a_smaller_bucket() -> None:
     """Of 30,000 units only 10,000 were spent when there were none left."""
     assert keeps((10_100.0, 0.0), (500.0, 3.0), units=30_000.0) == 100.0
+
+
+def test_a_throttle_of_what_a_filling_bucket_would_have_borne_shows_that_none_is_kept() -> None:
+    """Ten seconds left 60 units each, and not even 200 of them were there."""
+    assert keeps(*[(40.0, 0.0)] * 10, (300.0, 3.0), units=0.0) == 0.0
+
+
+def test_a_throttle_that_was_to_be_expected_shows_nothing() -> None:
+    assert keeps((40.0, 0.0), (500.0, 3.0), (40.0, 0.0), (500.0, 3.0), units=0.0) == BURST_S
+
+
+def test_what_came_back_meanwhile_was_there_to_be_drawn() -> None:
+    """3,000 were drawn and 600 came back: it held the 2,400 that were missing, and no more."""
+    spent = keeps((3_100.0, 0.0), *[(40.0, 0.0)] * 10, (500.0, 3.0), units=20_000.0)
+    assert spent == 24.0
 
 
 def test_a_throttle_below_capacity_is_another_limits() -> None:

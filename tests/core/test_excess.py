@@ -11,12 +11,18 @@ from capacity_pilot.core.forecast.excess import (
     ExcessState,
     expect_excess,
     learn_excess,
+    learn_refusal,
     skip_second,
 )
 
 
 def watch(
-    state: ExcessState, seconds: range, *, demand: float, usual: float, known: bool = True
+    state: ExcessState,
+    seconds: range,
+    *,
+    demand: float,
+    usual: float,
+    known: bool = True,
 ) -> ExcessState:
     after = state.copy()
     means = (demand, demand, demand, usual)
@@ -32,6 +38,15 @@ def test_before_anything_is_known_some_excess_is_expected() -> None:
     state = watch(ExcessState.empty(1), range(50), demand=900.0, usual=100.0)
     expected = [expect_excess(state.units[row, 0], state.unseen[0], 100.0, row) for row in range(3)]
     assert expected == pytest.approx([20.0, 40.0, 40.0])
+
+
+def test_a_refused_second_teaches_before_anything_is_usual() -> None:
+    """No bucket bore it, so the like of it must be borne by capacity."""
+    state = ExcessState.empty(1)
+    learn_refusal(state.units, 0, 700.0, 100.0)
+    assert state.units[:, 0].tolist() == [600.0, 0.0, 0.0]
+    learn_refusal(state.units, 0, 300.0, 100.0)
+    assert state.units[SECOND, 0] == 600.0
 
 
 def test_a_burst_counts_against_what_was_usual_a_change_ago() -> None:

@@ -72,8 +72,8 @@ def test_laws_of_plans(
             any(value != provisioned[s] for s, value in sent.items() if s // 2 == first // 2)
             for first in sent
         )
-        moving = [s for s in sorted(wanted) if decisions.action[s] == sign]
-        assert plan.moving == tuple(map(FLEET.target, moving))
+        moved = [s for s in sorted(wanted) if decisions.action[s] == sign]
+        assert plan.moving == tuple(map(FLEET.target, moved))
         assert plan.decided_at == NOW
         assert plan.expires_at == NOW + FRESH_S
         assert plan.reasons == (("surge",) if sign > 0 else ("trough",))

@@ -23,6 +23,7 @@ def forecast(
     usual: float | None = None,
     minute: float | None = None,
     excess: tuple[float, ...] = NO_EXCESS,
+    rise: float = 0.0,
 ) -> Forecast:
     def one(value: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         return np.array([value])
@@ -34,6 +35,7 @@ def forecast(
         expected=one(expected),
         usual=one(level if usual is None else usual),
         minute=one(level if minute is None else minute),
+        rise=one(rise),
         excess=np.array(excess).reshape(-1, 1),
         is_surging=flag,
         is_panicking=flag,
@@ -180,3 +182,29 @@ def test_a_bucket_that_is_not_there_is_not_counted_on() -> None:
     ahead = forecast(400.0, 400.0, minute=400.0, excess=(400.0, 0.0, 0.0))
     sizing = size(ahead, provisioned=2_000.0, bucket=0.0, keeps_s=0.0)
     assert sizing.resting == pytest.approx(400.0 * 2.5)
+
+
+@given(settings, units, units, units, st.floats(1, 100))
+def test_a_steeper_surge_never_asks_for_less_nor_for_more_than_twice(
+    setting: dict[str, float], level: float, usual: float, rise: float, factor: float
+) -> None:
+    still = size(forecast(level, level, usual=usual), **setting)
+    slow = size(forecast(level, level, usual=usual, rise=rise), **setting)
+    steep = size(forecast(level, level, usual=usual, rise=rise * factor), **setting)
+    assert still.least <= slow.least <= steep.least
+    seen = max(level, still.sustained[0])
+    assert steep.least <= max(still.least[0], seen * (1 + setting["caution"])) * (1 + ABOUT)
+
+
+def test_a_surge_on_an_empty_bucket_is_met_where_it_will_be() -> None:
+    """66 and 140 units/s in the last two seconds: the third will not be the last of the rise."""
+    ahead = forecast(103.0, 103.0, usual=44.0, rise=48.0)
+    assert size(ahead, provisioned=72.0, bucket=0.0, apply_s=3.0).least > 200.0
+
+
+def test_a_surge_that_the_whole_bucket_bears_is_met_as_it_is() -> None:
+    """Beyond what may be relied on the bucket is not certain, but neither is a further rise."""
+    still = forecast(103.0, 103.0, usual=44.0)
+    rising = forecast(103.0, 103.0, usual=44.0, rise=48.0)
+    setting = {"provisioned": 72.0, "bucket": 300.0 * 72.0, "apply_s": 3.0}
+    assert size(rising, **setting).least == size(still, **setting).least

@@ -56,17 +56,20 @@ def is_target_fresh(
 
 
 @compiled
-def target_peak(units: Floats, slot: int, settled: int, head: int) -> float:
-    """The highest mean of two neighbouring seconds of a target lately, units/s.
+def target_peak(units: Floats, slot: int, settled: int, head: int) -> tuple[float, float]:
+    """The highest mean of two neighbouring seconds of a target lately, units/s, and how much of it
+    came with the later one.
 
     Reaches from just before ``settled`` to the present, whose sums are still lower bounds;
     ``units`` (WINDOW_S, n) and ``head`` are demand's.
     """
-    peak = 0.0
+    peak, rise = 0.0, 0.0
     for second in range(max(settled - _PEAK_REACH_S, head - WINDOW_S + 1), head):
-        pair = units[(second + 1) % WINDOW_S, slot] + units[second % WINDOW_S, slot]
-        peak = max(peak, pair / 2)
-    return peak
+        later = units[(second + 1) % WINDOW_S, slot]
+        pair = (later + units[second % WINDOW_S, slot]) / 2
+        if pair > peak:
+            peak, rise = pair, max(later - units[(second - 1) % WINDOW_S, slot], 0.0) / 2
+    return peak, rise
 
 
 @compiled

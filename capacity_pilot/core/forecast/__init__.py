@@ -35,7 +35,7 @@ _DRIFT_LAG_S = 30.0
 _MOST_DRIFT = 0.5
 _SURGE_GAIN = 4.0 / 3.0
 
-_LEVEL, _GROWN, _EXPECTED, _USUAL, _MINUTE, _EXCESS = range(6)
+_LEVEL, _GROWN, _EXPECTED, _USUAL, _MINUTE, _RISE, _EXCESS = range(7)
 _EXCESSES = 3
 _SURGING, _PANICKING, _FRESH = range(3)
 
@@ -55,6 +55,7 @@ class Forecast(NamedTuple):
     expected: Floats
     usual: Floats
     minute: Floats
+    rise: Floats
     excess: Floats
     is_surging: Bools
     is_panicking: Bools
@@ -100,6 +101,7 @@ def forecast(
         expected=ahead[_EXPECTED],
         usual=ahead[_USUAL],
         minute=ahead[_MINUTE],
+        rise=ahead[_RISE],
         excess=ahead[_EXCESS:],
         is_surging=flags[_SURGING],
         is_panicking=flags[_PANICKING],
@@ -145,14 +147,17 @@ def _look_ahead(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
             last_seen[slot], mean_gap[slot], news_age[slot], behind_s, int(now)
         )
         drift = 0.0
+        ahead[_RISE, slot] = 0.0
         if is_fresh:
             flags[_FRESH, slot] = has_bounded_lag
             # What is not settled yet is a lower bound, good enough to notice a surge by.
-            fast = max(level, target_peak(demand, slot, settled, head))
+            peak, rise = target_peak(demand, slot, settled, head)
+            fast = max(level, peak)
             if weights[MINUTE, slot] > LEAST_SEEN / 4 and is_surge(minute, fast, deviation):
                 level = ahead[_LEVEL, slot] = fast
                 flags[_SURGING, slot] = flags[_PANICKING, slot] = True
                 panic_until[slot] = now + PANIC_S
+                ahead[_RISE, slot] = rise if peak >= level else 0.0
             drift = measure_drift(minute, usual, weights[USUAL, slot])
             drift *= _DRIFT_GAIN * (horizon_s[slot] + _DRIFT_LAG_S)
         grown = level + min(drift, _MOST_DRIFT * level)

@@ -72,6 +72,15 @@ def learn_excess(
 
 
 @compiled
+def learn_refusal(units: Floats, slot: int, second: float, minute: float) -> None:
+    """Takes a second with refusals into account, whatever was usual before: its demand has to be
+    borne and no bucket bore it. Over a ``minute``'s mean, both units/s.
+    """
+    excess = min(max(second - minute, 0.0), _MOST * max(minute, _LEAST_UNITS))
+    units[SECOND, slot] = max(units[SECOND, slot], excess)
+
+
+@compiled
 def skip_second(usual: Floats, slot: int, second: int) -> None:
     """Silence neither adds to what was learned nor fades it, and tells nothing of what is usual."""
     usual[second % RING_S, slot] = np.nan

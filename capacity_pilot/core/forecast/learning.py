@@ -9,7 +9,12 @@ import numpy as np
 from capacity_pilot.core.compiled import compiled
 from capacity_pilot.core.demand import WINDOW_S, DemandState
 from capacity_pilot.core.fleet import Bools, Floats, Ints
-from capacity_pilot.core.forecast.excess import ExcessState, learn_excess, skip_second
+from capacity_pilot.core.forecast.excess import (
+    ExcessState,
+    learn_excess,
+    learn_refusal,
+    skip_second,
+)
 from capacity_pilot.core.forecast.means import (
     BURST,
     MINUTE,
@@ -75,6 +80,7 @@ def learn_news(
         learned.excess.usual,
         demand.units,
         demand.known,
+        demand.last_refused,
         demand.head,
         news.seconds,
         news.known,
@@ -95,6 +101,7 @@ def _learn_seconds(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclass
     usual: Floats,
     demand: Floats,
     is_demand_known: Bools,
+    last_refused: Floats,
     head: int,
     seconds: Ints,
     known: Bools,
@@ -127,3 +134,5 @@ def _learn_seconds(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclass
                 mean_of(sums, weights, USUAL, slot) if is_told else np.nan,
             )
             learn_excess(excess, unseen, usual, slot, at, means, horizon_s[slot])
+            if last_refused[slot] >= at:  # never is NaN, and is not
+                learn_refusal(excess, slot, units, means[2])

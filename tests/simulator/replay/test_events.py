@@ -27,7 +27,7 @@ from tests.simulator.replay.stage import (
 
 NO_BURST = ReplaySettings(burst_availability=0.0)
 FIRST, SECOND, END = 15, 45, 70
-PUSHES = (FIRST * MINUTE, 40_000), (SECOND * MINUTE, 60_000)
+PUSHES = (FIRST * MINUTE, 40_000), (SECOND * MINUTE, 120_000)
 
 
 def with_opens(base: Floats, *pushes: tuple[int, float]) -> Floats:
@@ -65,7 +65,7 @@ def play_pushes(
 
 def test_a_push_announced_twice_throttles_once() -> None:
     """The audience is all that is said. The first time nobody knows what it will bring; half an
-    hour later half as many again are told, and the capacity is there before they come.
+    hour later three times as many are told, and the capacity is there before they come.
     """
     told, untold = play_pushes(announce(*PUSHES)), play_pushes([])
     # Until it is known what a recipient brings, an announcement only keeps what is there.

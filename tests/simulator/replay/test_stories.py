@@ -45,6 +45,18 @@ def test_a_push_is_met_by_the_pilot_minutes_before_aws() -> None:
     assert played.throttled() < played.throttled(AWS) / 3
 
 
+def test_a_bucket_that_is_not_there_is_not_counted_on_twice() -> None:
+    """Calls of 250 units, two a second on average: seconds are bursts. Throttled once, a table is
+    not lowered to where it is throttled again.
+    """
+    demand = 250.0 * noisy(2.0, HOUR)
+    played = play(workload(demand), settings=NO_BURST)
+    throttled = played.passage.ledger.throttled[:, played.column()]
+    assert throttled[:3].sum() > 0
+    assert throttled[3:].sum() < 0.001 * demand.sum()
+    assert min(c.after for c in played.changes() if c.at_s > 3 * MINUTE) > 5 * 250
+
+
 def first_raise(settings: ReplaySettings, strategy: str) -> float:
     """When a jump at the end of the tenth minute is answered."""
     demand = np.concatenate((constant(70.0, 10 * MINUTE), constant(300.0, 10 * MINUTE)))
