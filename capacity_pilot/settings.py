@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import AliasChoices, Field, model_validator
+from pydantic import AliasChoices, BeforeValidator, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _none_if_empty(value: object) -> object:
+    return None if value == "" else value
 
 
 class DaemonSettings(BaseSettings):
@@ -68,6 +72,27 @@ class DaemonSettings(BaseSettings):
         description="CloudWatch endpoint, if not the Region's own; with --endpoint-url and without "
         "this CloudWatch is not read",
     )
+    journal: Annotated[Path | None, BeforeValidator(_none_if_empty)] = Field(
+        default=Path("capacity-pilot.db"),
+        description="the file that decisions, calls and what was learned are kept in; empty for "
+        "none, or with --state-table",
+    )
+    state_table: str | None = Field(
+        default=None,
+        min_length=3,
+        max_length=255,
+        description="the DynamoDB table that several pilots keep them in instead, of which one at "
+        "a time changes capacity; made by capacity-pilot init",
+    )
+    state_endpoint_url: str | None = Field(
+        default=None, description="DynamoDB endpoint of the state table, if not that of the tables"
+    )
+    journal_days: int = Field(
+        default=30, ge=1, le=3650, description="days that decisions and calls are kept"
+    )
+    snapshot_s: float = Field(
+        default=300.0, ge=1, le=86_400, description="seconds between savings of what was learned"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @property
@@ -89,6 +114,20 @@ class DaemonSettings(BaseSettings):
     def _has_region(self) -> Self:
         if self.region is None:
             raise ValueError("no Region: give --region or set AWS_REGION")
+        return self
+
+    @model_validator(mode="after")
+    def _has_one_journal(self) -> Self:
+        is_given = "journal" in self.model_fields_set and self.journal is not None
+        if self.state_table is not None and is_given:
+            raise ValueError(
+                f"journal {self.journal} and state-table {self.state_table}: what several pilots "
+                "share is kept in the table alone; give one of them"
+            )
+        if self.state_table is None and self.state_endpoint_url is not None:
+            raise ValueError(
+                f"state-endpoint-url {self.state_endpoint_url} without a state-table to find there"
+            )
         return self
 
     @model_validator(mode="after")

@@ -7,7 +7,8 @@ PilotError
 ├── RetryableError    nothing is wrong with the input; try again later
 │   ├── OverloadedError   a bounded queue is full (answered 503 / UNAVAILABLE)
 │   ├── GatewayError      AWS could not be asked, or did not answer
-│   └── JournalError      the journal could not be written or read: nothing is sent unrecorded
+│   ├── JournalError      the journal could not be written or read
+│   └── LeaseError        another pilot may change capacity by now: nothing is sent or saved
 └── InvariantError    a bug of ours; the process ends loudly
 """
 
@@ -42,6 +43,10 @@ class GatewayError(RetryableError):
 
 class JournalError(RetryableError):
     """The journal could not be written or read; the message says where and why."""
+
+
+class LeaseError(RetryableError):
+    """What was asked is the lease's holder to do, and this pilot does not hold it for certain."""
 
 
 class InvariantError(PilotError):

@@ -15,6 +15,7 @@ from capacity_pilot.core.model import (
     ConsumedMinute,
     ConsumptionQuery,
     Outcome,
+    OutcomeKind,
     Plan,
     Resource,
     ScalableTarget,
@@ -33,7 +34,8 @@ class CapacityGateway(Protocol):
     """Reads and changes provisioned capacity.
 
     Every method raises ``GatewayError`` when AWS cannot be asked; ``actuate`` instead
-    classifies whatever happened, since after a call was sent "it failed" is not knowable.
+    classifies whatever happened, since after a call was sent "it failed" is not knowable, and
+    raises ``RetryableError`` where nothing was sent.
     """
 
     async def list_tables(self) -> tuple[str, ...]: ...
@@ -115,6 +117,8 @@ class Journal(Protocol):
     """The durable record of what was decided and done, and a few documents replaced as a whole.
 
     Every method raises ``JournalError`` where the store cannot be reached, is full or refuses.
+    Where pilots share a store, calls and documents are the lease's holder to write, and others
+    get a ``LeaseError``.
     """
 
     async def append(self, records: Sequence[Record], /) -> None:
@@ -139,6 +143,21 @@ class Journal(Protocol):
 
     async def prune(self, before: float, /) -> None:
         """Forgets what was recorded before then."""
+        ...
+
+
+class CallBook(Protocol):
+    """Who is told of a call before it is made, and of how it ended."""
+
+    async def open_call(self, plan: Plan, before: TableDescription, /) -> Record:
+        """Makes durable what is about to be sent.
+
+        Raises ``JournalError`` or ``LeaseError`` where it must not be sent.
+        """
+        ...
+
+    def close_call(self, call: Record, kind: OutcomeKind | None, message: str, /) -> None:
+        """How the call ended; ``None`` if it was certainly not sent."""
         ...
 
 

@@ -26,10 +26,10 @@ class RecordKind(StrEnum):
     STARTED = "started"
     STOPPED = "stopped"
     LEASE_TAKEN = "lease_taken"
-    CALL = "call"  # a decision about to be carried out: changes, reasons, what they rest on
+    DECIDED = "decided"  # what a table is to have that it was not to have before, and why
+    CALL = "call"  # what is about to be sent, and what the table had
     ANSWER = "answer"  # how a call ended, or what it was found to have come to
     APPLIED = "applied"  # a requested change is in force, and how long that took
-    HOLD = "hold"  # why nothing is changed, or what is wanted, where that is another than before
     ANNOUNCED = "announced"
     CANCELLED = "cancelled"
     FROZEN = "frozen"

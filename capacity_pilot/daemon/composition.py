@@ -5,20 +5,13 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Coroutine, Iterable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from functools import partial
 from itertools import chain
 from typing import Any
 
 import structlog
-from apscheduler.events import (
-    EVENT_JOB_ERROR,
-    EVENT_JOB_MAX_INSTANCES,
-    EVENT_JOB_MISSED,
-    JobEvent,
-)
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from capacity_pilot import __version__
 from capacity_pilot.adapters.agenda import RunningAgenda
@@ -26,56 +19,67 @@ from capacity_pilot.adapters.aws.cloudwatch import open_cloudwatch
 from capacity_pilot.adapters.aws.dynamodb import open_gateway
 from capacity_pilot.adapters.aws.shadow import ShadowGateway
 from capacity_pilot.adapters.clock import SystemClock
+from capacity_pilot.adapters.lease import KEEP_S
 from capacity_pilot.adapters.otlp.decode import Decoder
 from capacity_pilot.adapters.otlp.estimate import Estimator
-from capacity_pilot.adapters.otlp.grpc_server import serve_grpc
-from capacity_pilot.adapters.otlp.http_server import serve_http
 from capacity_pilot.adapters.otlp.intake import Intake
 from capacity_pilot.adapters.otlp.receiver import Receiver
 from capacity_pilot.adapters.policy_source import load_policies, parse_policies
-from capacity_pilot.core.errors import GatewayError, InputError, PolicyError
+from capacity_pilot.core.errors import GatewayError, PolicyError
 from capacity_pilot.core.model import AccountLimits
 from capacity_pilot.core.modes import Mode
 from capacity_pilot.core.pilot import Pilot
 from capacity_pilot.core.policy import PolicySet
-from capacity_pilot.core.ports import Agenda, CapacityGateway
+from capacity_pilot.core.ports import CapacityGateway
+from capacity_pilot.core.record import RecordKind
 from capacity_pilot.daemon.announcement_desk import AnnouncementDesk
+from capacity_pilot.daemon.bookkeeping import Bookkeeper
 from capacity_pilot.daemon.brake_desk import BrakeDesk
-from capacity_pilot.daemon.control_loop import ControlLoop
+from capacity_pilot.daemon.control_loop import ControlLoop, Surroundings
 from capacity_pilot.daemon.coverage_watch import CoverageWatch
 from capacity_pilot.daemon.forecast_report import measure_forecasts, report_forecasts
+from capacity_pilot.daemon.listeners import open_listeners
 from capacity_pilot.daemon.rehearsal import rehearse
+from capacity_pilot.daemon.schedule import Job, run_jobs
 from capacity_pilot.daemon.status import find_fault, report_status
+from capacity_pilot.daemon.store import Store, open_store
+from capacity_pilot.daemon.tenure import Tenure
 from capacity_pilot.settings import DaemonSettings
 from capacity_pilot.web.announcements import announcement_routes
 from capacity_pilot.web.brakes import brake_routes
-from capacity_pilot.web.health import serve_health
-from capacity_pilot.web.metrics import metrics_route
+from capacity_pilot.web.metrics import Metric, metrics_route
 
 _IN_FLIGHT_GRACE_S = 8.0
+_FLUSH_S = 3.0
 
 _CLOUDWATCH_S = 20.0
 """Between looks whether minutes are due to be read, which is once a minute at most."""
-
-
-@dataclass(frozen=True, slots=True)
-class Desks:
-    """Where people tell the daemon what they know and want."""
-
-    announcements: AnnouncementDesk
-    brakes: BrakeDesk
-
 
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
 
 log = structlog.get_logger("capacity_pilot")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What a running daemon is made of."""
+
+    store: Store
+    book: Bookkeeper
+    tenure: Tenure
+    loop: ControlLoop
+    intake: Intake
+    receiver: Receiver
+    desk: AnnouncementDesk
+    brakes: BrakeDesk
+    watch: CoverageWatch | None
+
+
 async def run_daemon(settings: DaemonSettings) -> None:
     """Runs until SIGTERM or SIGINT; raises whatever unexpected ends it earlier.
 
     Raises ``PolicyError`` before anything is opened if the policy cannot be followed, and
-    ``InputError`` for an address that cannot be listened on.
+    ``InputError`` for an address that cannot be listened on or a journal that cannot be shared.
     """
     policies = _read_policies(settings)
     stopping = _listen_for_signals()
@@ -88,30 +92,51 @@ async def run_daemon(settings: DaemonSettings) -> None:
         calls.add(task)
         task.add_done_callback(calls.discard)
 
-    agenda = RunningAgenda(policies)
     async with AsyncExitStack() as stack:
-        loop, receiver, intake = await _open_loop(
-            settings, policies, stack, spawn=spawn, agenda=agenda
-        )
-        desks = _open_desks(settings, loop, agenda)
-        watch = await _watch_coverage(settings, loop, stack)
-        addresses = await _open_listeners(
-            settings, loop, stack, receiver=receiver, intake=intake, desks=desks, watch=watch
-        )
+        parts = await _open_parts(settings, policies, stack, spawn=spawn)
+        addresses = await _listen(settings, parts, stack)
+        book, tenure = parts.book, parts.tenure
         async with tasks:
-            with _schedule(loop, settings, desks, watch) as failure:
-                log.info(
-                    "ready",
-                    version=__version__,
-                    mode=settings.mode,
-                    policies=[p.name for p in policies.policies],
-                    tables=sorted(loop.pilot.descriptions),
-                    **addresses,
-                )
+            writer = tasks.create_task(book.write_on())
+            told = {
+                "version": __version__,
+                "mode": settings.mode,
+                "policies": [p.name for p in policies.policies],
+            }
+            book.note(RecordKind.STARTED, body={"pilot": parts.store.pilot, **told})
+            keep = partial(tenure.keep, _take_up(parts))
+            await keep()
+            jobs = _list_jobs(settings, parts, keep=keep)
+            with run_jobs(jobs, parts.loop.counts) as failure:
+                log.info("ready", **told, tables=sorted(parts.loop.pilot.descriptions), **addresses)
                 await _wait_for_end(stopping, failure)
             # No tick from here on: what is in flight may end, nothing more is begun.
             log.info("stopping", calls_in_flight=len(calls))
             await _let_end(calls, grace_s=_IN_FLIGHT_GRACE_S)
+            book.note(RecordKind.STOPPED, body={"pilot": parts.store.pilot})
+            await book.flush(within_s=_FLUSH_S)
+            await tenure.leave()
+            writer.cancel()
+
+
+def _take_up(parts: Parts) -> Callable[[], Coroutine[Any, Any, None]]:
+    async def take_up() -> None:
+        parts.book.is_reconciled = True
+
+    return take_up
+
+
+def _list_jobs(
+    settings: DaemonSettings, parts: Parts, *, keep: Job
+) -> Iterator[tuple[str, Job, float]]:
+    """What is done again and again, and how many seconds apart."""
+    yield "tick", parts.loop.tick, settings.tick_s
+    yield "describe_due", parts.loop.describe_due, 1.0
+    yield "discover", parts.loop.discover, settings.discover_s
+    yield "keep_lease", keep, KEEP_S
+    yield "note_ends", parts.brakes.note_ends, 1.0
+    if parts.watch is not None:
+        yield "read_cloudwatch", parts.watch.read_cloudwatch, _CLOUDWATCH_S
 
 
 async def _wait_for_end(stopping: asyncio.Event, failure: asyncio.Future[None]) -> None:
@@ -177,22 +202,26 @@ def _listen_for_signals() -> asyncio.Event:
     return stopping
 
 
-async def _open_loop(
-    settings: DaemonSettings,
-    policies: PolicySet,
-    stack: AsyncExitStack,
-    *,
-    spawn: Spawn,
-    agenda: Agenda,
-) -> tuple[ControlLoop, Receiver, Intake]:
-    """The gateway and the pilot over it, tables read once, nothing listening yet."""
+async def _open_parts(
+    settings: DaemonSettings, policies: PolicySet, stack: AsyncExitStack, *, spawn: Spawn
+) -> Parts:
+    """The pilot and all around it, tables read once, nothing listening yet."""
     clock = SystemClock()
+    store = await stack.enter_async_context(open_store(settings, clock))
+    book, tenure = Bookkeeper(store.journal, clock=clock), Tenure(store.lease)
     gateway: CapacityGateway = await stack.enter_async_context(
-        open_gateway(region=settings.region or "", endpoint_url=settings.endpoint_url, clock=clock)
+        open_gateway(
+            region=settings.region or "",
+            endpoint_url=settings.endpoint_url,
+            clock=clock,
+            book=book,
+            may_send=tenure.may_send,
+        )
     )
     limits = await _ask_limits(gateway)
     if settings.mode == "shadow":
         gateway = ShadowGateway(gateway, apply_time_s=settings.apply_time_s, clock=clock)
+    agenda = RunningAgenda(policies)
     pilot = Pilot(
         policies,
         limits=limits,
@@ -202,29 +231,35 @@ async def _open_loop(
         cloudwatch_usd_per_month=settings.cloudwatch_budget_usd,
     )
     estimator, intake = Estimator(), Intake()
-    loop = ControlLoop(
-        pilot,
+    around = Surroundings(
         gateway=gateway,
         intake=intake,
         item_sizes=estimator,
         clock=clock,
-        describe_s=settings.describe_s,
+        book=book,
         spawn=spawn,
+        is_active=lambda: tenure.is_active,
     )
+    loop = ControlLoop(pilot, around, describe_s=settings.describe_s)
     await loop.discover()
     decoder = Decoder(estimator, sampling_ratios=settings.sampling_ratio)
-    return loop, Receiver(decoder, intake, clock), intake
-
-
-def _open_desks(settings: DaemonSettings, loop: ControlLoop, agenda: RunningAgenda) -> Desks:
-    clock = SystemClock()
-    brakes = BrakeDesk(
-        loop.pilot,
-        clock=clock,
-        latest=lambda: loop.last_step,
-        is_shadow=settings.mode == "shadow",
+    return Parts(
+        store=store,
+        book=book,
+        tenure=tenure,
+        loop=loop,
+        intake=intake,
+        receiver=Receiver(decoder, intake, clock),
+        desk=AnnouncementDesk(agenda, pilot=pilot, clock=clock),
+        brakes=BrakeDesk(
+            pilot,
+            clock=clock,
+            latest=lambda: loop.last_step,
+            journal=store.journal,
+            is_shadow=settings.mode == "shadow",
+        ),
+        watch=await _watch_coverage(settings, loop, stack),
     )
-    return Desks(AnnouncementDesk(agenda, pilot=loop.pilot, clock=clock), brakes)
 
 
 async def _watch_coverage(
@@ -252,99 +287,30 @@ async def _ask_limits(gateway: CapacityGateway) -> AccountLimits:
         return AccountLimits()
 
 
-async def _open_listeners(
-    settings: DaemonSettings,
-    loop: ControlLoop,
-    stack: AsyncExitStack,
-    *,
-    receiver: Receiver,
-    intake: Intake,
-    desks: Desks,
-    watch: CoverageWatch | None,
-) -> dict[str, str]:
-    """Opens the listeners and says where they are."""
-    host, most_bytes = settings.host, settings.max_request_mib << 20
-    clock = SystemClock()
-    try:
-        http = await stack.enter_async_context(
-            serve_http(receiver, host=host, port=settings.http_port, max_request_bytes=most_bytes)
+async def _listen(settings: DaemonSettings, parts: Parts, stack: AsyncExitStack) -> dict[str, str]:
+    """Opens the listeners over the parts, and says where they are."""
+    clock, loop, desk, watch = SystemClock(), parts.loop, parts.desk, parts.watch
+
+    def report() -> dict[str, object]:
+        status = report_status(
+            loop, parts.intake, parts.receiver, mode=settings.mode, now=clock.now()
         )
-        grpc = await stack.enter_async_context(
-            serve_grpc(receiver, host=host, port=settings.grpc_port, max_request_bytes=most_bytes)
+        status |= report_forecasts(loop.pilot.fleet, loop.pilot.quantiles)
+        status |= desk.report() | parts.brakes.report()
+        status |= parts.book.report() | parts.tenure.report()
+        return status if watch is None else status | watch.report()
+
+    def measure() -> Iterable[Metric]:
+        return chain(
+            measure_forecasts(loop.pilot.fleet, loop.pilot.quantiles),
+            () if watch is None else watch.measure(),
         )
-        health_port = await stack.enter_async_context(
-            serve_health(
-                host=host,
-                port=settings.health_port,
-                find_fault=lambda: find_fault(loop, tick_s=settings.tick_s, now=clock.now()),
-                report_status=lambda: (
-                    report_status(loop, intake, receiver, mode=settings.mode, now=clock.now())
-                    | report_forecasts(loop.pilot.fleet, loop.pilot.quantiles)
-                    | desks.announcements.report()
-                    | desks.brakes.report()
-                    | ({} if watch is None else watch.report())
-                ),
-                routes=(
-                    *announcement_routes(desks.announcements),
-                    *brake_routes(desks.brakes),
-                    metrics_route(
-                        lambda: chain(
-                            measure_forecasts(loop.pilot.fleet, loop.pilot.quantiles),
-                            () if watch is None else watch.measure(),
-                        )
-                    ),
-                ),
-            )
-        )
-    except OSError as error:
-        raise InputError(f"cannot listen on {host}: {error}") from error
-    return {
-        "otlp_http": f"http://{host}:{http.port}/v1/traces",
-        "otlp_grpc": f"{host}:{grpc.port}",
-        "health": f"http://{host}:{health_port}",
-    }
 
-
-@contextmanager
-def _schedule(
-    loop: ControlLoop, settings: DaemonSettings, desks: Desks, watch: CoverageWatch | None
-) -> Iterator[asyncio.Future[None]]:
-    """Runs the periodic jobs meanwhile; the future fails with whatever one of them raised.
-
-    Jobs run at fixed slots. A slot that comes while the last one still runs, or that is noticed
-    too late, is counted and left out: a tick made up for would decide on the same data.
-    """
-    failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def note(event: JobEvent) -> None:
-        if event.code != EVENT_JOB_ERROR:
-            loop.counts[f"{event.job_id}_missed"] += 1
-        elif not failure.done():
-            failure.set_exception(event.exception)
-
-    scheduler = AsyncIOScheduler(timezone=UTC)
-    scheduler.add_listener(note, EVENT_JOB_ERROR | EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
-    jobs: list[tuple[Callable[[], Coroutine[Any, Any, None]], float]] = [
-        (loop.tick, settings.tick_s),
-        (loop.describe_due, 1.0),
-        (loop.discover, settings.discover_s),
-        (desks.brakes.note_ends, 1.0),
-    ]
-    if watch is not None:
-        jobs.append((watch.read_cloudwatch, _CLOUDWATCH_S))
-    for job, seconds in jobs:
-        scheduler.add_job(
-            job,
-            "interval",
-            id=job.__name__,
-            seconds=seconds,
-            start_date=datetime.now(UTC).replace(microsecond=0),
-            misfire_grace_time=None if seconds < 1 else max(1, int(seconds)),
-            coalesce=True,
-            max_instances=1,
-        )
-    scheduler.start()
-    try:
-        yield failure
-    finally:
-        scheduler.shutdown(wait=False)
+    return await open_listeners(
+        settings,
+        stack,
+        receiver=parts.receiver,
+        find_fault=lambda: find_fault(loop, tick_s=settings.tick_s, now=clock.now()),
+        report_status=report,
+        routes=(*announcement_routes(desk), *brake_routes(parts.brakes), metrics_route(measure)),
+    )

@@ -7,19 +7,16 @@ it in virtual time.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import structlog
 
 from capacity_pilot.core.backoff import Backoffs
-from capacity_pilot.core.errors import GatewayError
+from capacity_pilot.core.errors import GatewayError, RetryableError
 from capacity_pilot.core.model import (
-    CapacityChange,
-    Direction,
     Outcome,
-    OutcomeKind,
     Plan,
     Sample,
     SampleKey,
@@ -28,7 +25,8 @@ from capacity_pilot.core.model import (
 )
 from capacity_pilot.core.pilot import Pilot, Step
 from capacity_pilot.core.ports import CapacityGateway, Clock
-from capacity_pilot.daemon.narration import render_changes, render_plan_targets
+from capacity_pilot.daemon.bookkeeping import Bookkeeper
+from capacity_pilot.daemon.chronicle import Chronicle
 
 _READS_AT_ONCE = 8
 _UPDATES_AT_ONCE = 8
@@ -38,8 +36,6 @@ that no update waits, and expires, behind tables that are slow to read."""
 _CHANGING_S = 1.0
 _UNREAD_S = 5.0
 _SILENT_S = 15.0
-
-_FAULTS = {OutcomeKind.DENIED, OutcomeKind.INVALID, OutcomeKind.LIMIT, OutcomeKind.UNSUPPORTED}
 
 log = structlog.get_logger("capacity_pilot")
 
@@ -61,40 +57,46 @@ class ItemSizes(Protocol):
     def note_item_bytes(self, table: str, index: str, mean_bytes: float) -> None: ...
 
 
-class ControlLoop:
-    """One pilot's senses and hands. Call ``discover``, ``describe_due`` and ``tick`` regularly.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a loop acts on, hears from and is told by.
 
-    ``spawn`` runs an actuation beside the loop; whoever gave it waits for what it started.
+    ``spawn`` runs an actuation beside the loop; whoever gave it waits for what it started. While
+    it is not ``is_active``, what is decided is not carried out.
     """
 
-    def __init__(
-        self,
-        pilot: Pilot,
-        *,
-        gateway: CapacityGateway,
-        intake: Intake,
-        item_sizes: ItemSizes,
-        clock: Clock,
-        describe_s: float,
-        spawn: Callable[[Coroutine[Any, Any, None]], object],
-    ) -> None:
+    gateway: CapacityGateway
+    intake: Intake
+    item_sizes: ItemSizes
+    clock: Clock
+    book: Bookkeeper
+    spawn: Callable[[Coroutine[Any, Any, None]], object]
+    is_active: Callable[[], bool]
+
+
+class ControlLoop:
+    """One pilot's senses and hands. Call ``discover``, ``describe_due`` and ``tick`` regularly."""
+
+    def __init__(self, pilot: Pilot, around: Surroundings, *, describe_s: float) -> None:
         self.pilot = pilot
-        self.counts: Counter[str] = Counter()
+        self.counts = around.book.counts
         self.last_tick_at: float | None = None
         self.last_step: Step | None = None
-        self._gateway = gateway
-        self._intake = intake
-        self._item_sizes = item_sizes
-        self._clock = clock
+        self._gateway = around.gateway
+        self._intake = around.intake
+        self._item_sizes = around.item_sizes
+        self._clock = around.clock
         self._describe_s = describe_s
-        self._spawn = spawn
+        self._spawn = around.spawn
         self._reads = asyncio.Semaphore(_READS_AT_ONCE)
         self._updates = asyncio.Semaphore(_UPDATES_AT_ONCE)
         self._described_at: dict[str, float] = {}
         self._unread: set[str] = set()
         self._list_again_at: float | None = None
         self._backoffs = Backoffs()
-        self._last_announced: dict[str, tuple[Direction, tuple[CapacityChange, ...]]] = {}
+        self._book = around.book
+        self._chronicle = Chronicle(around.book)
+        self._is_active = around.is_active
         self._is_telemetry_lost = False
 
     async def discover(self) -> None:
@@ -150,12 +152,8 @@ class ControlLoop:
     def _observe(self, description: TableDescription) -> None:
         applied = self.pilot.observe(description)
         if applied is not None:
-            log.info(
-                "capacity_applied",
-                table=applied.table,
-                changes=render_changes(applied.changes),
-                apply_time_s=round(applied.after_s, 3),
-            )
+            self._chronicle.applied(applied)
+        self._book.see(description.table, description)
         for resource in description.resources:
             if resource.mean_item_bytes is not None:
                 name = resource.resource
@@ -165,7 +163,8 @@ class ControlLoop:
         log.info("table_gone", table=table)
         self._described_at.pop(table, None)
         self._backoffs.forget(table)
-        self._last_announced.pop(table, None)
+        self._chronicle.forget(table)
+        self._book.see(table, None)
         self.pilot.forget(table)
 
     async def tick(self) -> None:
@@ -177,9 +176,9 @@ class ControlLoop:
         self.last_step, self.last_tick_at = step, now
         self.counts["ticks"] += 1
         self.counts["unmanaged_samples"] += step.unmanaged
-        for plan in step.plans:
+        for plan in step.plans if self._is_active() else ():
             if self._backoffs.is_due(plan.table, plan.direction, now):
-                self._announce(plan, step)
+                self._chronicle.decided(plan, step)
                 self.pilot.begin(plan)
                 self._spawn(self._carry_out(plan))
 
@@ -192,47 +191,15 @@ class ControlLoop:
             log.info("telemetry_resumed")
         self._is_telemetry_lost = is_lost
 
-    def _announce(self, plan: Plan, step: Step) -> None:
-        """One event per decision that changes something; a repeated try is not a new one."""
-        said = (plan.direction, plan.changes)
-        if self._last_announced.get(plan.table) == said:
-            return
-        self._last_announced[plan.table] = said
-        log.info(
-            "decision",
-            table=plan.table,
-            direction=plan.direction.value,
-            changes=render_changes(plan.changes),
-            reasons=plan.reasons,
-            targets=render_plan_targets(plan, step),
-        )
-
     async def _carry_out(self, plan: Plan) -> None:
         outcome: Outcome | None = None
         try:
             async with self._updates:
                 outcome = await self._gateway.actuate(plan)
-        except GatewayError as error:
+        except RetryableError as error:
             log.warning("update_not_sent", table=plan.table, error=str(error))
         finally:
             self.pilot.finish(plan.table, outcome)
             self._backoffs.note(plan.table, plan.direction, outcome, now=self._clock.now())
         if outcome is not None:
-            self._report(outcome)
-
-    def _report(self, outcome: Outcome) -> None:
-        kind = outcome.kind
-        self.counts[f"outcome_{kind.value}"] += 1
-        if kind is OutcomeKind.REQUESTED:
-            self._last_announced.pop(outcome.plan.table, None)
-        say = log.error if kind in _FAULTS else log.info
-        say(
-            "actuation",
-            table=outcome.plan.table,
-            direction=outcome.plan.direction.value,
-            outcome=kind.value,
-            sent=render_changes(outcome.sent),
-            after_decision_s=round(outcome.ended_at - outcome.plan.decided_at, 3),
-            message=outcome.message or None,
-            retry_at=outcome.retry_at,
-        )
+            self._chronicle.ended(outcome)

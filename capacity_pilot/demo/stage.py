@@ -99,7 +99,16 @@ async def _start_pilot(stack: AsyncExitStack, url: str) -> tuple[Child, str, str
     policy.write_text(POLICY)
     arguments = ["-c", "from capacity_pilot.cli import main; main()", "run", "--mode", "active"]
     arguments += ["--policy", str(policy), "--region", REGION, "--endpoint-url", url]
-    arguments += ["--grpc-port", "0", "--http-port", "0", "--health-port", "0"]
+    arguments += [
+        "--journal",
+        str(folder / "capacity-pilot.db"),
+        "--grpc-port",
+        "0",
+        "--http-port",
+        "0",
+        "--health-port",
+        "0",
+    ]
     arguments += ["--tick-s", "0.5", "--describe-s", "5", "--apply-time-s", str(APPLY_TIME_S)]
     child = await stack.enter_async_context(start_child("capacity-pilot run", arguments))
     line = await await_line(

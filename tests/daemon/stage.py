@@ -36,8 +36,9 @@ from capacity_pilot.core.pilot import Pilot
 from capacity_pilot.core.policy import PolicySet
 from capacity_pilot.core.ports import CapacityGateway, Journal
 from capacity_pilot.daemon.announcement_desk import AnnouncementDesk
+from capacity_pilot.daemon.bookkeeping import Bookkeeper
 from capacity_pilot.daemon.brake_desk import BrakeDesk
-from capacity_pilot.daemon.control_loop import ControlLoop
+from capacity_pilot.daemon.control_loop import ControlLoop, Surroundings
 from capacity_pilot.simulator.physics.apply_times import ApplyTimes
 from capacity_pilot.simulator.physics.clock import ManualClock
 from capacity_pilot.simulator.physics.server import PhysicsServer, serve_physics
@@ -140,6 +141,8 @@ class Stage:
     spawned: set[asyncio.Task[None]]
     desk: AnnouncementDesk
     brakes: BrakeDesk
+    book: Bookkeeper
+    is_active: bool = True
     demand: Demand = field(default_factory=dict)
     is_telling: bool = True
 
@@ -197,6 +200,8 @@ async def set_stage(
 ) -> AsyncIterator[Stage]:
     """A loop that has discovered ``tables``; every change takes ``APPLY_TIME_S``."""
     clock = ManualClock(NOON)
+    book = Bookkeeper(journal, clock=clock)
+    book.is_reconciled = True
     world = World(
         WorldSettings(
             apply_times=ApplyTimes(median_seconds=APPLY_TIME_S, sigma=0.0, warm_is_fast=False),
@@ -209,7 +214,7 @@ async def set_stage(
     async with (
         serve_physics(world, clock=clock) as server,
         open_gateway(
-            region="us-east-1", clock=clock, endpoint_url=server.url, session=session
+            region="us-east-1", clock=clock, endpoint_url=server.url, session=session, book=book
         ) as aws,
     ):
         gateway: CapacityGateway = aws
@@ -234,15 +239,19 @@ async def set_stage(
                 agenda=agenda,
                 cloudwatch_usd_per_month=cloudwatch_usd_per_month,
             ),
-            gateway=witness,
-            intake=intake,
-            item_sizes=item_sizes,
-            clock=clock,
+            Surroundings(
+                gateway=witness,
+                intake=intake,
+                item_sizes=item_sizes,
+                clock=clock,
+                book=book,
+                spawn=spawn,
+                is_active=lambda: stage.is_active,
+            ),
             describe_s=DESCRIBE_S,
-            spawn=spawn,
         )
         await loop.discover()
-        yield Stage(
+        stage = Stage(
             loop=loop,
             server=server,
             witness=witness,
@@ -258,4 +267,10 @@ async def set_stage(
                 journal=journal,
                 is_shadow=is_shadow,
             ),
+            book=book,
         )
+        writing = asyncio.create_task(book.write_on())
+        try:
+            yield stage
+        finally:
+            writing.cancel()

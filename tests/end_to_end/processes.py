@@ -35,6 +35,9 @@ ENVIRONMENT = {
     "PYTHONUNBUFFERED": "1",
 }
 
+OWN_CODE = {"PYTHONPATH": str(HERE.parents[1])}
+"""So that what is started is what is beside the tests, whatever is installed."""
+
 
 @dataclass
 class Process:
@@ -234,9 +237,9 @@ def start_physics(cast: Cast, *, apply_median: float = 1.5) -> Physics:
             *(sys.executable, "-m", "capacity_pilot.simulator.physics"),
             *("--apply-median", str(apply_median), "--initial-burst-seconds", "0"),
         ],
-        environment={"PYTHONPATH": str(HERE.parents[1])},
+        environment=OWN_CODE,
     )
-    said = cast.until(process.events, within=20, what="the physics server's address")
+    said = cast.until(process.events, within=60, what="the physics server's address")
     return Physics(process, said[0]["url"])
 
 
@@ -257,18 +260,22 @@ def start_daemon(
     *options: str,
     mode: str = "active",
     stabilization: str = "10m",
+    name: str = "daemon",
 ) -> Daemon:
+    """A daemon that keeps a journal only where ``options`` say so."""
     process = cast.start(
-        "daemon",
+        name,
         [
             *(str(Path(sys.executable).parent / "capacity-pilot"), "run", "--mode", mode),
             *("--endpoint-url", physics.url, "--apply-time-s", "2", "--describe-s", "2"),
             *("--grpc-port", "0", "--http-port", "0", "--health-port", "0"),
+            *(("--journal", "") if not {"--journal", "--state-table"} & set(options) else ()),
             *("--policy-text", POLICY % {"stabilization": stabilization}),
             *options,
         ],
+        environment=OWN_CODE,
     )
-    (ready,) = cast.until(lambda: process.events("ready"), within=20, what="the daemon's ready")
+    (ready,) = cast.until(lambda: process.events("ready"), within=90, what="the daemon's ready")
     return Daemon(process, ready)
 
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from capacity_pilot.adapters.aws.refusals import Refusal, RefusedError
 from capacity_pilot.adapters.aws.request import find_fault, find_missing, remaining_changes
+from capacity_pilot.core.errors import RetryableError
 from capacity_pilot.core.model import (
     BillingMode,
     CapacityChange,
@@ -20,7 +21,7 @@ from capacity_pilot.core.model import (
     ResourceStatus,
     TableDescription,
 )
-from capacity_pilot.core.ports import Clock
+from capacity_pilot.core.ports import CallBook, Clock
 
 UPDATES_AT_ONCE = 8
 """Ten effective UpdateTable calls at once already meet the account's control-plane limiter."""
@@ -38,14 +39,15 @@ class Write:
 
 
 Carry = Callable[[Write], Awaitable[Refusal | None]]
-"""Makes the call; ``None`` when it was accepted. Raises ``GatewayError`` if nothing was sent."""
+"""Makes the call; ``None`` when it was accepted. Raises ``RetryableError`` if nothing was sent."""
 
 
 class Actuation:
     """Turns plans into outcomes: one plan in flight per table, re-read, expiry, then the write.
 
     ``updates_at_once`` bounds the calls in flight over all tables; plans beyond it wait, and
-    may expire waiting. A second plan for a table in flight is answered ``BUSY`` at once.
+    may expire waiting. A second plan for a table in flight is answered ``BUSY`` at once. Where
+    there is a ``book``, each call is opened in it before it is made, and closed after.
     """
 
     def __init__(
@@ -54,18 +56,21 @@ class Actuation:
         describe: Describe,
         carry: Carry,
         clock: Clock,
+        book: CallBook | None = None,
         updates_at_once: int = UPDATES_AT_ONCE,
     ) -> None:
         self._describe = describe
         self._carry = carry
         self._clock = clock
+        self._book = book
         self._tables_in_flight: set[str] = set()
         self._turns = asyncio.Semaphore(updates_at_once)
 
     async def actuate(self, plan: Plan) -> Outcome:
         """Carry out the plan, or say what keeps it from being carried out.
 
-        Raises ``GatewayError`` only when nothing was sent and AWS could not be asked.
+        Raises ``RetryableError`` only when nothing was sent: AWS could not be asked, or the call
+        could not be recorded.
         """
         if fault := find_fault(plan):
             return self._end(plan, Refusal(kind=OutcomeKind.INVALID, message=fault))
@@ -94,8 +99,23 @@ class Actuation:
         hindrance = _find_hindrance(plan, before, changes=changes) or self._find_expiry(plan)
         if hindrance:
             return self._end(plan, hindrance, before=before)
-        refusal = await self._carry(Write(plan=plan, changes=changes, before=before))
-        return self._end(plan, refusal, before=before, sent=changes)
+        refusal = await self._make_call(Write(plan=plan, changes=changes, before=before))
+        is_sent = refusal is None or refusal.kind is not OutcomeKind.EXPIRED
+        return self._end(plan, refusal, before=before, sent=changes if is_sent else ())
+
+    async def _make_call(self, write: Write) -> Refusal | None:
+        if self._book is None:
+            return await self._carry(write)
+        call = await self._book.open_call(replace(write.plan, changes=write.changes), write.before)
+        try:
+            # To record it may have taken its time as well.
+            refusal = self._find_expiry(write.plan) or await self._carry(write)
+        except RetryableError as error:
+            self._book.close_call(call, None, str(error))
+            raise
+        kind = OutcomeKind.REQUESTED if refusal is None else refusal.kind
+        self._book.close_call(call, kind, "" if refusal is None else refusal.message)
+        return refusal
 
     def _find_expiry(self, plan: Plan) -> Refusal | None:
         late_s = self._clock.now() - plan.expires_at

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,9 +22,9 @@ from capacity_pilot.adapters.aws.refusals import (
     translate_read,
 )
 from capacity_pilot.adapters.aws.request import build_update, refuse_unlisted
-from capacity_pilot.core.errors import GatewayError
+from capacity_pilot.core.errors import GatewayError, LeaseError
 from capacity_pilot.core.model import AccountLimits, Outcome, OutcomeKind, Plan, TableDescription
-from capacity_pilot.core.ports import Clock
+from capacity_pilot.core.ports import CallBook, Clock
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -36,14 +37,21 @@ only delays the re-read that tells whether a call without an answer took effect.
 
 CONNECTIONS: Final = 32
 
+SENT_WITHIN_S: Final = CONNECT_TIMEOUT_S + READ_TIMEOUT_S
+"""An update is on its way no longer than this; the lease has to be held for so long."""
+
 
 class DynamoDbGateway:
     """Provisioned capacity through one DynamoDB client; see ``CapacityGateway`` for the port."""
 
-    def __init__(self, client: DynamoDBClient, *, clock: Clock) -> None:
+    def __init__(
+        self, client: DynamoDBClient, *, clock: Clock, book: CallBook | None = None
+    ) -> None:
         self._client = client
         self._clock = clock
-        self._actuation = Actuation(describe=self.describe, carry=self._carry, clock=clock)
+        self._actuation = Actuation(
+            describe=self.describe, carry=self._carry, clock=clock, book=book
+        )
 
     async def list_tables(self) -> tuple[str, ...]:
         """Name every table of the account in the Region, page by page."""
@@ -69,7 +77,7 @@ class DynamoDbGateway:
             raise translate_read(error, now=self._clock.now()) from error
 
     async def actuate(self, plan: Plan) -> Outcome:
-        """Carry out the plan; raises ``GatewayError`` only if certainly nothing was sent."""
+        """Carry out the plan; raises ``RetryableError`` only if certainly nothing was sent."""
         return await self._actuation.actuate(plan)
 
     async def _describe_table(self, table: str) -> TableDescriptionTypeDef | None:
@@ -88,7 +96,11 @@ class DynamoDbGateway:
     async def _carry(self, write: Write) -> Refusal | None:
         try:
             # Its answer echoes the old units and counters: nothing in it is worth reading.
-            await self._client.update_table(**build_update(write.plan.table, write.changes))
+            async with asyncio.timeout(SENT_WITHIN_S):
+                await self._client.update_table(**build_update(write.plan.table, write.changes))
+        except TimeoutError:
+            message = f"no answer within {SENT_WITHIN_S:g} s"
+            return Refusal(kind=OutcomeKind.UNKNOWN, message=message)
         except CALL_ERRORS as error:
             if is_certainly_unsent(error):
                 raise GatewayError(f"UpdateTable was not sent: {error}") from error
@@ -103,10 +115,14 @@ async def open_gateway(
     clock: Clock,
     endpoint_url: str | None = None,
     session: AioSession | None = None,
+    book: CallBook | None = None,
+    may_send: Callable[[float], bool] = lambda _: True,
 ) -> AsyncIterator[DynamoDbGateway]:
     """Open a gateway to the Region, or to ``endpoint_url`` where another world listens.
 
-    Credentials come from the environment, the container or the ``session`` given.
+    Credentials come from the environment, the container or the ``session`` given. ``may_send``
+    says if an update may be on its way for so many seconds, and is asked when all that is left to
+    do is to hand the signed request to the connection. ``book`` is told of every update.
     """
     session = session or get_session()
     config = AioConfig(
@@ -122,7 +138,15 @@ async def open_gateway(
         "dynamodb", region_name=region, endpoint_url=endpoint_url, config=config
     ) as client:
         client.meta.events.register("before-parameter-build.dynamodb", _refuse_unlisted)
-        yield DynamoDbGateway(client, clock=clock)
+
+        def hold(**_: object) -> None:
+            if not may_send(SENT_WITHIN_S):
+                raise LeaseError(
+                    f"the lease is not certain for the {SENT_WITHIN_S:g} s an update may take"
+                )
+
+        client.meta.events.register("before-send.dynamodb.UpdateTable", hold)
+        yield DynamoDbGateway(client, clock=clock, book=book)
 
 
 def _is_not_found(error: Exception, *, now: float) -> bool:

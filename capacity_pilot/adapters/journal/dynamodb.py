@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ClientError
 
 from capacity_pilot.adapters.journal.state_table import LEASE_KEY, STORE_ERRORS, code_of
-from capacity_pilot.core.errors import JournalError
+from capacity_pilot.core.errors import JournalError, LeaseError
 from capacity_pilot.core.ports import Clock
 from capacity_pilot.core.record import Record, RecordKind, first_id
 
@@ -59,7 +59,12 @@ class DynamoDbJournal:
     async def append(self, records: Sequence[Record]) -> None:
         for first in range(0, len(records), _AT_ONCE):
             part = records[first : first + _AT_ONCE]
-            actions = [action for record in part for action in self._actions(record)]
+            answered = {record.call for record in part}
+            actions = [
+                action
+                for record in part
+                for action in self._actions(record, is_open=record.id not in answered)
+            ]
             if any(record.kind is RecordKind.CALL for record in part):
                 actions.append(self._condition())
             try:
@@ -113,11 +118,14 @@ class DynamoDbJournal:
     async def prune(self, _: float) -> None:
         """Nothing is left to do: what is old expires."""
 
-    def _actions(self, record: Record) -> Iterator[Any]:
+    def _actions(self, record: Record, *, is_open: bool) -> Iterator[Any]:
+        """Of one item a transaction may make one change: a call that its own answer accompanies is
+        not opened at all.
+        """
         item = self._item(record)
         day = datetime.fromtimestamp(record.at, UTC).date()
         yield self._put_action({**item, "pk": {"S": f"day#{day}"}})
-        if record.kind is RecordKind.CALL:
+        if record.kind is RecordKind.CALL and is_open:
             yield self._put_action({**item, "pk": {"S": _OPEN}})
         if record.kind is RecordKind.ANSWER and record.call is not None:
             key = {"pk": {"S": _OPEN}, "sk": {"S": record.call}}
@@ -143,7 +151,7 @@ class DynamoDbJournal:
     def _term(self) -> dict[str, str]:
         token = self._lease.token
         if token is None:
-            raise JournalError(f"{self._table}: the lease is not this pilot's")
+            raise LeaseError(f"{self._table}: the lease is not this pilot's")
         return {"N": str(token)}
 
     def _item(self, record: Record) -> dict[str, Any]:
@@ -185,12 +193,12 @@ class DynamoDbJournal:
         except STORE_ERRORS as error:
             raise self._explain(error) from error
 
-    def _explain(self, error: Exception) -> JournalError:
+    def _explain(self, error: Exception) -> JournalError | LeaseError:
         if isinstance(error, ClientError):
             reasons = error.response.get("CancellationReasons", [])
             lost = any(reason.get("Code") == "ConditionalCheckFailed" for reason in reasons)
             if lost or code_of(error) == "ConditionalCheckFailedException":
-                return JournalError(f"{self._table}: the lease is another pilot's by now")
+                return LeaseError(f"{self._table}: the lease is another pilot's by now")
         return JournalError(f"{self._table}: {error or 'timed out'}")
 
 

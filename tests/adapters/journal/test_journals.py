@@ -20,7 +20,7 @@ from capacity_pilot.adapters.journal.state_table import (
     open_state_client,
 )
 from capacity_pilot.adapters.lease import DynamoDbLease
-from capacity_pilot.core.errors import InputError, JournalError
+from capacity_pilot.core.errors import InputError, JournalError, LeaseError
 from capacity_pilot.core.ports import Journal
 from capacity_pilot.core.record import Record, RecordKind, first_id
 from tests.moto_server import serve_moto
@@ -158,7 +158,7 @@ async def test_a_standby_takes_over_from_a_dead_holder_within_15_s(
     assert standby.token == 2
     assert not holder.is_held_for(0.0)
     for write in (stale.append([record(2)]), stale.save("pilot", b"stale")):
-        with pytest.raises(JournalError):
+        with pytest.raises(LeaseError):
             await write
     own = DynamoDbJournal(client, state, lease=standby, keep_s=86_400.0, clock=SystemClock())
     await own.append([record(3)])
@@ -177,7 +177,7 @@ async def test_a_holder_paused_after_it_looked_at_its_lease_is_refused_by_the_se
     assert holder.is_held_for(5.0)  # so it still believes
     late = DynamoDbJournal(client, state, lease=holder, keep_s=86_400.0, clock=SystemClock())
     for write in (late.append([record(1)]), late.save("pilot", b"late")):
-        with pytest.raises(JournalError):
+        with pytest.raises(LeaseError):
             await write
     assert await late.load("pilot") is None
     await holder.keep()
