@@ -74,6 +74,7 @@ class Announce(BaseModel):
         answer = asyncio.run(self._ask())
         verb = "announced" if self.cancel is None else "called off"
         lines = [f"{verb}: {_say(told)}" for told in answer.get("announcements", [answer])]
+        lines += [f"warning: {warning}" for warning in answer.get("warnings", ())]
         sys.stdout.write("\n".join(lines or ["nothing is announced"]) + "\n")
 
     async def _ask(self) -> dict[str, Any]:

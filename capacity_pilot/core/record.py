@@ -30,6 +30,7 @@ class RecordKind(StrEnum):
     CALL = "call"  # what is about to be sent, and what the table had
     ANSWER = "answer"  # how a call ended, or what it was found to have come to
     APPLIED = "applied"  # a requested change is in force, and how long that took
+    FOREIGN = "foreign"  # a resource was found with units that no call of ours gave it
     ANNOUNCED = "announced"
     CANCELLED = "cancelled"
     FROZEN = "frozen"

@@ -13,6 +13,8 @@ from capacity_pilot.core.events.gains import estimate_gains
 from capacity_pilot.core.events.occurrence import Occurrence
 from capacity_pilot.core.pilot import Pilot
 from capacity_pilot.core.ports import Clock
+from capacity_pilot.core.record import RecordKind
+from capacity_pilot.daemon.announcement_keeping import AnnouncementKeeping
 
 log = structlog.get_logger("capacity_pilot")
 
@@ -20,26 +22,33 @@ log = structlog.get_logger("capacity_pilot")
 class AnnouncementDesk:
     """The API's view of one pilot's agenda."""
 
-    def __init__(self, agenda: RunningAgenda, *, pilot: Pilot, clock: Clock) -> None:
+    def __init__(
+        self, agenda: RunningAgenda, *, pilot: Pilot, clock: Clock, keeping: AnnouncementKeeping
+    ) -> None:
         self._agenda = agenda
+        self._keeping = keeping
         self._pilot = pilot
         self._clock = clock
 
-    def announce(self, announcement: Announcement) -> tuple[dict[str, object], bool]:
-        """Takes an announcement; true if it took the place of an earlier one."""
+    async def announce(self, announcement: Announcement) -> tuple[dict[str, object], bool]:
+        """Takes an announcement; true if it took the place of an earlier one.
+
+        It holds before it is written down: it has to where the disk is full.
+        """
         now = self._clock.now()
         managed = self._pilot.descriptions.keys()
         announced = self._agenda.announce(announcement, managed=managed, now=now)
         told = _render(announced, now)
         log.info("announced", announcement=told, is_update=announced.is_update)
-        return told, announced.is_update
+        warnings = await self._keeping.note(RecordKind.ANNOUNCED, announced)
+        return told | {"warnings": warnings}, announced.is_update
 
     def show_all(self) -> list[dict[str, object]]:
         """All that are not over."""
         now = self._clock.now()
         return [_render(announced, now) for announced in self._agenda.announced(now)]
 
-    def cancel(self, number: str) -> dict[str, object] | None:
+    async def cancel(self, number: str) -> dict[str, object] | None:
         """Gives what was cancelled, if there was such an announcement."""
         now = self._clock.now()
         announced = self._agenda.cancel(number, now)
@@ -47,7 +56,7 @@ class AnnouncementDesk:
             return None
         told = _render(announced, now)
         log.info("announcement_cancelled", announcement=told)
-        return told
+        return told | {"warnings": await self._keeping.note(RecordKind.CANCELLED, announced)}
 
     def report(self) -> dict[str, object]:
         """What is known to come, and what earlier ones taught."""

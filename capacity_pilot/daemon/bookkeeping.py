@@ -154,6 +154,19 @@ class Bookkeeper:
         if self._waiting:
             log.warning("records_lost", records=len(self._waiting), error=self.fault)
 
+    def is_own(self, record: Record) -> bool:
+        """True of what this process has recorded."""
+        return f"-{self._process}-" in record.id
+
+    async def prune(self, keep_s: float) -> None:
+        """Forgets what was recorded longer ago."""
+        if self.journal is None:
+            return
+        try:
+            await self.journal.prune(self._clock.now() - keep_s)
+        except JournalError as error:
+            log.warning("journal_not_pruned", error=str(error))
+
     def report(self) -> dict[str, object]:
         """What ``/status`` says of it."""
         return {

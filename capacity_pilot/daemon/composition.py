@@ -33,6 +33,7 @@ from capacity_pilot.core.policy import PolicySet
 from capacity_pilot.core.ports import CapacityGateway
 from capacity_pilot.core.record import RecordKind
 from capacity_pilot.daemon.announcement_desk import AnnouncementDesk
+from capacity_pilot.daemon.announcement_keeping import AnnouncementKeeping
 from capacity_pilot.daemon.bookkeeping import Bookkeeper
 from capacity_pilot.daemon.brake_desk import BrakeDesk
 from capacity_pilot.daemon.control_loop import ControlLoop, Surroundings
@@ -41,8 +42,10 @@ from capacity_pilot.daemon.forecast_report import measure_forecasts, report_fore
 from capacity_pilot.daemon.listeners import open_listeners
 from capacity_pilot.daemon.rehearsal import rehearse
 from capacity_pilot.daemon.schedule import Job, run_jobs
+from capacity_pilot.daemon.snapshots import Snapshots
 from capacity_pilot.daemon.status import find_fault, report_status
-from capacity_pilot.daemon.store import Store, open_store
+from capacity_pilot.daemon.store import DAY_S, Store, open_store
+from capacity_pilot.daemon.succession import Estate, Succession
 from capacity_pilot.daemon.tenure import Tenure
 from capacity_pilot.settings import DaemonSettings
 from capacity_pilot.web.announcements import announcement_routes
@@ -51,6 +54,8 @@ from capacity_pilot.web.metrics import Metric, metrics_route
 
 _IN_FLIGHT_GRACE_S = 8.0
 _FLUSH_S = 3.0
+_PRUNE_S = 3600.0
+_CATCH_UP_S = 5.0
 
 _CLOUDWATCH_S = 20.0
 """Between looks whether minutes are due to be read, which is once a minute at most."""
@@ -72,6 +77,9 @@ class Parts:
     receiver: Receiver
     desk: AnnouncementDesk
     brakes: BrakeDesk
+    keeping: AnnouncementKeeping
+    snapshots: Snapshots
+    succession: Succession
     watch: CoverageWatch | None
 
 
@@ -104,7 +112,8 @@ async def run_daemon(settings: DaemonSettings) -> None:
                 "policies": [p.name for p in policies.policies],
             }
             book.note(RecordKind.STARTED, body={"pilot": parts.store.pilot, **told})
-            keep = partial(tenure.keep, _take_up(parts))
+            await parts.succession.prepare()
+            keep = partial(tenure.keep, partial(_take_up, parts))
             await keep()
             jobs = _list_jobs(settings, parts, keep=keep)
             with run_jobs(jobs, parts.loop.counts) as failure:
@@ -113,17 +122,26 @@ async def run_daemon(settings: DaemonSettings) -> None:
             # No tick from here on: what is in flight may end, nothing more is begun.
             log.info("stopping", calls_in_flight=len(calls))
             await _let_end(calls, grace_s=_IN_FLIGHT_GRACE_S)
+            await keep()
+            await _save(parts)
             book.note(RecordKind.STOPPED, body={"pilot": parts.store.pilot})
             await book.flush(within_s=_FLUSH_S)
             await tenure.leave()
             writer.cancel()
 
 
-def _take_up(parts: Parts) -> Callable[[], Coroutine[Any, Any, None]]:
-    async def take_up() -> None:
-        parts.book.is_reconciled = True
+async def _take_up(parts: Parts) -> None:
+    await parts.succession.take_up()
+    if parts.store.lease is not None:
+        taken = {"pilot": parts.store.pilot, "token": parts.store.lease.token}
+        parts.book.note(RecordKind.LEASE_TAKEN, body=taken)
 
-    return take_up
+
+async def _save(parts: Parts) -> None:
+    """Documents are the active pilot's to save."""
+    if parts.tenure.is_active:
+        await parts.snapshots.save()
+        await parts.keeping.save()
 
 
 def _list_jobs(
@@ -134,7 +152,12 @@ def _list_jobs(
     yield "describe_due", parts.loop.describe_due, 1.0
     yield "discover", parts.loop.discover, settings.discover_s
     yield "keep_lease", keep, KEEP_S
+    yield "try_again", parts.succession.try_again, 1.0
     yield "note_ends", parts.brakes.note_ends, 1.0
+    yield "save", partial(_save, parts), settings.snapshot_s
+    yield "prune", partial(parts.book.prune, settings.journal_days * DAY_S), _PRUNE_S
+    if parts.store.lease is not None:
+        yield "catch_up", parts.keeping.catch_up, _CATCH_UP_S
     if parts.watch is not None:
         yield "read_cloudwatch", parts.watch.read_cloudwatch, _CLOUDWATCH_S
 
@@ -242,6 +265,16 @@ async def _open_parts(
     )
     loop = ControlLoop(pilot, around, describe_s=settings.describe_s)
     await loop.discover()
+    keeping = AnnouncementKeeping(agenda, pilot=pilot, book=book, clock=clock)
+    snapshots = Snapshots(pilot, store.journal, clock=clock)
+    brakes = BrakeDesk(
+        pilot,
+        clock=clock,
+        latest=lambda: loop.last_step,
+        journal=store.journal,
+        is_shadow=settings.mode == "shadow",
+    )
+    estate = Estate(loop=loop, book=book, snapshots=snapshots, announcements=keeping, brakes=brakes)
     decoder = Decoder(estimator, sampling_ratios=settings.sampling_ratio)
     return Parts(
         store=store,
@@ -250,14 +283,11 @@ async def _open_parts(
         loop=loop,
         intake=intake,
         receiver=Receiver(decoder, intake, clock),
-        desk=AnnouncementDesk(agenda, pilot=pilot, clock=clock),
-        brakes=BrakeDesk(
-            pilot,
-            clock=clock,
-            latest=lambda: loop.last_step,
-            journal=store.journal,
-            is_shadow=settings.mode == "shadow",
-        ),
+        desk=AnnouncementDesk(agenda, pilot=pilot, clock=clock, keeping=keeping),
+        brakes=brakes,
+        keeping=keeping,
+        snapshots=snapshots,
+        succession=Succession(estate, gateway=gateway, clock=clock),
         watch=await _watch_coverage(settings, loop, stack),
     )
 
@@ -297,7 +327,7 @@ async def _listen(settings: DaemonSettings, parts: Parts, stack: AsyncExitStack)
         )
         status |= report_forecasts(loop.pilot.fleet, loop.pilot.quantiles)
         status |= desk.report() | parts.brakes.report()
-        status |= parts.book.report() | parts.tenure.report()
+        status |= parts.book.report() | parts.tenure.report() | parts.snapshots.report()
         return status if watch is None else status | watch.report()
 
     def measure() -> Iterable[Metric]:

@@ -99,6 +99,11 @@ class ControlLoop:
         self._is_active = around.is_active
         self._is_telemetry_lost = False
 
+    @property
+    def last_received_at(self) -> float | None:
+        """When telemetry last came, Unix seconds."""
+        return self._intake.last_received_at
+
     async def discover(self) -> None:
         """Looks which tables there are; takes in the new ones a policy covers."""
         try:

@@ -16,7 +16,7 @@ from capacity_pilot.adapters.lease import DynamoDbLease
 from capacity_pilot.core.ports import Clock, Journal
 from capacity_pilot.settings import DaemonSettings
 
-_DAY_S = 86_400.0
+DAY_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ async def open_store(settings: DaemonSettings, clock: Clock) -> AsyncIterator[St
                 client,
                 settings.state_table,
                 lease=lease,
-                keep_s=settings.journal_days * _DAY_S,
+                keep_s=settings.journal_days * DAY_S,
                 clock=clock,
             )
             yield Store(pilot, journal, lease)

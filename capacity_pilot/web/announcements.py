@@ -18,7 +18,7 @@ from capacity_pilot.web.json_requests import answer, refuse
 class Desk(Protocol):
     """Who takes announcements. All give JSON-ready data."""
 
-    def announce(self, announcement: Announcement) -> tuple[Mapping[str, object], bool]:
+    async def announce(self, announcement: Announcement) -> tuple[Mapping[str, object], bool]:
         """Gives it as taken, and whether it was there before.
 
         Raises ``InputError`` or ``OverloadedError``.
@@ -27,7 +27,7 @@ class Desk(Protocol):
 
     def show_all(self) -> Sequence[Mapping[str, object]]: ...
 
-    def cancel(self, number: str) -> Mapping[str, object] | None:
+    async def cancel(self, number: str) -> Mapping[str, object] | None:
         """Gives what was cancelled, ``None`` where there is no such announcement."""
         ...
 
@@ -36,7 +36,7 @@ def announcement_routes(desk: Desk) -> list[web.RouteDef]:
     """The routes, for a server to add."""
 
     async def announce(announcement: Announcement) -> web.Response:
-        taken, is_update = desk.announce(announcement)
+        taken, is_update = await desk.announce(announcement)
         return web.json_response(taken, status=HTTPStatus.OK if is_update else HTTPStatus.CREATED)
 
     async def post(request: web.Request) -> web.Response:
@@ -47,7 +47,7 @@ def announcement_routes(desk: Desk) -> list[web.RouteDef]:
 
     async def delete(request: web.Request) -> web.Response:
         number = request.match_info["id"]
-        if (cancelled := desk.cancel(number)) is None:
+        if (cancelled := await desk.cancel(number)) is None:
             return refuse(HTTPStatus.NOT_FOUND, f"no announcement has the id {number[:40]!r}")
         return web.json_response(cancelled)
 

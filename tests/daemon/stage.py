@@ -36,6 +36,7 @@ from capacity_pilot.core.pilot import Pilot
 from capacity_pilot.core.policy import PolicySet
 from capacity_pilot.core.ports import CapacityGateway, Journal
 from capacity_pilot.daemon.announcement_desk import AnnouncementDesk
+from capacity_pilot.daemon.announcement_keeping import AnnouncementKeeping
 from capacity_pilot.daemon.bookkeeping import Bookkeeper
 from capacity_pilot.daemon.brake_desk import BrakeDesk
 from capacity_pilot.daemon.control_loop import ControlLoop, Surroundings
@@ -142,6 +143,7 @@ class Stage:
     desk: AnnouncementDesk
     brakes: BrakeDesk
     book: Bookkeeper
+    keeping: AnnouncementKeeping
     is_active: bool = True
     demand: Demand = field(default_factory=dict)
     is_telling: bool = True
@@ -251,6 +253,7 @@ async def set_stage(
             describe_s=DESCRIBE_S,
         )
         await loop.discover()
+        keeping = AnnouncementKeeping(agenda, pilot=loop.pilot, book=book, clock=clock)
         stage = Stage(
             loop=loop,
             server=server,
@@ -259,7 +262,7 @@ async def set_stage(
             intake=intake,
             item_sizes=item_sizes,
             spawned=spawned,
-            desk=AnnouncementDesk(agenda, pilot=loop.pilot, clock=clock),
+            desk=AnnouncementDesk(agenda, pilot=loop.pilot, clock=clock, keeping=keeping),
             brakes=BrakeDesk(
                 loop.pilot,
                 clock=clock,
@@ -268,6 +271,7 @@ async def set_stage(
                 is_shadow=is_shadow,
             ),
             book=book,
+            keeping=keeping,
         )
         writing = asyncio.create_task(book.write_on())
         try:
