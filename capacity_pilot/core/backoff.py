@@ -27,6 +27,7 @@ _MOST_DOUBLINGS = 4
 @dataclass(frozen=True, slots=True)
 class _Wait:
     kind: OutcomeKind | None
+    since: float
     until: float
     doublings: int
 
@@ -38,8 +39,9 @@ class Backoffs:
         self._waits: dict[tuple[str, Direction], _Wait] = {}
 
     def is_due(self, table: str, direction: Direction, now: float) -> bool:
+        """False while it has to wait; a clock put back to before the refusal ends the wait."""
         wait = self._waits.get((table, direction))
-        return wait is None or now >= wait.until
+        return wait is None or not wait.since <= now < wait.until
 
     def note(
         self, table: str, direction: Direction, outcome: Outcome | None, *, now: float
@@ -62,7 +64,7 @@ class Backoffs:
         until = now + base_s * 2**doublings
         if outcome is not None and outcome.retry_at is not None:
             until = max(outcome.retry_at, now)
-        self._waits[key] = _Wait(kind, until, doublings)
+        self._waits[key] = _Wait(kind, now, until, doublings)
 
     def forget(self, table: str) -> None:
         for direction in Direction:

@@ -16,6 +16,9 @@ from capacity_pilot.core.tick import PilotState
 
 _STILL_TODAYS_S = 900.0
 
+PUT_BACK_S = 10.0
+"""A clock put back by less only makes telemetry look as late as it often is."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
@@ -31,18 +34,20 @@ class Memory:
 
 
 def state_after(memory: Memory, now: float) -> PilotState:
-    """The tick's state after a pause.
+    """The tick's state after a pause, or after the clock was put back.
 
     Spans of the last ``WINDOW_S`` seconds can still be told. After a longer pause nobody knows what
     the burst buckets had to bear, so they count as empty; after a quarter of an hour what demand
     was says nothing of what it is, and only what was learned of how things depend on each other
-    is kept.
+    is kept. Likewise after ``PUT_BACK_S``: seconds that count as over would not be heard of until
+    they are.
     """
     pause_s = now - memory.taken_at
+    is_put_back = pause_s < -PUT_BACK_S
     state, fresh = memory.state, PilotState.empty(len(memory.fleet), now)
-    if pause_s > WINDOW_S // 2:
+    if pause_s > WINDOW_S // 2 or is_put_back:
         state = replace(state, burst=replace(state.burst, units=fresh.burst.units))
-    if pause_s <= _STILL_TODAYS_S:
+    if pause_s <= _STILL_TODAYS_S and not is_put_back:
         return state
     return replace(
         state,

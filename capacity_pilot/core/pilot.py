@@ -7,7 +7,7 @@ replay from its own world; neither clock nor I/O is in here.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -22,7 +22,7 @@ from capacity_pilot.core.events.lookout import EMPTY_AGENDA, Lookout
 from capacity_pilot.core.fleet import Fleet, carry_over
 from capacity_pilot.core.forecast.quantiles import QuantileState
 from capacity_pilot.core.forecast.upstream import Lead, list_leads
-from capacity_pilot.core.memory import Memory, state_after
+from capacity_pilot.core.memory import PUT_BACK_S, Memory, state_after
 from capacity_pilot.core.model import (
     AccountLimits,
     BillingMode,
@@ -110,6 +110,7 @@ class Pilot:
         self._is_capacity_given = False  # a tick keeps what it was given: written to as a copy
         self._covered: dict[str, bool] = {}
         self._is_fleet_stale = False
+        self._ticked_at = now
         self._readings = Readings(cloudwatch_usd_per_month, now)
         self._reasons = np.zeros(0, dtype=np.int64)
         self._brakes = NO_BRAKES
@@ -287,6 +288,9 @@ class Pilot:
         unmanaged: int = 0,
     ) -> Step:
         """One tick by slots of the fleet that ``fit`` returned, without any names."""
+        if now < self._ticked_at - PUT_BACK_S:
+            self._put_back(now)
+        self._ticked_at = now
         self._is_capacity_given = True
         inputs = Inputs(
             arrivals=arrivals,
@@ -309,6 +313,15 @@ class Pilot:
         self._reasons = decisions.reasons
         plans = plan_changes(self._fleet, decisions, now)
         return Step(self._fleet, decisions, plans, unmanaged)
+
+    def _put_back(self, now: float) -> None:
+        """The clock was: what happened at times that are yet to come has happened by now."""
+        self._state = state_after(self.remember(self._ticked_at), now)
+        for table, description in self._descriptions.items():
+            described_at = min(description.described_at, now)
+            self._descriptions[table] = replace(description, described_at=described_at)
+        for table, requested in self._requested.items():
+            self._requested[table] = replace(requested, at=min(requested.at, now))
 
     def _brake(self, now: float) -> Braking | None:
         """The brakes in force by slot; made anew only when they or the fleet have changed."""

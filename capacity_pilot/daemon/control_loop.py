@@ -126,7 +126,8 @@ class ControlLoop:
         await self._describe(
             table
             for table, at in self._described_at.items()
-            if now - at >= self._reading_lasts_s(table)
+            # A reading from a time that is yet to come was made before the clock was put back.
+            if not 0 <= now - at < self._reading_lasts_s(table)
         )
 
     def _reading_lasts_s(self, table: str) -> float:

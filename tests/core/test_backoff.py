@@ -91,3 +91,9 @@ def test_no_refusal_of_a_decrease_ever_delays_an_increase(
         backoffs.note(table, IN, outcome(kind), now=NOW)
         assert backoffs.is_due("feed", OUT, NOW)
         assert table == "feed" or backoffs.is_due("feed", IN, NOW)
+
+
+def test_a_clock_put_back_does_not_prolong_a_wait() -> None:
+    backoffs = Backoffs()
+    backoffs.note("feed", OUT, outcome(OutcomeKind.CONTROL_PLANE), now=NOW + 600)
+    assert backoffs.is_due("feed", OUT, NOW)

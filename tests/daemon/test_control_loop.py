@@ -98,6 +98,15 @@ async def test_a_table_at_rest_is_read_twice_a_minute_and_a_changing_one_every_s
     assert reads == [float(s) for s in in_force], "seen in force, it is at rest again"
 
 
+async def test_tables_are_read_on_when_the_clock_was_put_back(stage: Stage) -> None:
+    stage.clock.pass_seconds(600)  # ahead of its time, when the tables are read
+    await stage.loop.describe_due()
+    stage.clock._now -= 600
+    before = len(stage.witness.described_at["feed"])
+    await stage.loop.describe_due()
+    assert len(stage.witness.described_at["feed"]) == before + 1
+
+
 async def test_item_sizes_reach_whoever_estimates_what_calls_consume(
     aws_session: AioSession,
 ) -> None:

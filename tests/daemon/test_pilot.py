@@ -260,3 +260,29 @@ def test_what_a_tick_was_told_of_capacity_stays_as_it_was() -> None:
     pilot.observe(describe(FEED, at=NOON + 2, write=700))
     after = pilot.step({}, NOON + 3).decisions
     assert (before.provisioned[1], after.provisioned[1]) == (100, 700)
+
+
+def test_a_clock_put_back_does_not_leave_the_pilot_deaf_until_it_has_caught_up() -> None:
+    pilot = make_pilot(describe(FEED))
+    run(pilot, {FEED: 20.0}, since=NOON, seconds=120)
+    ahead = NOON + 120 + 600
+    pilot.step({}, ahead)
+    pilot.observe(describe(FEED, at=ahead))
+    request(pilot, write=120, at=ahead, kind=OutcomeKind.REQUESTED)
+
+    step = run(pilot, {FEED: 300.0}, since=NOON + 121, seconds=40)
+    assert demand_of(step, FEED) == pytest.approx(300.0, rel=0.1)
+    assert pilot.is_changing("feed")
+    pilot.observe(describe(FEED, at=NOON + 162, write=120))
+    assert not pilot.is_changing("feed"), "what is read now is newer, and closes what is under way"
+    (plan,) = run(pilot, {FEED: 300.0}, since=NOON + 162, seconds=1).plans
+    assert plan.direction is Direction.OUT
+
+
+def test_a_clock_put_back_a_little_costs_the_pilot_nothing_it_knows() -> None:
+    pilot = make_pilot(describe(FEED))
+    before = run(pilot, {FEED: 20.0}, since=NOON, seconds=120)
+    after = pilot.step(told(NOON + 119, {FEED: 20.0}), NOON + 119)
+    assert demand_of(after, FEED) == pytest.approx(demand_of(before, FEED), rel=0.2)
+    slot = after.fleet.slot(FEED, Dimension.WRITE) or 0
+    assert after.decisions.burst_units[slot] > 0
