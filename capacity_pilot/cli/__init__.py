@@ -11,10 +11,12 @@ from pydantic_settings import BaseSettings, CliApp, CliSubCommand, SettingsConfi
 from capacity_pilot.cli.announce import Announce
 from capacity_pilot.cli.brakes import Freeze, Override, Resume
 from capacity_pilot.cli.demo import Demo
+from capacity_pilot.cli.explain import Explain
 from capacity_pilot.cli.forecast import Forecast
 from capacity_pilot.cli.generate import Generate
 from capacity_pilot.cli.run import Run
 from capacity_pilot.cli.simulate import Simulate
+from capacity_pilot.cli.status import Status
 from capacity_pilot.core.errors import PilotError
 
 _MISUSED = 2
@@ -40,6 +42,8 @@ class CapacityPilot(BaseSettings):
     freeze: CliSubCommand[Freeze]
     resume: CliSubCommand[Resume]
     override: CliSubCommand[Override]
+    status: CliSubCommand[Status]
+    explain: CliSubCommand[Explain]
 
     def cli_cmd(self) -> None:
         CliApp.run_subcommand(self)

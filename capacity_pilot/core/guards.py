@@ -36,7 +36,7 @@ _DECREASE_RESERVE = Reason.DECREASE_RESERVE.value
 _UNMANAGED = Reason.UNMANAGED.value
 _FROZEN = Reason.FROZEN.value
 
-_THROTTLE_MEMORY_S = 60.0
+THROTTLE_MEMORY_S = 60.0
 LEAST_SAVING = 0.09
 _LEAST_SAVING_WITHIN_THE_HOUR = 0.3
 _RELEARNING_S = 300.0
@@ -307,7 +307,7 @@ def _outlasts_surge(units: float, at: _Slot) -> bool:
 @compiled
 def _outlasts_throttling(units: float, at: _Slot) -> bool:
     """Whoever is being throttled has nothing to give away."""
-    return units < at.provisioned and at.now - at.last_refused < _THROTTLE_MEMORY_S
+    return units < at.provisioned and at.now - at.last_refused < THROTTLE_MEMORY_S
 
 
 @compiled

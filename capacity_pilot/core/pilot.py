@@ -17,9 +17,10 @@ from capacity_pilot.core.brakes import NO_BRAKES, Brakes
 from capacity_pilot.core.braking import Braking, spread_brakes
 from capacity_pilot.core.coverage import CoverageState
 from capacity_pilot.core.coverage.reading import Readings
+from capacity_pilot.core.deeds import Deeds
 from capacity_pilot.core.demand import Arrivals
 from capacity_pilot.core.events.lookout import EMPTY_AGENDA, Lookout
-from capacity_pilot.core.fleet import Fleet, carry_over
+from capacity_pilot.core.fleet import Fleet, Floats, carry_over
 from capacity_pilot.core.forecast.quantiles import QuantileState
 from capacity_pilot.core.forecast.upstream import Lead, list_leads
 from capacity_pilot.core.memory import PUT_BACK_S, Memory, state_after
@@ -41,7 +42,7 @@ from capacity_pilot.core.model import (
 )
 from capacity_pilot.core.modes import Mode
 from capacity_pilot.core.plan import plan_changes
-from capacity_pilot.core.policy import PolicySet, spread_policies
+from capacity_pilot.core.policy import PolicyArrays, PolicySet, spread_policies
 from capacity_pilot.core.ports import Agenda
 from capacity_pilot.core.route_costs import RouteCosts
 from capacity_pilot.core.signal_names import MOST_SIGNALS, SignalNames
@@ -94,6 +95,7 @@ class Pilot:
     ) -> None:
         self.lookout = Lookout(agenda, policy_number=policies.number_for, now=now)
         self.signals = SignalNames(most_signals)
+        self.deeds = Deeds()
         self._policies = policies
         self._limits = limits
         self._initial_apply_time_s = apply_time_s
@@ -115,6 +117,31 @@ class Pilot:
         self._reasons = np.zeros(0, dtype=np.int64)
         self._brakes = NO_BRAKES
         self._braking: tuple[Brakes, Fleet, Braking | None] = (NO_BRAKES, self._fleet, None)
+
+    @property
+    def state(self) -> PilotState:
+        """What is remembered since the last step, by slot."""
+        return self._state
+
+    @property
+    def capacity(self) -> Capacity:
+        """What the tables were last described as, by slot; not to be written to."""
+        return self._capacity
+
+    @property
+    def bounds(self) -> PolicyArrays:
+        """What the policies say, by slot."""
+        return self._policy
+
+    @property
+    def apply_time_s(self) -> Floats:
+        """Seconds within which nearly all changes are in force, (n,)."""
+        return self._apply_time_s
+
+    @property
+    def brakes(self) -> Brakes:
+        """What operators have ordered."""
+        return self._brakes
 
     @property
     def coverage(self) -> CoverageState:
@@ -195,6 +222,7 @@ class Pilot:
         if self._descriptions.pop(table, None) is not None:
             self._is_fleet_stale = True
         self._requested.pop(table, None)
+        self.deeds.forget(table)
 
     def remember(self, now: float) -> Memory:
         """What was learned so far; nothing in it changes later."""
@@ -234,11 +262,13 @@ class Pilot:
     def begin(self, plan: Plan) -> None:
         """A plan is on its way: until ``finish`` no other is made for the table."""
         self._in_flight.add(plan.table)
+        self.deeds.begin(plan, self._descriptions.get(plan.table))
         self._reread(plan.table)
 
     def finish(self, table: str, outcome: Outcome | None) -> None:
         """The plan came to ``outcome``; ``None`` when it was certainly not sent."""
         self._in_flight.discard(table)
+        self.deeds.finish(table, outcome)
         if outcome is not None:
             if outcome.before is not None:
                 self.observe(outcome.before)
@@ -377,6 +407,7 @@ class Pilot:
                 self._apply_times, np.array(slots, dtype=np.int64), took_s
             )
             self._apply_time_s = self._apply_times.high_s()
+            self.deeds.note_in_force(table, took_s)
             return Applied(table=table, changes=requested.changes, after_s=took_s)
         if description.is_settled or took_s > _GIVE_UP_S:
             # Settled on something else: overtaken by a third party, or never taken.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntFlag
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -90,6 +91,19 @@ WORDING: dict[Reason, str] = {
 }
 
 
+_MOVES: Final = (
+    Reason.RISING_DEMAND
+    | Reason.SURGE
+    | Reason.TROUGH
+    | Reason.FLOOR
+    | Reason.UPSTREAM
+    | Reason.OVERRIDDEN
+    | Reason.FIRST_TIME
+    | Reason.BEYOND_WARM
+)
+"""What asks for a capacity, or tells of one; all others hold or cut short what is asked for."""
+
+
 _NAMES: dict[int, str] = {r.value: r.name.lower() for r in Reason if r.name and r}
 
 
@@ -98,6 +112,21 @@ def name_reasons(reasons: int) -> tuple[str, ...]:
     return tuple(name for bit, name in _NAMES.items() if reasons & bit) or ("steady",)
 
 
+def name_holds(reasons: int) -> tuple[str, ...]:
+    """The names of those that hold or cut short what is asked for."""
+    holds = reasons & ~_MOVES.value
+    return tuple(name for bit, name in _NAMES.items() if holds & bit)
+
+
 def explain_reasons(reasons: int) -> str:
     """One line for people."""
     return "; ".join(WORDING[r] for r in Reason if r and reasons & r) or "steady"
+
+
+def list_reasons(reasons: int) -> tuple[list[Reason], list[Reason]]:
+    """Why a decision is what it is, and what holds it back."""
+    all_of_them = [reason for reason in Reason if reason and reasons & reason]
+    return (
+        [reason for reason in all_of_them if reason & _MOVES],
+        [reason for reason in all_of_them if not reason & _MOVES],
+    )

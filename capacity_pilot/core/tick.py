@@ -150,6 +150,7 @@ class Decisions(NamedTuple):
     expected: Floats
     least: Floats
     sustained: Floats
+    resting: Floats
     burst_units: Floats
     seconds_to_throttle: Floats
     foreseen: Floats
@@ -262,6 +263,7 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         expected=ahead.expected,
         least=sizing.least,
         sustained=sizing.sustained,
+        resting=sizing.resting,
         burst_units=burst.units,
         seconds_to_throttle=sizing.seconds_to_throttle,
         foreseen=schedule.foreseen,

@@ -38,6 +38,7 @@ from capacity_pilot.daemon.bookkeeping import Bookkeeper
 from capacity_pilot.daemon.brake_desk import BrakeDesk
 from capacity_pilot.daemon.control_loop import ControlLoop, Surroundings
 from capacity_pilot.daemon.coverage_watch import CoverageWatch
+from capacity_pilot.daemon.explanation import explain_table
 from capacity_pilot.daemon.forecast_report import measure_forecasts, report_forecasts
 from capacity_pilot.daemon.listeners import open_listeners
 from capacity_pilot.daemon.rehearsal import rehearse
@@ -50,6 +51,7 @@ from capacity_pilot.daemon.tenure import Tenure
 from capacity_pilot.settings import DaemonSettings
 from capacity_pilot.web.announcements import announcement_routes
 from capacity_pilot.web.brakes import brake_routes
+from capacity_pilot.web.explanation import explanation_route
 from capacity_pilot.web.metrics import Metric, metrics_route
 
 _IN_FLIGHT_GRACE_S = 8.0
@@ -342,5 +344,12 @@ async def _listen(settings: DaemonSettings, parts: Parts, stack: AsyncExitStack)
         receiver=parts.receiver,
         find_fault=lambda: find_fault(loop, tick_s=settings.tick_s, now=clock.now()),
         report_status=report,
-        routes=(*announcement_routes(desk), *brake_routes(parts.brakes), metrics_route(measure)),
+        routes=(
+            *announcement_routes(desk),
+            *brake_routes(parts.brakes),
+            explanation_route(
+                lambda table: explain_table(loop.pilot, loop.last_step, table, clock.now())
+            ),
+            metrics_route(measure),
+        ),
     )

@@ -9,7 +9,7 @@ from capacity_pilot.core.coverage import CoverageState
 from capacity_pilot.core.fleet import Fleet
 from capacity_pilot.core.model import CapacityChange, Dimension, Plan, ScalableTarget
 from capacity_pilot.core.pilot import Step
-from capacity_pilot.core.reasons import explain_reasons, name_reasons
+from capacity_pilot.core.reasons import explain_reasons, name_holds, name_reasons
 
 _ACTIONS = {1: "scale_out", 0: "hold", -1: "scale_in"}
 
@@ -33,17 +33,20 @@ def render_target(step: Step, slot: int) -> dict[str, object]:
         "table": target.resource.table,
         "index": target.resource.index or None,
         "dimension": target.dimension.label,
-        "provisioned": _number(decisions.provisioned[slot]),
-        "demand": _number(decisions.demand[slot]),
-        "coverage": _number(decisions.coverage[slot], digits=4),
-        "expected": _number(decisions.expected[slot]),
-        "foreseen": _number(decisions.foreseen[slot]),
-        "upstream": _number(decisions.upstream[slot]),
-        "burst_units": _number(decisions.burst_units[slot]),
-        "seconds_to_throttle": _number(decisions.seconds_to_throttle[slot]),
-        "units": _number(decisions.units[slot]),
+        "provisioned": render_number(decisions.provisioned[slot]),
+        "demand": render_number(decisions.demand[slot]),
+        "coverage": render_number(decisions.coverage[slot], digits=4),
+        "expected": render_number(decisions.expected[slot]),
+        "foreseen": render_number(decisions.foreseen[slot]),
+        "upstream": render_number(decisions.upstream[slot]),
+        "least": render_number(decisions.least[slot]),
+        "resting": render_number(decisions.resting[slot]),
+        "burst_units": render_number(decisions.burst_units[slot]),
+        "seconds_to_throttle": render_number(decisions.seconds_to_throttle[slot]),
+        "units": render_number(decisions.units[slot]),
         "action": _ACTIONS[int(decisions.action[slot])],
         "reasons": name_reasons(reasons),
+        "held_by": name_holds(reasons),
         "because": explain_reasons(reasons),
     }
 
@@ -62,18 +65,18 @@ def render_coverage(fleet: Fleet, coverage: CoverageState, slot: int) -> dict[st
     doubts = int(coverage.doubts[slot])
     return {
         "target": str(fleet.target(slot)),
-        "coverage": _number(coverage.coverage[slot], digits=4),
-        "error": _number(coverage.error[slot], digits=4),
-        "spread": _number(coverage.spread[slot], digits=4),
+        "coverage": render_number(coverage.coverage[slot], digits=4),
+        "error": render_number(coverage.error[slot], digits=4),
+        "spread": render_number(coverage.spread[slot], digits=4),
         "compared_minutes": int(coverage.compared[slot]),
-        "compared_until": _number(coverage.newest_at[slot]),
-        "demand_multiplied_by": _number(coverage.factor[slot], digits=4),
-        "changed_at": _number(coverage.changed_at[slot]),
-        "before": _number(coverage.ratio_before[slot], digits=4),
+        "compared_until": render_number(coverage.newest_at[slot]),
+        "demand_multiplied_by": render_number(coverage.factor[slot], digits=4),
+        "changed_at": render_number(coverage.changed_at[slot]),
+        "before": render_number(coverage.ratio_before[slot], digits=4),
         "doubts": name_reasons(doubts) if doubts else (),
     }
 
 
-def _number(value: float, digits: int = 2) -> float | None:
+def render_number(value: float, digits: int = 2) -> float | None:
     """JSON has neither NaN nor infinity; both mean "no such number" here."""
     return round(float(value), digits) if math.isfinite(value) else None

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from capacity_pilot import __version__
+from capacity_pilot.daemon.deed_report import render_last_deeds
 from capacity_pilot.daemon.narration import render_target
 from capacity_pilot.daemon.signal_report import render_signals
 
@@ -44,6 +45,7 @@ def report_status(
             "counts": asdict(intake.totals),
             "refused_requests": asdict(receiver.refusals),
         },
+        "last_changes": render_last_deeds(loop.pilot.deeds, list(loop.pilot.descriptions), now),
         "signals": render_signals(loop.pilot),
         "targets": []
         if step is None

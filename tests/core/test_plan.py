@@ -32,6 +32,7 @@ def decide(provisioned: np.ndarray, units: np.ndarray) -> Decisions:
         expected=blank,
         least=blank,
         sustained=blank,
+        resting=blank,
         burst_units=blank,
         seconds_to_throttle=blank,
         foreseen=blank,

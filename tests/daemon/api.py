@@ -12,21 +12,37 @@ import aiohttp
 import pytest
 from structlog.testing import capture_logs
 
+from capacity_pilot.adapters.otlp.decode import Decoder
+from capacity_pilot.adapters.otlp.receiver import Receiver
 from capacity_pilot.cli import main
+from capacity_pilot.daemon.explanation import explain_table
+from capacity_pilot.daemon.status import report_status
 from capacity_pilot.web.announcements import announcement_routes
 from capacity_pilot.web.brakes import brake_routes
+from capacity_pilot.web.explanation import explanation_route
 from capacity_pilot.web.health import serve_health
 from tests.daemon.stage import Stage
 
 
 @asynccontextmanager
 async def serve(stage: Stage) -> AsyncIterator[str]:
+    receiver = Receiver(Decoder(stage.item_sizes), stage.intake, stage.clock)
     async with serve_health(
         host="127.0.0.1",
         port=0,
         find_fault=lambda: None,
-        report_status=lambda: stage.desk.report() | stage.brakes.report(),
-        routes=(*announcement_routes(stage.desk), *brake_routes(stage.brakes)),
+        report_status=lambda: (
+            report_status(stage.loop, stage.intake, receiver, mode="active", now=stage.now)
+            | stage.desk.report()
+            | stage.brakes.report()
+        ),
+        routes=(
+            *announcement_routes(stage.desk),
+            *brake_routes(stage.brakes),
+            explanation_route(
+                lambda name: explain_table(stage.loop.pilot, stage.loop.last_step, name, stage.now)
+            ),
+        ),
     ) as port:
         yield f"http://127.0.0.1:{port}"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -80,6 +80,10 @@ class Lookout:
     def state(self) -> EventState:
         return self._state
 
+    def freezes(self, now: float) -> Sequence[FreezeWindow]:
+        """The policies' freezes in force."""
+        return self._agenda.freezes(now)
+
     @property
     def notes(self) -> tuple[WatchNotes, ...]:
         """What was noted of the occurrences being watched."""
@@ -145,7 +149,7 @@ class Lookout:
         self._state = note_demand_before(watched, demand, apply_time_s=apply_time_s, now=now)
         return foresee(
             self._state,
-            self._agenda.freezes(now),
+            self.freezes(now),
             policy_numbers=self._policy_numbers,
             apply_time_s=apply_time_s,
             burst_units=burst_units,

@@ -1,0 +1,201 @@
+"""``capacity-pilot status``: what the daemon is doing, on one screen."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_settings import CliImplicitFlag
+
+from capacity_pilot.cli.daemon_calls import DEFAULT_URL, call
+from capacity_pilot.cli.screen import (
+    Size,
+    cut,
+    cut_middle,
+    measure_terminal,
+    say_number,
+    say_override,
+    say_reasons,
+    say_seconds,
+    say_time,
+    write_lines,
+)
+
+Told = Mapping[str, Any]
+
+_LATE_TICK_S = 10.0
+_SILENT_S = 15.0
+_NEVER_S = float("inf")
+_WIDE = 110
+_UP, _DOWN = "↑", "↓"
+_LAST_WIDTH = 34
+_DIRECTIONS = {"both": "not moved", "in": "not lowered", "out": "not raised"}
+_FIGURES = f"{'demand':>9}{'expected':>9}{'has':>9}{'dry in':>8}  "
+
+
+class Status(BaseModel):
+    """Show what a running daemon is doing: what is out of order, what operators have ordered, and
+    its targets, most urgent first, with what is wanted of each and what holds that back.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str = Field(default=DEFAULT_URL, description="where the daemon is")
+    all_targets: CliImplicitFlag[bool] = Field(
+        default=False, alias="all", description="more than fits the terminal"
+    )
+
+    def cli_cmd(self) -> None:
+        status = asyncio.run(call("GET", self.url, "/status"))
+        write_lines(draw_status(status, measure_terminal(is_whole=self.all_targets)))
+
+
+def draw_status(status: Told, size: Size) -> list[str]:
+    """Lines of at most ``size.width``, as many as ``size.height`` at most."""
+    width = size.width
+    head = [cut(line, width) for line in _draw_head(status)]
+    targets = sorted(status["targets"], key=_urgency)
+    if not targets:
+        return [*head, "", "no target yet: no table that a policy names was found"]
+    room = len(targets) if size.height is None else max(size.height - len(head) - 2, 3)
+    shown = targets if len(targets) <= room else targets[: room - 1]
+    name_width = min(max(len(_name(t)) for t in shown), max(width // 3, 16))
+    is_wide = width >= _WIDE
+    title = f"{'target':{name_width}}{_FIGURES}"
+    titles = f"{title}{'doing':{max(width - len(title) - _LAST_WIDTH, 5)}}last change"
+    lines = [*head, "", cut(titles if is_wide else f"{title}doing", width)]
+    for target in shown:
+        last = status.get("last_changes", {}).get(target["table"]) if is_wide else None
+        lines.append(_draw_target(target, last, name_width=name_width, width=width))
+    if left := targets[len(shown) :]:
+        lines.append(cut(_sum_up(left), width))
+    return lines
+
+
+def _draw_head(status: Told) -> Iterator[str]:
+    tables = {target["table"] for target in status["targets"]}
+    tick_at, spans_s = status["last_tick_at"], status["telemetry"]["last_received_s_ago"]
+    tick_s = None if tick_at is None else status["now"] - tick_at
+    yield (
+        f"capacity-pilot {status['version']}, {status['mode']}: {_count(tables)}, ticked "
+        f"{_ago(tick_s)}, spans {_ago(spans_s)}"
+    )
+    yield from _draw_faults(status, tick_s, spans_s)
+    now = status["now"]
+    for freeze in status.get("freezes", ()):
+        held = _DIRECTIONS[freeze["direction"]]
+        until = say_time(freeze["until"], now)
+        yield (
+            f"  frozen {freeze['id']}: {', '.join(freeze['tables'])} {held} until {until}"
+            f" ({freeze['by']}: {freeze['why']})"
+        )
+    for override in status.get("overrides", ()):
+        order = f"({override['by']}: {override['why']})"
+        yield f"  override {override['id']}: {say_override(override, now)} {order}"
+    for announced in status.get("announcements", ()):
+        when = "on now" if announced["state"] == "on" else f"at {say_time(announced['at'], now)}"
+        yield f"  announced {announced['name']!r}: {when}"
+
+
+def _draw_faults(status: Told, tick_s: float | None, spans_s: float | None) -> Iterator[str]:
+    """What is out of order."""
+    if tick_s is None or tick_s > _LATE_TICK_S:
+        yield f"! the loop stands still: ticked {_ago(tick_s)}"
+    if spans_s is None:
+        yield "! no spans have come yet: nothing is known of demand"
+    elif spans_s > _SILENT_S:
+        yield f"! no spans for {say_seconds(spans_s)}: nothing is lowered until they come again"
+    if status.get("state") == "standby":
+        lease = status.get("lease") or {}
+        yield f"! standby: {lease.get('holder') or 'nobody known'} holds the lease"
+    for part in ("journal", "lease"):
+        if fault := (status.get(part) or {}).get("fault"):
+            yield f"! {part}: {fault}"
+
+
+def _count(tables: set[str]) -> str:
+    return "1 table" if len(tables) == 1 else f"{len(tables):,} tables"
+
+
+def _ago(seconds: float | None) -> str:
+    return "never" if seconds is None else f"{max(seconds, 0.0):.1f} s ago"
+
+
+def _urgency(target: Told) -> tuple[bool, float, float, str]:
+    """Sorts by what needs a look: raised or to be raised, soonest dry, fullest."""
+    is_rising = target["action"] == "scale_out" or "rising_demand" in target["reasons"]
+    dry_s = target["seconds_to_throttle"]
+    full = (target["demand"] or 0.0) / (target["provisioned"] or _NEVER_S)
+    return not is_rising, _NEVER_S if dry_s is None else dry_s, -full, _name(target)
+
+
+def _draw_target(target: Told, last: Told | None, *, name_width: int, width: int) -> str:
+    figures = "".join(
+        (
+            f"{say_number(target['demand']):>9}",
+            f"{say_number(target['expected']):>9}",
+            f"{say_number(target['provisioned']):>9}",
+            f"{say_seconds(target['seconds_to_throttle']):>8}",
+        )
+    )
+    line = f"{cut_middle(_name(target), name_width):{name_width}}{figures}  "
+    if width < _WIDE:
+        return cut(line + _say_doing(target), width)
+    doing_width = width - len(line) - _LAST_WIDTH
+    doing = f"{cut(_say_doing(target), doing_width - 2):{doing_width}}"
+    return cut(f"{line}{doing}{_say_last(target, last)}", width).rstrip()
+
+
+def _say_doing(target: Told) -> str:
+    held = say_reasons(target["held_by"])
+    why = say_reasons([name for name in target["reasons"] if name not in target["held_by"]])
+    if target["action"] != "hold":
+        arrow = _UP if target["action"] == "scale_out" else _DOWN
+        return f"{arrow}{say_number(target['units'])}: {why}{f'; {held}' if held else ''}"
+    return f"{_say_wanted(target)}{held}" if held else why
+
+
+def _say_wanted(target: Told) -> str:
+    """What demand asks for and does not get."""
+    if "rising_demand" in target["reasons"]:
+        return f"{_UP}{_say_ceiling(target['least'])} held: "
+    if "trough" in target["reasons"]:
+        return f"{_DOWN}{_say_ceiling(target['resting'])} held: "
+    return ""
+
+
+def _say_ceiling(units: float | None) -> str:
+    return say_number(None if units is None else math.ceil(units))
+
+
+def _say_last(target: Told, last: Told | None) -> str:
+    """What the table's last change made of this target, if it did concern it."""
+    if last is None:
+        return ""
+    index = f"/index/{target['index']}" if target["index"] else ""
+    name = f"{target['table']}{index}:{target['dimension']}"
+    for change in last["changes"]:
+        if change["target"] == name:
+            outcome = "in force" if last["in_force_after_s"] is not None else last["outcome"]
+            units = f"{_say_units(change['from'])}→{_say_units(change['to'])}"
+            return f"{units}, {outcome.replace('_', ' ')}, {say_seconds(last['s_ago'])} ago"
+    return ""
+
+
+def _say_units(units: int | None) -> str:
+    return "?" if units is None else f"{units:,}"
+
+
+def _sum_up(left: list[Told]) -> str:
+    """What is not shown."""
+    dry = [t["seconds_to_throttle"] for t in left if t["seconds_to_throttle"] is not None]
+    soonest = f", dry in {say_seconds(min(dry))} at the soonest" if dry else ", none running dry"
+    return f"and {len(left)} more{soonest}; --all shows them"
+
+
+def _name(target: Told) -> str:
+    place = f"{target['table']}/{target['index']}" if target["index"] else target["table"]
+    return f"{place}:{target['dimension']}"

@@ -1,0 +1,61 @@
+"""What was lately done about a table, as JSON-ready data."""
+
+from __future__ import annotations
+
+from capacity_pilot.core.deeds import Deed, Deeds
+from capacity_pilot.core.model import CapacityChange, Resource
+from capacity_pilot.daemon.moments import render_time
+
+_UNKNOWN = (None, None)
+
+
+def render_last_deeds(deeds: Deeds, tables: list[str], now: float) -> dict[str, object]:
+    """The last one of every table that had any."""
+    last = ((table, deeds.last(table)) for table in tables)
+    return {table: render_deed(deed, now) for table, deed in last if deed is not None}
+
+
+def render_deed(deed: Deed, now: float) -> dict[str, object]:
+    """When what was to be changed into what, why, and what came of it."""
+    plan, outcome = deed.plan, deed.outcome
+    before = deed.before if outcome is None or outcome.before is None else outcome.before
+    had = {} if before is None else {r.resource: (r.read, r.write) for r in before.resources}
+    return {
+        "at": render_time(plan.decided_at),
+        "s_ago": round(now - plan.decided_at, 1),
+        "direction": plan.direction.value,
+        "changes": [
+            change
+            for wanted in plan.changes
+            for change in _list_changes(wanted, had.get(wanted.resource, _UNKNOWN))
+        ],
+        "reasons": plan.reasons,
+        "outcome": _name_outcome(deed),
+        "message": None if outcome is None else outcome.message or None,
+        "in_force_after_s": (
+            None if deed.in_force_after_s is None else round(deed.in_force_after_s, 1)
+        ),
+        "tries": deed.tries,
+    }
+
+
+def _name_outcome(deed: Deed) -> str:
+    if deed.outcome is not None:
+        return deed.outcome.kind.value
+    return "not_sent" if deed.is_over else "under_way"
+
+
+def _list_changes(
+    wanted: CapacityChange, had: tuple[int | None, int | None]
+) -> list[dict[str, object]]:
+    """One for each dimension that was to move."""
+    pairs = (("read", had[0], wanted.read), ("write", had[1], wanted.write))
+    return [
+        {"target": _name(wanted.resource, dimension), "from": before, "to": after}
+        for dimension, before, after in pairs
+        if before != after
+    ]
+
+
+def _name(resource: Resource, dimension: str) -> str:
+    return f"{resource}:{dimension}"

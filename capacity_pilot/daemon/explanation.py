@@ -1,0 +1,97 @@
+"""All there is to say of one table: what is wanted of it and why, and why not more or less."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from capacity_pilot.core.brakes import Brake
+from capacity_pilot.core.forecast.calibration import LEVELS
+from capacity_pilot.core.forecast.quantiles import APPLY
+from capacity_pilot.core.hold_ends import find_ends
+from capacity_pilot.core.model import Dimension, ResourceDescription, TableDescription
+from capacity_pilot.core.pilot import Pilot, Step
+from capacity_pilot.core.quota import FREE_DECREASES, decreases_counted, next_decrease_at
+from capacity_pilot.core.reasons import WORDING, list_reasons
+from capacity_pilot.daemon.brake_rendering import render_brake
+from capacity_pilot.daemon.deed_report import render_deed
+from capacity_pilot.daemon.moments import render_time
+from capacity_pilot.daemon.narration import render_number, render_target
+
+Told = dict[str, object]
+
+
+def explain_table(pilot: Pilot, step: Step | None, table: str, now: float) -> Told | None:
+    """JSON-ready; ``None`` for a table that is not managed."""
+    description = pilot.descriptions.get(table)
+    policy = pilot.policies.policy_for(table)
+    if description is None or policy is None:
+        return None
+    brakes = pilot.brakes.in_force(now)
+    return {
+        "table": table,
+        "policy": policy.name,
+        "mode": policy.mode.value,
+        "described_s_ago": round(now - description.described_at, 1),
+        "is_changing": pilot.is_changing(table),
+        "freezes": _render_brakes((f for f in brakes.freezes if f.concerns(table)), now),
+        "overrides": _render_brakes((o for o in brakes.overrides if o.table == table), now),
+        "resources": [_explain_resource(r, description, now) for r in description.resources],
+        "targets": [] if step is None else _explain_targets(pilot, step, description, now),
+        "changes": [render_deed(deed, now) for deed in reversed(pilot.deeds.of(table))],
+    }
+
+
+def _render_brakes(brakes: Iterable[Brake], now: float) -> list[Told]:
+    return [render_brake(brake, now) for brake in brakes]
+
+
+def _explain_resource(
+    resource: ResourceDescription, description: TableDescription, now: float
+) -> Told:
+    """How a table or an index stands with AWS, and what it allows of decreases."""
+    last = resource.last_decrease_at
+    today = decreases_counted(float(resource.decreases_today), description.described_at, now)
+    allowed_at = next_decrease_at(today, float("nan") if last is None else last, now)
+    return {
+        "resource": str(resource.resource),
+        "status": resource.status.value,
+        "decreases_today": int(today),
+        "free_decreases": max(FREE_DECREASES - int(today), 0),
+        "next_decrease_at": render_time(allowed_at) if allowed_at > now else None,
+    }
+
+
+def _explain_targets(
+    pilot: Pilot, step: Step, description: TableDescription, now: float
+) -> list[Told]:
+    slots = (
+        step.fleet.slot(r.resource, dimension)
+        for r in description.resources
+        for dimension in Dimension
+    )
+    is_same = step.fleet is pilot.fleet  # else tables came or went since, and slots are others
+    return [_explain_target(pilot, step, s, now) for s in slots if s is not None and is_same]
+
+
+def _explain_target(pilot: Pilot, step: Step, slot: int, now: float) -> Told:
+    decisions, bounds = step.decisions, pilot.bounds
+    moves, holds = list_reasons(int(decisions.reasons[slot]))
+    ends = find_ends(pilot, slot, now)
+    is_managed = bool(bounds.is_managed[slot])
+    quantiles = pilot.quantiles.current.units[:, APPLY, slot]
+    return render_target(step, slot) | {
+        "min": int(bounds.floor[slot]) if is_managed else None,
+        "max": int(bounds.ceiling[slot]) if is_managed else None,
+        "sustained": render_number(decisions.sustained[slot]),
+        "apply_time_s": render_number(pilot.apply_time_s[slot]),
+        "quantiles": {str(q): render_number(u) for q, u in zip(LEVELS, quantiles, strict=True)},
+        "burst_reliance": render_number(bounds.burst_reliance[slot]),
+        "because": [WORDING[reason] for reason in moves],
+        "holds": [
+            {
+                "because": WORDING[reason],
+                "until": render_time(ends[reason]) if reason in ends else None,
+            }
+            for reason in holds
+        ],
+    }
