@@ -136,6 +136,15 @@ class Brakes(Strict):
         kept = _yield_to(override, self.overrides)
         return Brakes(freezes=self.freezes, overrides=(*kept, override))
 
+    def joined(self, later: Brakes) -> Brakes:
+        """These and those that were ordered later."""
+        brakes = self
+        for freeze in later.freezes:
+            brakes = brakes.with_freeze(freeze)
+        for override in later.overrides:
+            brakes = brakes.with_override(override)
+        return brakes
+
     def without(self, number: str) -> Brakes:
         """The same without the freeze or override of this id."""
         return Brakes(

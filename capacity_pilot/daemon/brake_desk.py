@@ -17,17 +17,19 @@ from capacity_pilot.core.brakes import (
     OverrideInForce,
     OverrideOrder,
 )
-from capacity_pilot.core.errors import InputError, OverloadedError
+from capacity_pilot.core.errors import InputError, OverloadedError, RetryableError
 from capacity_pilot.core.override_bounds import check_override
 from capacity_pilot.core.pilot import Pilot, Step
-from capacity_pilot.core.ports import Clock, Journal
+from capacity_pilot.core.ports import Clock
 from capacity_pilot.core.record import RecordKind
+from capacity_pilot.daemon.bookkeeping import Bookkeeper
 from capacity_pilot.daemon.brake_keeping import BrakeKeeping
 from capacity_pilot.daemon.brake_rendering import render_brake
 from capacity_pilot.daemon.override_warnings import warn_of_override
 
 MOST_IN_FORCE = 1000
 
+_SELF = "capacity-pilot"
 _IN_SHADOW = "this process runs in shadow: nothing is changed"
 
 Told = dict[str, object]
@@ -39,6 +41,7 @@ class BrakeDesk:
     """The API's view of one pilot's brakes. ``latest`` gives the last tick, ``None`` before it.
 
     An order is in force before it is written down: a brake has to work where the disk is full.
+    While ``is_active`` says no, another pilot's orders count, and none is taken.
     """
 
     def __init__(
@@ -47,21 +50,36 @@ class BrakeDesk:
         *,
         clock: Clock,
         latest: Callable[[], Step | None],
-        journal: Journal | None = None,
+        book: Bookkeeper,
+        is_active: Callable[[], bool],
         is_shadow: bool = False,
     ) -> None:
         self._pilot = pilot
         self._clock = clock
         self._latest = latest
-        self._keeping = BrakeKeeping(journal)
+        self._keeping = BrakeKeeping(book)
+        self._is_active = is_active
         self._is_shadow = is_shadow
         self._brakes = NO_BRAKES
+        self._is_unread = False
 
     async def restore(self) -> None:
-        """Takes up what was in force when the last process ended. Raises ``JournalError``."""
-        self._put(await self._keeping.read())
-        await self.note_ends()
-        if self._brakes != NO_BRAKES:
+        """Takes up what was in force when the last holder of the lease ended.
+
+        Raises ``RetryableError`` where that cannot be read; call it again then, and nothing ordered
+        meanwhile is lost.
+        """
+        try:
+            brakes = await self._keeping.read()
+        except RetryableError:
+            self._is_unread = True
+            raise
+        if self._is_unread:
+            self._is_unread = False
+            brakes = brakes.joined(self._brakes)
+            await self._keeping.keep(brakes)
+        self._put(brakes)
+        if brakes != NO_BRAKES:
             log.info("brakes_restored", **self.report())
 
     async def freeze(self, order: FreezeOrder) -> tuple[Told, bool]:
@@ -69,6 +87,7 @@ class BrakeDesk:
 
         Raises ``InputError`` where it would freeze nothing, ``OverloadedError`` for one too many.
         """
+        self._refuse_on_standby()
         now = self._clock.now()
         if not self._frozen_by(order):
             raise InputError(
@@ -95,6 +114,7 @@ class BrakeDesk:
         Raises ``InputError`` for one that cannot be carried out, ``OverloadedError`` for one too
         many.
         """
+        self._refuse_on_standby()
         now = self._clock.now()
         descriptions = self._pilot.descriptions
         policy = self._pilot.policies.policy_for(order.table)
@@ -141,11 +161,13 @@ class BrakeDesk:
         now = self._clock.now()
         over = self._brakes.over(now)
         self._put(self._brakes.in_force(now))
-        ended = Order(by="capacity-pilot", why="its time is over")
+        if not self._is_active():
+            return
         for brake in over:
-            await self._note(RecordKind.RELEASED, brake, ended, now)
+            self._keeping.note(RecordKind.RELEASED, brake, by=_SELF, why="it is over", now=now)
 
     async def _end(self, brakes: Iterable[Brake], number: str, order: Order) -> Told | None:
+        self._refuse_on_standby()
         now = self._clock.now()
         brake = next((b for b in brakes if b.id == number), None)
         if brake is None or brake in self._brakes.over(now):
@@ -154,14 +176,19 @@ class BrakeDesk:
         warnings = await self._note(RecordKind.RELEASED, brake, order, now)
         return self._render(brake, now) | {"warnings": warnings}
 
+    def _refuse_on_standby(self) -> None:
+        if not self._is_active():
+            raise OverloadedError("this pilot is on standby: order it of the one with the lease")
+
     def _put(self, brakes: Brakes) -> None:
         self._brakes = brakes
         self._pilot.heed(brakes)
 
     async def _note(self, kind: RecordKind, brake: Brake, order: Order, now: float) -> list[str]:
-        return await self._keeping.note(
-            kind, brake, self._brakes, by=order.by, why=order.why, now=now
-        )
+        self._keeping.note(kind, brake, by=order.by, why=order.why, now=now)
+        if self._is_unread:
+            return ["done, but not kept yet: what was kept before could not be read"]
+        return await self._keeping.keep(self._brakes)
 
     def _render(self, brake: Brake, now: float) -> Told:
         told = render_brake(brake, now)

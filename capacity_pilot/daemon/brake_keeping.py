@@ -2,63 +2,65 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import structlog
 from pydantic import ValidationError
 
-from capacity_pilot.core.brakes import Brake, Brakes, OverrideInForce
-from capacity_pilot.core.errors import JournalError, RetryableError
-from capacity_pilot.core.ports import Journal
-from capacity_pilot.core.record import Record, RecordKind, first_id
+from capacity_pilot.core.brakes import Brake, Brakes, FreezeInForce, OverrideInForce
+from capacity_pilot.core.errors import RetryableError
+from capacity_pilot.core.record import RecordKind
+from capacity_pilot.daemon.bookkeeping import Bookkeeper
 from capacity_pilot.daemon.brake_rendering import render_brake
 
 DOCUMENT = "brakes"
+
+_DAMAGED = FreezeInForce(
+    id="f-damaged",
+    direction="in",
+    by="capacity-pilot",
+    why="the freezes and overrides kept are damaged",
+    since=0.0,
+    until=None,
+)
 
 log = structlog.get_logger("capacity_pilot")
 
 
 class BrakeKeeping:
-    """Keeps brakes in a journal; without one only the log is told."""
+    """Keeps brakes in the journal; where there is none, only the log is told."""
 
-    def __init__(self, journal: Journal | None) -> None:
-        self._journal = journal
+    def __init__(self, book: Bookkeeper) -> None:
+        self._book = book
 
     async def read(self) -> Brakes:
-        """What was in force when the last process ended.
+        """What was in force when the last holder of the lease ended.
 
-        Raises ``JournalError`` where that cannot be read: to go on as if nothing had been frozen
-        is worse than not to begin.
+        Raises ``RetryableError`` where that cannot be read. What is damaged may have been a freeze:
+        one of the pilot's own then holds decreases, until somebody ends it.
         """
-        content = None if self._journal is None else await self._journal.load(DOCUMENT)
+        journal = self._book.journal
+        content = None if journal is None else await journal.load(DOCUMENT)
         if content is None:
             return Brakes()
         try:
             return Brakes.model_validate_json(content)
         except ValidationError as error:
-            raise JournalError(f"the freezes and overrides kept cannot be read: {error}") from error
+            log.error("brakes_damaged", error=str(error))  # noqa: TRY400 (its trace is no help)
+            return Brakes(freezes=(_DAMAGED,))
 
-    async def note(
-        self, kind: RecordKind, brake: Brake, brakes: Brakes, *, by: str, why: str, now: float
-    ) -> list[str]:
-        """Writes down what happened to ``brake`` and that ``brakes`` are left, as warnings what
-        went wrong.
-        """
+    def note(self, kind: RecordKind, brake: Brake, *, by: str, why: str, now: float) -> None:
+        """Says what happened to ``brake``."""
         what = render_brake(brake, now)
         log.info(kind.value, **what | {"by": by, "why": why})
-        if self._journal is None:
+        table = brake.table if isinstance(brake, OverrideInForce) else ""
+        self._book.note(kind, table, body={"what": what, "by": by, "why": why})
+
+    async def keep(self, brakes: Brakes) -> list[str]:
+        """Has a restart find ``brakes``; as warnings what went wrong."""
+        if self._book.journal is None:
             return []
-        record = Record(
-            id=f"{first_id(now)}-{hashlib.sha256(repr((kind, what)).encode()).hexdigest()[:8]}",
-            at=now,
-            kind=kind,
-            table=brake.table if isinstance(brake, OverrideInForce) else "",
-            body={"what": what, "by": by, "why": why},
-        )
         try:
-            await self._journal.save(DOCUMENT, brakes.model_dump_json().encode())
-            await self._journal.append([record])
+            await self._book.journal.save(DOCUMENT, brakes.model_dump_json().encode())
         except RetryableError as error:
             log.warning("brakes_not_kept", error=str(error))
-            return [f"done, but not written down, so that a restart undoes it: {error}"]
+            return [f"done, but not kept, so that a restart undoes it: {error}"]
         return []

@@ -273,7 +273,8 @@ async def _open_parts(
         pilot,
         clock=clock,
         latest=lambda: loop.last_step,
-        journal=store.journal,
+        book=book,
+        is_active=lambda: tenure.is_active,
         is_shadow=settings.mode == "shadow",
     )
     estate = Estate(loop=loop, book=book, snapshots=snapshots, announcements=keeping, brakes=brakes)
