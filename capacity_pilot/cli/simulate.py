@@ -33,6 +33,9 @@ class Simulate(BaseModel):
     file is CSV, CSV.gz or Parquet with the columns t_s (seconds from the first row) and count
     (calls in that bin); its name is its table's name. Flags only: the environment is not read.
 
+    Among the rivals may be the pilot itself: pilot-at-100ppm is what it would do at a risk of
+    100 ppm instead of the policy's. The report joins them to a line of cost against throttling.
+
     A scenario is YAML with version: 1, retries as the flag has them, and faults, a list of
     {kind: KIND, at: 2h, lasts: 10m}, at counted from the replay's beginning. Kinds:
 

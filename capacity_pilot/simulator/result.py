@@ -71,7 +71,8 @@ class TraceResult:
 
     ``demand`` and ``demand_peak`` (minutes,) are each minute's mean and highest second, units/s.
     ``signals`` are the demand file's further columns as minute means. ``is_policy_own`` is false
-    where no policy names the table: ``policy`` was borrowed, without its bounds.
+    where no policy names the table: ``policy`` was borrowed, without its bounds. ``risk_ppm`` is
+    the policy's, and so the pilot's.
     ``clairvoyant_bound`` is the proven least, in unit-hours, of any plan that throttles nothing.
     """
 
@@ -85,6 +86,7 @@ class TraceResult:
     missing_seconds: int
     policy: str
     is_policy_own: bool
+    risk_ppm: float
     least: int
     most: int
     clairvoyant_bound: float | None

@@ -5,7 +5,7 @@
     {"version": 1,
      "settings": {command, versions, seed, …},
      "traces": [{name, days, demand_units, mean, factor, bin_s, is_seconds_real, missing_seconds,
-                 policy, is_policy_own, least, most, clairvoyant_bound_unit_hours,
+                 policy, is_policy_own, risk_ppm, least, most, clairvoyant_bound_unit_hours,
                  "strategies": {NAME: {throttled_units, throttled_ppm, unit_hours, usd,
                                        usd_by_hourly_maximum, utilization, increases, decreases,
                                        cost_vs_clairvoyant, seconds_throttled,
@@ -14,6 +14,9 @@
                  worst_throttled_ppm, unit_hours, usd, usd_by_hourly_maximum,
                  cost_vs_clairvoyant, cost_vs_aws_auto_scaling_70}}},
      "fleet_of_days": {… the same over traces of a day or more …}}
+
+``NAME`` is ``pilot``, at the policy's ``risk_ppm``, or what ``--rivals`` calls it, such as
+``aws-auto-scaling-70``; ``pilot-at-100ppm`` is the pilot at a risk of 100 ppm instead.
 
 ``forecast`` is the pilot's alone, ``null`` elsewhere: how its quantile forecasts did at three
 horizons, 10 s ("soon"), the table's apply time ("apply") and 5 min ("later") ahead::
@@ -76,6 +79,7 @@ def _render_trace(trace: TraceResult) -> dict[str, Any]:
         "missing_seconds": trace.missing_seconds,
         "policy": trace.policy,
         "is_policy_own": trace.is_policy_own,
+        "risk_ppm": trace.risk_ppm,
         "least": trace.least,
         "most": trace.most,
         "clairvoyant_bound_unit_hours": trace.clairvoyant_bound,

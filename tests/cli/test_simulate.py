@@ -90,7 +90,8 @@ def test_what_is_generated_is_replayed_and_told_of_in_json_html_and_a_table(stag
     ended = start(stage, *command.split())
     assert (ended.code, ended.err) == (0, "")  # a progress bar is for terminals
     assert ended.out.startswith("All traces (2)")
-    assert {"pilot", "aws-auto-scaling-70", "clairvoyant", "likes"} <= set(ended.out.split())
+    shown = {"pilot", "pilot-at-100ppm", "aws-auto-scaling-70", "clairvoyant", "likes"}
+    assert shown <= set(ended.out.split())
     assert (stage / "out.html").read_text().startswith("<!doctype html>")
     told = figures(stage)
     assert told["settings"]["command"] == f"capacity-pilot {command}"
@@ -103,6 +104,10 @@ def test_what_is_generated_is_replayed_and_told_of_in_json_html_and_a_table(stag
         assert trace["days"] == pytest.approx(0.01)
         assert trace["strategies"].keys() == {
             "pilot",
+            "pilot-at-1ppm",
+            "pilot-at-100ppm",
+            "pilot-at-1000ppm",
+            "pilot-at-10000ppm",
             "aws-auto-scaling-50",
             "aws-auto-scaling-70",
             "aws-auto-scaling-90",
@@ -220,11 +225,15 @@ def test_what_cannot_work_is_said_before_any_demand_is_read(
 WRONG_FLAGS = {
     "unknown rival": (
         ("--demand", "a.csv", "--rivals", "static-peak,nobody"),
-        "rivals: rival 'nobody' is not known; it must be one of aws-auto-scaling-N",
+        "rivals: rival 'nobody' is not known; it must be one of pilot-at-Nppm (N from 0.1 to",
     ),
     "target out of range": (
         ("--demand", "a.csv", "--rivals", "aws-auto-scaling-95"),
         "rivals: rival 'aws-auto-scaling-95' has a target of 95 %; it must be 20 to 90",
+    ),
+    "risk out of range": (
+        ("--demand", "a.csv", "--rivals", "pilot-at-200000ppm"),
+        "rivals: rival 'pilot-at-200000ppm' has a risk of 200000 ppm; it must be 0.1 to 100000",
     ),
     "no demand": (("--demand",), "demand: List should have at least 1 item"),
     "no burst": (

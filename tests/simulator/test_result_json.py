@@ -28,6 +28,7 @@ TRACE = {
     "missing_seconds",
     "policy",
     "is_policy_own",
+    "risk_ppm",
     "least",
     "most",
     "clairvoyant_bound_unit_hours",
@@ -97,6 +98,10 @@ def test_strategies_are_called_as_they_were_asked_for(tmp_path: Path) -> None:
     told = read(make_result(strategies=("pilot", *DEFAULT_NAMES)), tmp_path)
     everyone = [
         "pilot",
+        "pilot-at-1ppm",
+        "pilot-at-100ppm",
+        "pilot-at-1000ppm",
+        "pilot-at-10000ppm",
         "aws-auto-scaling-50",
         "aws-auto-scaling-70",
         "aws-auto-scaling-90",
@@ -137,6 +142,7 @@ def test_figures_and_settings_are_given_as_they_are(tmp_path: Path) -> None:
     for trace, rendered in zip(result.traces, told["traces"], strict=True):
         assert rendered["clairvoyant_bound_unit_hours"] == trace.clairvoyant_bound
         assert rendered["demand_units"] == trace.demand_units
+        assert rendered["risk_ppm"] == trace.risk_ppm == 10.0
         score = trace.courses["pilot"].score
         assert rendered["strategies"]["pilot"]["usd"] == score.usd
         assert rendered["strategies"]["pilot"]["increases"] == score.increases
@@ -144,7 +150,8 @@ def test_figures_and_settings_are_given_as_they_are(tmp_path: Path) -> None:
 
 
 def test_forecasts_are_scored_by_horizon_and_level_for_the_pilot_alone(tmp_path: Path) -> None:
-    strategies = read(make_result(), tmp_path)["traces"][0]["strategies"]
+    everyone = ("pilot", *DEFAULT_NAMES)
+    strategies = read(make_result(strategies=everyone), tmp_path)["traces"][0]["strategies"]
     assert {name for name, score in strategies.items() if score["forecast"]} == {"pilot"}
     forecast = strategies["pilot"]["forecast"]
     assert list(forecast) == ["soon", "apply", "later"]

@@ -130,8 +130,11 @@ class World:
         """All tables, by name."""
         return (self._tables[name] for name in sorted(self._tables))
 
-    def create_table(self, spec: TableSpec, now: float) -> TableState:
-        """Creates a table; it is CREATING until the configured creation time is over."""
+    def create_table(self, spec: TableSpec, now: float, *, luck: str | None = None) -> TableState:
+        """Creates a table; it is CREATING until the configured creation time is over.
+
+        Tables of the same ``luck``, their name unless told, have the same apply times drawn.
+        """
         if spec.name in self._tables:
             raise refusals.table_exists(spec.name)
         requested = {"": spec.units} | {index.name: index.units for index in spec.indexes}
@@ -148,7 +151,9 @@ class World:
             created_at=now,
             resources={},
             # A table's luck is its own: it does not hang on which other tables there are.
-            draws=np.random.default_rng((self.settings.seed, zlib.crc32(spec.name.encode()))),
+            draws=np.random.default_rng(
+                (self.settings.seed, zlib.crc32((luck or spec.name).encode()))
+            ),
         )
         on_demand = spec.billing_mode is BillingMode.PAY_PER_REQUEST
         for index, units in requested.items():

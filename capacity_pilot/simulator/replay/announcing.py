@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
+from glob import escape
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field
@@ -49,11 +50,17 @@ def check_announcements(planned: Iterable[PlannedAnnouncement], tables: Sequence
 
 
 def plan_announcements(
-    planned: Iterable[PlannedAnnouncement], tables: Sequence[str], began_at: float
+    planned: Iterable[PlannedAnnouncement],
+    copies: Mapping[str, Sequence[str]],
+    began_at: float,
 ) -> Mapping[int, Sequence[Announcement]]:
-    """By second, those that are for one of the tables."""
+    """By second, those that are for one of the tables; they are for its ``copies`` as well."""
     due: defaultdict[int, list[Announcement]] = defaultdict(list)
     for announcement in planned:
-        if any(map(announcement.concerns, tables)):
-            due[announcement.told_at].append(announcement.tell(began_at))
+        concerned = [table for table in copies if announcement.concerns(table)]
+        if concerned:
+            named = [escape(copy) for table in concerned for copy in copies[table]]
+            told = announcement.tell(began_at)
+            told = told.model_copy(update={"tables": [*announcement.tables, *named]})
+            due[announcement.told_at].append(told)
     return due

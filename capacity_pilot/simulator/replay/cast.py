@@ -12,9 +12,13 @@ from capacity_pilot.core.errors import InputError
 from capacity_pilot.core.model import AccountLimits, Dimension, Resource
 from capacity_pilot.core.policy import Bounds, Match, PolicySet, TablePolicy
 from capacity_pilot.simulator.replay.settings import START_UTILIZATION, TABLE_LIMIT
+from capacity_pilot.simulator.rivals.registry import Kind, Strategy
 from capacity_pilot.simulator.workload import Workload
 
 PILOT = "pilot"
+
+Risks = Mapping[str, float | None]
+"""Pilots by strategy's name, in ppm; ``None`` is the policy's own. ``PILOT`` is the first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +63,7 @@ def find_rules(
         rules[workload.name] = Rule(
             policy=policy.name,
             is_own=found is not None,
-            own=_narrow(
-                policy, workload.name, dimension=dimension, bounds=bounds, is_own=found is not None
-            ),
+            own=_narrow(policy, dimension=dimension, bounds=bounds, is_own=found is not None),
             least=bounds.min,
             most=bounds.max,
             start=_start_units(workload, bounds),
@@ -69,9 +71,22 @@ def find_rules(
     return rules
 
 
-def policies_of(rules: Mapping[str, Rule]) -> PolicySet:
-    """One policy per workload, for the pilot."""
-    return PolicySet(version=1, policies=[rule.own for rule in rules.values()])
+def risks_of(strategies: Sequence[Strategy]) -> Risks:
+    """The pilot, and those at other risks among ``strategies``."""
+    others = {s.name: s.number for s in strategies if s.kind is Kind.PILOT_AT}
+    return {PILOT: None} | others
+
+
+def policies_of(rules: Mapping[str, Rule], risks: Risks) -> PolicySet:
+    """One policy per table of each pilot; between pilots of a workload they differ in risk only."""
+    return PolicySet(
+        version=1,
+        policies=[
+            _at_risk(rule.own, table_of(workload, name), risk)
+            for name, risk in risks.items()
+            for workload, rule in rules.items()
+        ],
+    )
 
 
 def limits_of(rules: Mapping[str, Rule]) -> AccountLimits:
@@ -81,15 +96,19 @@ def limits_of(rules: Mapping[str, Rule]) -> AccountLimits:
 
 
 def table_of(workload: str, strategy: str) -> str:
-    """A strategy's table in the world. The pilot's has the workload's name, as policies match."""
+    """A strategy's table in the world. The pilot's has the workload's name."""
     return workload if strategy == PILOT else f"{workload} / {strategy}"
 
 
+def _at_risk(policy: TablePolicy, table: str, risk: float | None) -> TablePolicy:
+    changes: dict[str, object] = {} if risk is None else {"risk": risk}
+    return policy.model_copy(update={"match": Match(tables=[escape(table)]), **changes})
+
+
 def _narrow(
-    policy: TablePolicy, table: str, *, dimension: Dimension, bounds: Bounds, is_own: bool
+    policy: TablePolicy, *, dimension: Dimension, bounds: Bounds, is_own: bool
 ) -> TablePolicy:
     changes: dict[str, object] = {
-        "match": Match(tables=[escape(table)]),
         "indexes": {},
         "read": None,
         "write": None,

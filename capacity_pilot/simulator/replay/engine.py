@@ -1,4 +1,4 @@
-"""One pass through time: the pilot and its rivals on the same demand, each with its own table."""
+"""One pass through time: pilots and rivals on the same demand, each with its own table."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from capacity_pilot.core.errors import InputError
 from capacity_pilot.core.fleet import Ints
 from capacity_pilot.core.forecast.scores import HorizonScore
 from capacity_pilot.core.model import Dimension, Resource, ScalableTarget
+from capacity_pilot.core.policy import PolicySet
 from capacity_pilot.simulator.physics.clock import ManualClock
 from capacity_pilot.simulator.physics.refusals import RefusedError
 from capacity_pilot.simulator.physics.tables import KeySchema, TableSpec, Units
 from capacity_pilot.simulator.physics.world import World
 from capacity_pilot.simulator.replay.announcing import plan_announcements
-from capacity_pilot.simulator.replay.cast import PILOT, Rule, limits_of, policies_of, table_of
+from capacity_pilot.simulator.replay.cast import PILOT, Rule, limits_of, risks_of, table_of
 from capacity_pilot.simulator.replay.cloudwatch import CloudWatch
 from capacity_pilot.simulator.replay.ledger import Account, Ledger
 from capacity_pilot.simulator.replay.onlookers import Onlookers, Seat
+from capacity_pilot.simulator.replay.pilots import Pilots
 from capacity_pilot.simulator.replay.player import PilotPlayer
 from capacity_pilot.simulator.replay.retries import Retries
 from capacity_pilot.simulator.replay.scenario import (
@@ -87,8 +89,10 @@ class Replay:
         self._world = World(settings.world())
         self._clock = ManualClock(settings.start_at)
         played = [s for s in strategies if s.kind in REACTIVE | FIXED]
-        self._strategies = (PILOT, *(s.name for s in played))
-        self._columns = tuple((w.name, s) for s in self._strategies for w in workloads)
+        self._risks = risks_of(strategies)
+        self._columns = tuple(
+            (w.name, name) for name in (*self._risks, *(s.name for s in played)) for w in workloads
+        )
         self._create_tables({s.name: s for s in played})
         self._ledger = Ledger(seconds=self._seconds, slots=len(self._columns))
         self._service = Service(
@@ -96,22 +100,33 @@ class Replay:
             world=self._world,
             ledger=self._ledger,
             slots=self._find_slots(),
+            pilots=len(self._risks),
             retries=_make_retries(scenario, len(self._columns)),
             began_at=settings.start_at,
         )
         self._signals = SignalFeed(
             workloads, scenario, lag_s=settings.telemetry_lag_s, began_at=settings.start_at
         )
+        others = [name for name in self._risks if name != PILOT]
         self._announcements = plan_announcements(
-            scenario.announcements, [w.name for w in workloads], settings.start_at
+            scenario.announcements,
+            {w.name: [table_of(w.name, name) for name in others] for w in workloads},
+            settings.start_at,
         )
-        self._player = self._seat_pilot()
+        self._pilots = Pilots(
+            workloads,
+            rules=rules,
+            risks=self._risks,
+            scenario=scenario,
+            make_player=self._make_player,
+        )
         self._onlookers = self._seat_rivals([s for s in played if s.kind in REACTIVE])
         self._telemetry = Telemetry(
             scenario,
             lag_s=settings.telemetry_lag_s,
             draws=[
                 np.random.default_rng((settings.seed, 1, zlib.crc32(w.name.encode())))
+                for _ in self._risks
                 for w in workloads
             ],
         )
@@ -131,11 +146,11 @@ class Replay:
             signals = self._signals.arrivals(second)
             if not is_away:
                 for announcement in self._announcements.get(second, ()):
-                    self._player.announce(announcement)
-                self._player.tick(arrived, signals)
+                    self._pilots.announce(announcement)
+                self._pilots.tick(arrived, signals)
             if looks:
                 self._onlookers.look(now)
-                self._player.read_cloudwatch()
+                self._pilots.read_cloudwatch()
             self._signals.observe(second)
             self._clock.pass_seconds(1.0)
             if (second + 1) % _TELL_EVERY_S == 0:
@@ -147,7 +162,7 @@ class Replay:
             self._ledger,
             self._ledger.close(),
             self._collect_changes(),
-            self._player.score_forecasts(),
+            self._pilots.score_forecasts(),
         )
 
     def _serve_until(self, second: int) -> None:
@@ -159,7 +174,7 @@ class Replay:
             self._telemetry.observe(told)
 
     def _meet_faults(self, second: int) -> bool:
-        """Returns whether the pilot is away."""
+        """Returns whether the pilots are away."""
         if not self._scenario.faults:
             return False
         factor = 1.0
@@ -167,7 +182,7 @@ class Replay:
             factor *= slow.factor
         self._world.slow_down(factor)
         if any(f.at <= second < f.at + 1 for f in self._scenario.of(Restart, second)):
-            self._player.restart()
+            self._pilots.restart()
         return any(self._scenario.of(Restart, second))
 
     def _obstruct(self, _table: str, now: float) -> RefusedError | None:
@@ -184,7 +199,9 @@ class Replay:
                 units = fixed_units(strategy, demands[workload], bounds=_bounds(rule))
             both = (units, 1) if self._settings.dimension is Dimension.READ else (1, units)
             spec = TableSpec(name=table_of(workload, name), key=KeySchema("id"), units=Units(*both))
-            self._world.create_table(spec, self._settings.start_at)
+            # What differs between pilots is their risk, so that their luck is the same.
+            luck = workload if name in self._risks else spec.name
+            self._world.create_table(spec, self._settings.start_at, luck=luck)
         self._world.advance(self._settings.start_at)
 
     def _find_slots(self) -> Ints:
@@ -194,10 +211,10 @@ class Replay:
         )
         return np.array([self._world.slot(target) for target in targets], dtype=np.int64)
 
-    def _seat_pilot(self) -> PilotPlayer:
+    def _make_player(self, tables: Sequence[str], policies: PolicySet) -> PilotPlayer:
         return PilotPlayer(
-            [w.name for w in self._workloads],
-            policies=policies_of(self._rules),
+            tables,
+            policies=policies,
             limits=limits_of(self._rules),
             dimension=self._settings.dimension,
             gateway=WorldGateway(self._world, clock=self._clock, obstruct=self._obstruct),
@@ -227,10 +244,9 @@ class Replay:
         )
 
     def _collect_changes(self) -> dict[tuple[str, str], Sequence[Change]]:
-        own = {(table, PILOT): changes for table, changes in self._player.changes.items()}
         rivals = {(s.workload, s.strategy): s.changes for s in self._onlookers.seats}
         nothing: dict[tuple[str, str], Sequence[Change]] = dict.fromkeys(self._columns, ())
-        return nothing | own | rivals
+        return nothing | self._pilots.changes | rivals
 
 
 def _make_retries(scenario: Scenario, columns: int) -> Retries | None:

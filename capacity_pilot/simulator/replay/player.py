@@ -36,7 +36,7 @@ _DESCRIBE_S = 30.0
 _EXPECTED_APPLY_S = 30.0
 
 _MOST_SIGNALS = 1024
-"""Every further column of as many files as are replayed side by side."""
+"""Further columns of one demand file, at most: each table has signals of its own."""
 
 
 _Located = tuple[Ints, Ints, Floats, Floats, Floats]
@@ -44,7 +44,7 @@ _Located = tuple[Ints, Ints, Floats, Floats, Floats]
 
 
 class PilotPlayer:
-    """Drives one ``Pilot`` over the tables of all workloads, once a second."""
+    """Drives one ``Pilot`` over all of ``tables``, once a second."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class PilotPlayer:
             apply_time_s=_EXPECTED_APPLY_S,
             now=self._clock.now(),
             cloudwatch_usd_per_month=0.0 if self._cloudwatch is None else inf,
-            most_signals=_MOST_SIGNALS,
+            most_signals=_MOST_SIGNALS * len(self._tables),
             agenda=self._agenda,
         )
         self._backoffs = Backoffs()
@@ -156,7 +156,7 @@ class PilotPlayer:
                 self._pilot.observe(description)
 
     def _address(self, told: Sequence[Told], fleet: Fleet) -> Arrivals:
-        """What was told by workload as arrivals by slot."""
+        """What was told by table as arrivals by slot."""
         if fleet is not self._fleet:
             self._fleet, self._slots = fleet, self._find_slots(fleet)
         if not told:

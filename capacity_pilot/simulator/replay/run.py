@@ -269,6 +269,7 @@ def _assemble(
         missing_seconds=int((~workload.is_recorded).sum()),
         policy=rule.policy,
         is_policy_own=rule.is_own,
+        risk_ppm=rule.own.risk,
         least=rule.least,
         most=rule.most,
         clairvoyant_bound=bounds.get(workload.name),

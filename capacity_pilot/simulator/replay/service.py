@@ -21,8 +21,9 @@ from capacity_pilot.simulator.workload import Workload
 class Service:
     """Serves every column its workload's demand and writes down what came of it.
 
-    Columns are the workloads under the pilot, then the same under each further strategy; ``slots``
-    (n,) is where the world keeps their tables. Slots that no column has are left as they are.
+    Columns are the workloads under each of so many ``pilots``, then the same under each further
+    strategy; ``slots`` (n,) is where the world keeps their tables. Slots that no column has are
+    left as they are.
     ``began_at`` is the Unix time of the first second, a whole minute.
     """
 
@@ -33,6 +34,7 @@ class Service:
         world: World,
         ledger: Ledger,
         slots: Ints,
+        pilots: int,
         retries: Retries | None,
         began_at: float,
     ) -> None:
@@ -41,7 +43,7 @@ class Service:
         self._demand = np.stack([w.demand for w in workloads], axis=1)
         self._requests = np.stack([w.requests for w in workloads], axis=1)
         self._is_recorded = np.stack([w.is_recorded for w in workloads], axis=1)
-        self._own = slice(0, len(workloads))
+        self._own = slice(0, pilots * len(workloads))
         self._world = world
         self._ledger = ledger
         workload_of = np.arange(len(slots)) % len(workloads)
@@ -59,7 +61,7 @@ class Service:
     def serve_until(self, second: int) -> Iterable[Told]:
         """Serves the seconds before ``second`` that were not, in which no capacity may change.
 
-        Returns what telemetry could tell of the pilot's tables in each of them.
+        Returns what telemetry could tell of the pilots' tables in each of them.
         """
         told: list[Told] = []
         while self._served < second:
@@ -71,12 +73,14 @@ class Service:
         return told
 
     def _serve_run(self, first: int, last: int) -> Iterable[Told]:
-        units, calls, own = self._demand[first:last], self._requests[first:last], self._own
+        own = self._own
+        workloads = self._columns[1, own]
+        units, calls = self._demand[first:last, workloads], self._requests[first:last, workloads]
         if self._retries is None:
             _, throttled = self._serve(first, last, self._nothing)
             refusals = lost = throttled[:, own]
         else:
-            fresh, due = units[0][self._columns[1]], self._retries.take_due(first)
+            fresh, due = self._demand[first, self._columns[1]], self._retries.take_due(first)
             consumed, throttled = self._serve(first, last, due.sum(axis=0))
             given_up = self._retries.come_back(first, fresh=fresh, due=due, throttled=throttled[0])
             # A span ends when its call is served or given up.
@@ -84,7 +88,7 @@ class Service:
             refusals, lost = throttled[:, own], given_up[None, own]
             units = consumed[:, own] + lost
             calls = units * calls_per_unit
-        is_told = self._is_recorded[first:last] & (calls > 0)
+        is_told = self._is_recorded[first:last, workloads] & (calls > 0)
         return map(Told, range(first, last), units, calls, refusals, lost, is_told)
 
     def _serve(self, first: int, last: int, again: Floats) -> Floats:

@@ -19,8 +19,8 @@ from capacity_pilot.simulator.replay.scenario import (
 
 
 class Told(NamedTuple):
-    """Demand of one second of all workloads (n,), as told: units, calls, refused units, and the
-    part of ``units`` that was refused in the end.
+    """Demand of one second of the pilots' tables (n,), as told: units, calls, refused units, and
+    the part of ``units`` that was refused in the end.
 
     Where ``is_told`` is false nothing arrived, which is not the same as zero.
     """
@@ -37,8 +37,8 @@ class Telemetry:
     """Takes each second's truth and gives what of it arrives, late by the usual lag or more.
 
     ``usual_s`` is whole seconds from a second's beginning until it may be told of.
-    Seconds are counted from the replay's beginning. A workload's draws are its own: they do not
-    hang on which others are replayed beside it.
+    Seconds are counted from the replay's beginning. ``draws`` (n,) are each table's own: they do
+    not hang on which others are replayed beside it.
     """
 
     def __init__(self, scenario: Scenario, *, lag_s: float, draws: list[np.random.Generator]):

@@ -27,6 +27,7 @@ from capacity_pilot.simulator.report.strategies import (
     label_of,
     look_of,
     order,
+    pilot_risk,
 )
 from capacity_pilot.simulator.report.thinning import Bins, bin_minutes, trace_steps
 from capacity_pilot.simulator.report.wording import say_count
@@ -74,12 +75,16 @@ def draw_courses(trace: TraceResult) -> Figure:
 
 
 def list_drawn(trace: TraceResult) -> list[str]:
-    """The strategies that provision something; on-demand does not, for one."""
+    """The strategies that provision something; on-demand does not, for one.
+
+    The pilot at other risks is left to the frontier: its lines would hide the pilot's own.
+    """
     minutes = len(trace.demand)
     return [
         name
         for name in order(trace.courses)
-        if np.isfinite(find_provisioned(trace.courses[name], minutes)).any()
+        if pilot_risk(name) is None
+        and np.isfinite(find_provisioned(trace.courses[name], minutes)).any()
     ]
 
 

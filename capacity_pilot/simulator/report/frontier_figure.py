@@ -1,4 +1,4 @@
-"""Cost against throttling: AWS auto scaling's trade-off over its targets, and who beats it."""
+"""Cost against throttling: AWS auto scaling's trade-off over its targets, ours over risks."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from capacity_pilot.simulator.report.figure import GRID, Figure, break_lines, caption, quote
 from capacity_pilot.simulator.report.strategies import (
+    BLUE,
     CLAIRVOYANT,
     GREEN,
     PILOT,
@@ -17,6 +18,8 @@ from capacity_pilot.simulator.report.strategies import (
     label_of,
     look_of,
     order,
+    pilot_risk,
+    say_risk,
 )
 from capacity_pilot.simulator.report.wording import TIMES, say_count, say_ppm, say_ratio
 
@@ -41,21 +44,29 @@ class _Point:
     name: str
     cost: float
     ppm: float
+    risk_ppm: float | None
 
 
-def draw_frontier(scores: Mapping[str, _Scored], *, of: str) -> Figure:
+def draw_frontier(
+    scores: Mapping[str, _Scored], *, of: str, risk_ppm: float | None = None
+) -> Figure:
     """Cost is relative to the clairvoyant where it ran along, else in unit-hours.
+
+    ``risk_ppm`` is the pilot's own: where it is the same on all traces, its point is part of the
+    line that joins the pilot's at other risks.
 
     Throttled ppm is on a log scale, which has no zero: strategies that throttled nothing stand
     in a band of their own below the lowest decade, marked 0.
     """
     is_relative = CLAIRVOYANT in scores
-    points = _list_points(scores, is_relative=is_relative)
+    points = _list_points(scores, is_relative=is_relative, risk_ppm=risk_ppm)
     lowest, highest = _span_decades([point.ppm for point in points])
     zero_at = lowest - 0.7
     data = [_draw_targets(points, zero_at=zero_at)]
+    if any(pilot_risk(point.name) is not None for point in points):
+        data.append(_draw_risks(points, zero_at=zero_at))
     costs = [point.cost for point in points if point.cost > 0] or [1.0]
-    data += [_draw_point(point, zero_at=zero_at) for point in points if not _is_target(point)]
+    data += [_draw_point(point, zero_at=zero_at) for point in points if _stands_alone(point)]
     return Figure(
         data=data,
         layout={
@@ -67,7 +78,9 @@ def draw_frontier(scores: Mapping[str, _Scored], *, of: str) -> Figure:
     )
 
 
-def _list_points(scores: Mapping[str, _Scored], *, is_relative: bool) -> list[_Point]:
+def _list_points(
+    scores: Mapping[str, _Scored], *, is_relative: bool, risk_ppm: float | None
+) -> list[_Point]:
     points = []
     for name in order(scores):
         score = scores[name]
@@ -75,12 +88,17 @@ def _list_points(scores: Mapping[str, _Scored], *, is_relative: bool) -> list[_P
         if is_relative and name == CLAIRVOYANT:
             cost = 1.0
         if cost is not None and math.isfinite(cost) and math.isfinite(score.throttled_ppm):
-            points.append(_Point(name=name, cost=cost, ppm=score.throttled_ppm))
+            risk = risk_ppm if name == PILOT else pilot_risk(name)
+            points.append(_Point(name=name, cost=cost, ppm=score.throttled_ppm, risk_ppm=risk))
     return points
 
 
 def _is_target(point: _Point) -> bool:
     return aws_target(point.name) is not None
+
+
+def _stands_alone(point: _Point) -> bool:
+    return not _is_target(point) and pilot_risk(point.name) is None
 
 
 def _span_decades(ppms: Sequence[float]) -> tuple[int, int]:
@@ -99,17 +117,40 @@ def _height_of(ppm: float, *, zero_at: float) -> float:
 def _draw_targets(points: Sequence[_Point], *, zero_at: float) -> dict[str, Any]:
     targets = [point for point in points if _is_target(point)]
     return {
-        "type": "scatter",
-        "mode": "lines+markers+text",
+        **_join(targets, colour=VERMILION, size=9, zero_at=zero_at),
         "name": "AWS auto scaling",
-        "x": [round(point.cost, 4) for point in targets],
-        "y": [_height_of(point.ppm, zero_at=zero_at) for point in targets],
         "text": [f"{aws_target(point.name):g} %" for point in targets],
         "textposition": "bottom left",  # under the line, where the others' labels are not
-        "customdata": [_describe(point) for point in targets],
+    }
+
+
+def _draw_risks(points: Sequence[_Point], *, zero_at: float) -> dict[str, Any]:
+    """From the least risk to the highest; only the ends are labelled, since all lie close."""
+    ours = sorted(
+        ((point.risk_ppm, point) for point in points if point.risk_ppm is not None),
+        key=lambda pair: pair[0],
+    )
+    (least, _), (highest, _) = ours[0], ours[-1]
+    between = len(ours) - 2
+    ends = [say_risk(least), *[""] * between, say_risk(highest)]
+    return {
+        **_join([point for _, point in ours], colour=BLUE, size=7, zero_at=zero_at),
+        "name": "Capacity Pilot by risk",
+        "text": ends[-len(ours) :],
+        "textposition": ["bottom right", *["top center"] * (between + 1)][-len(ours) :],
+    }
+
+
+def _join(points: Sequence[_Point], *, colour: str, size: int, zero_at: float) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "lines+markers+text",
+        "x": [round(point.cost, 4) for point in points],
+        "y": [_height_of(point.ppm, zero_at=zero_at) for point in points],
+        "customdata": [_describe(point) for point in points],
         "hovertemplate": "%{customdata}<extra></extra>",
-        "line": {"color": VERMILION, "width": 1.6},
-        "marker": {"color": VERMILION, "size": 9},
+        "line": {"color": colour, "width": 1.6},
+        "marker": {"color": colour, "size": size},
         "cliponaxis": False,
     }
 
@@ -138,9 +179,10 @@ def _draw_point(point: _Point, *, zero_at: float) -> dict[str, Any]:
 
 
 def _describe(point: _Point) -> str:
-    return break_lines(
-        (label_of(point.name), f"{say_ppm(point.ppm)} ppm throttled", f"cost {point.cost:,.3g}")
-    )
+    told = [label_of(point.name), f"{say_ppm(point.ppm)} ppm throttled", f"cost {point.cost:,.3g}"]
+    if point.name == PILOT and point.risk_ppm is not None:
+        told.append(f"risk {say_risk(point.risk_ppm)}")
+    return break_lines(told)
 
 
 def _lay_out(lowest: int, highest: int, *, zero_at: float, is_relative: bool) -> dict[str, Any]:

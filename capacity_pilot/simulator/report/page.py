@@ -11,6 +11,7 @@ from pathlib import Path
 from string import Template
 
 from capacity_pilot.core.errors import InputError
+from capacity_pilot.simulator.report.figure import Figure
 from capacity_pilot.simulator.report.frontier_figure import draw_frontier
 from capacity_pilot.simulator.report.headline import draw_headline
 from capacity_pilot.simulator.report.markup import escape
@@ -41,12 +42,18 @@ def _compose(result: ReplayResult) -> Iterator[str]:
         plotly_js=plotly_js,
         headline=draw_headline(result),
         fleet_tables="".join(_draw_fleets(result)),
-        fleet_frontier=draw_chart("fleet-frontier", draw_frontier(result.fleet, of="all traces")),
+        fleet_frontier=draw_chart("fleet-frontier", _draw_fleet_frontier(result)),
         overview_table=draw_overview_table(result),
         traces="".join(draw_section(trace, index) for index, trace in enumerate(result.traces)),
         settings=_draw_settings(result.settings),
         script=script,
     )
+
+
+def _draw_fleet_frontier(result: ReplayResult) -> Figure:
+    risks = {trace.risk_ppm for trace in result.traces}
+    risk_ppm = risks.pop() if len(risks) == 1 else None
+    return draw_frontier(result.fleet, of="all traces", risk_ppm=risk_ppm)
 
 
 def _draw_fleets(result: ReplayResult) -> Iterator[str]:

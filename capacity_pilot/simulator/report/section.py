@@ -32,7 +32,7 @@ def draw_section(trace: TraceResult, index: int) -> str:
     pilot = trace.courses.get(PILOT)
     decisions = pilot.changes if pilot else ()
     scores = {name: course.score for name, course in trace.courses.items()}
-    frontier = draw_frontier(scores, of=trace.name)
+    frontier = draw_frontier(scores, of=trace.name, risk_ppm=trace.risk_ppm)
     heading = f"trace-{index}"
     return (
         f'<section id="{heading}" aria-labelledby="{heading}-title">'

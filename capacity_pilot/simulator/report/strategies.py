@@ -16,6 +16,7 @@ ON_DEMAND = "on-demand"
 AWS_AUTO_SCALING_70 = "aws-auto-scaling-70"
 
 _NUMBERED = re.compile(r"(aws-auto-scaling|static-percentile)-(\d+(?:\.\d+)?)")
+_AT_RISK = re.compile(r"pilot-at-(\d+(?:\.\d+)?)ppm")
 
 BLUE = "#0072b2"
 VERMILION = "#d55e00"
@@ -51,6 +52,8 @@ def look_of(name: str) -> Look:
     """A strategy not known here is drawn too."""
     if name in _LOOKS:
         return _LOOKS[name]
+    if pilot_risk(name) is not None:
+        return Look(colour=BLUE, dash="dot")
     target = aws_target(name)
     if target is not None:
         return Look(colour=_ORANGE, dash="dot" if target < 70 else "dash")
@@ -63,11 +66,25 @@ def aws_target(name: str) -> float | None:
     return float(found[2]) if found and found[1] == "aws-auto-scaling" else None
 
 
+def pilot_risk(name: str) -> float | None:
+    """In ppm, of the pilot at another risk than its policy's, else ``None``."""
+    found = _AT_RISK.fullmatch(name)
+    return float(found[1]) if found else None
+
+
+def say_risk(ppm: float) -> str:
+    """``1,000 ppm``."""
+    return f"{ppm:,g} ppm"
+
+
 def label_of(name: str) -> str:
     """For people; a strategy not known here keeps its name."""
     if found := _NUMBERED.fullmatch(name):
         is_aws = found[1] == "aws-auto-scaling"
         return f"AWS auto scaling at {found[2]} %" if is_aws else f"static percentile {found[2]}"
+    risk = pilot_risk(name)
+    if risk is not None:
+        return f"Capacity Pilot at {say_risk(risk)}"
     return {PILOT: "Capacity Pilot", "static-peak": "static peak"}.get(name, name)
 
 
@@ -78,12 +95,16 @@ def short_label_of(name: str) -> str:
 
 
 def order(names: Iterable[str]) -> list[str]:
-    """The pilot, AWS auto scaling by target, the others by name, and the clairvoyant last."""
+    """The pilot and the pilot by risk, AWS auto scaling by target, the others by name, and the
+    clairvoyant last.
+    """
     return sorted(names, key=_rank)
 
 
 def _rank(name: str) -> tuple[int, float, str]:
-    target = aws_target(name)
+    risk, target = pilot_risk(name), aws_target(name)
+    if risk is not None:
+        return 1, risk, name
     if target is not None:
-        return 1, target, name
-    return {PILOT: 0, CLAIRVOYANT: 9, ON_DEMAND: 8}.get(name, 2), 0, name
+        return 2, target, name
+    return {PILOT: 0, CLAIRVOYANT: 9, ON_DEMAND: 8}.get(name, 3), 0, name

@@ -1,4 +1,4 @@
-"""Every strategy a replay can set beside the pilot, by name."""
+"""Every strategy a replay can set beside the pilot, by name; it may be the pilot itself."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from capacity_pilot.simulator.rivals.fixed import static_peak, static_percentile
 class Kind(StrEnum):
     """A strategy's name without its number."""
 
+    PILOT_AT = "pilot-at"
     AWS_AUTO_SCALING = "aws-auto-scaling"
     DYNAMIC_DYNAMODB = "dynamic-dynamodb"
     STATIC_PEAK = "static-peak"
@@ -33,6 +34,10 @@ class Kind(StrEnum):
 REACTIVE: Final = frozenset({Kind.AWS_AUTO_SCALING, Kind.DYNAMIC_DYNAMODB})
 FIXED: Final = frozenset({Kind.STATIC_PEAK, Kind.STATIC_PERCENTILE})
 DEFAULT_NAMES: Final = (
+    "pilot-at-1ppm",
+    "pilot-at-100ppm",
+    "pilot-at-1000ppm",
+    "pilot-at-10000ppm",
     "aws-auto-scaling-50",
     "aws-auto-scaling-70",
     "aws-auto-scaling-90",
@@ -42,33 +47,43 @@ DEFAULT_NAMES: Final = (
     "clairvoyant",
 )
 
+# Six digits at most, so that a name is said back as it was given.
 _NUMBERED: Final = re.compile(r"(aws-auto-scaling|static-percentile)-(\d{1,3}(?:\.\d{1,3})?)")
-_KNOWN: Final = (  # three decimals at most, so that a name is said back as it was given
-    f"aws-auto-scaling-N (N from {LOWEST_TARGET:g} to {HIGHEST_TARGET:g}), dynamic-dynamodb, "
-    "static-peak, static-percentile-N (N above 0, at most 100), on-demand, clairvoyant"
+_AT_RISK: Final = re.compile(r"(pilot-at)-(\d{1,6}|\d{1,3}\.\d{1,3})ppm")
+_LEAST_RISK, _MOST_RISK = 0.1, 100_000.0  # a policy's bounds
+_NUMBERED_KINDS: Final = {Kind.PILOT_AT, Kind.AWS_AUTO_SCALING, Kind.STATIC_PERCENTILE}
+_KNOWN: Final = (
+    f"pilot-at-Nppm (N from {_LEAST_RISK:g} to {_MOST_RISK:g}), "
+    f"aws-auto-scaling-N (N from {LOWEST_TARGET:g} to {HIGHEST_TARGET:g}), "
+    "dynamic-dynamodb, static-peak, static-percentile-N (N above 0, at most 100), on-demand, "
+    "clairvoyant"
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strategy:
-    """A name understood. ``number`` is a target in percent or a percentile, else ``None``."""
+    """A name understood. ``number`` is a risk in ppm, a target in percent or a percentile, else
+    ``None``.
+    """
 
     kind: Kind
     number: float | None = None
 
     @property
     def name(self) -> str:
-        return self.kind.value if self.number is None else f"{self.kind}-{self.number:g}"
+        if self.number is None:
+            return self.kind.value
+        unit = "ppm" if self.kind is Kind.PILOT_AT else ""
+        return f"{self.kind}-{self.number:g}{unit}"
 
 
 def parse_strategy(name: str) -> Strategy:
     """The strategy called ``name``; ``InputError`` if there is none, or its number is out."""
-    if match := _NUMBERED.fullmatch(name):
+    if match := _NUMBERED.fullmatch(name) or _AT_RISK.fullmatch(name):
         strategy = Strategy(kind=Kind(match[1]), number=float(match[2]))
         _check_number(name, strategy)
         return strategy
-    unnumbered = {kind.value for kind in Kind} - {Kind.AWS_AUTO_SCALING, Kind.STATIC_PERCENTILE}
-    if name not in unnumbered:
+    if name not in {kind.value for kind in Kind} - _NUMBERED_KINDS:
         raise InputError(f"rival {name!r} is not known; it must be one of {_KNOWN}")
     return Strategy(kind=Kind(name))
 
@@ -104,6 +119,11 @@ def fixed_units(strategy: Strategy, demand: Floats, *, bounds: Bounds) -> int:
 
 def _check_number(name: str, strategy: Strategy) -> None:
     number = strategy.number or 0.0
+    if strategy.kind is Kind.PILOT_AT and not _LEAST_RISK <= number <= _MOST_RISK:
+        raise InputError(
+            f"rival {name!r} has a risk of {number:g} ppm; "
+            f"it must be {_LEAST_RISK:g} to {_MOST_RISK:g}"
+        )
     if strategy.kind is Kind.AWS_AUTO_SCALING and not LOWEST_TARGET <= number <= HIGHEST_TARGET:
         raise InputError(
             f"rival {name!r} has a target of {number:g} %; "

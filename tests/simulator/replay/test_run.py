@@ -236,6 +236,7 @@ def trace(name: str, *, days: float, units: float, **plans: Course) -> TraceResu
         missing_seconds=0,
         policy="all",
         is_policy_own=True,
+        risk_ppm=10.0,
         least=1,
         most=40_000,
         clairvoyant_bound=None,

@@ -40,6 +40,7 @@ def service(into: World, demand: Floats) -> tuple[Service, Ledger]:
         world=into,
         ledger=ledger,
         slots=SLOTS,
+        pilots=1,
         retries=None,
         began_at=START_AT,
     )

@@ -21,8 +21,10 @@ from capacity_pilot.simulator.result import (
     TraceResult,
 )
 
+RISKS = ("pilot-at-1ppm", "pilot-at-100ppm", "pilot-at-1000ppm", "pilot-at-10000ppm")
 STRATEGIES = (
     "pilot",
+    *RISKS,
     "aws-auto-scaling-50",
     "aws-auto-scaling-70",
     "aws-auto-scaling-90",
@@ -91,6 +93,7 @@ def make_trace(
         missing_seconds=0,
         policy="feed",
         is_policy_own=True,
+        risk_ppm=10.0,
         least=5,
         most=40_000,
         clairvoyant_bound=floor,
@@ -163,6 +166,8 @@ def _provision(name: str, demand: Floats) -> Floats:
         return _hold(demand, late=-12, every=60, margin=1.02)
     if name == "pilot":
         return _hold(demand, late=-6, every=60, margin=1.15)
+    if name in RISKS:
+        return _hold(demand, late=-6, every=60, margin=(1.19, 1.12, 1.09, 1.06)[RISKS.index(name)])
     target = int(name.rsplit("-", 1)[1]) if name.startswith("aws") else 60
     return _hold(demand, late=4, every=90, margin=100 / target)
 

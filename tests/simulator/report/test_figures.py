@@ -26,7 +26,7 @@ from capacity_pilot.simulator.report.decisions import (
 from capacity_pilot.simulator.report.figure import Figure
 from capacity_pilot.simulator.report.frontier_figure import draw_frontier
 from capacity_pilot.simulator.result import Change, Course, Minutes, TraceResult
-from tests.simulator.report.results import make_result, make_trace
+from tests.simulator.report.results import RISKS, make_result, make_trace
 
 DAY = 1440
 
@@ -155,6 +155,37 @@ def test_the_frontier_joins_the_targets_in_their_order() -> None:
         result.fleet[f"aws-auto-scaling-{target}"].cost_vs_clairvoyant for target in (50, 70, 90)
     ]
     assert joined["x"] == pytest.approx(costs, abs=1e-3)
+
+
+def test_our_frontier_joins_the_risks_in_their_order_the_policys_own_among_them() -> None:
+    result = make_result()
+    figure = draw_frontier(result.fleet, of="all", risk_ppm=10.0)
+    [joined] = _lines(figure, name="Capacity Pilot by risk")
+    names = ["pilot-at-1ppm", "pilot", *RISKS[1:]]
+    costs = [result.fleet[name].cost_vs_clairvoyant for name in names]
+    assert joined["x"] == pytest.approx(costs, abs=1e-3)
+    assert joined["text"] == ["1 ppm", "", "", "", "10,000 ppm"]
+    told = [str(each).split("<br>") for each in joined["customdata"]]  # type: ignore[attr-defined]
+    assert [each[0] for each in told[1:3]] == ["Capacity Pilot", "Capacity Pilot at 100 ppm"]
+    assert told[1][-1] == "risk 10 ppm"
+    [star] = _lines(figure, name="Capacity Pilot")
+    assert (star["x"], star["y"]) == (joined["x"][1:2], joined["y"][1:2])  # type: ignore[index]
+
+
+def test_a_pilot_at_as_many_risks_as_traces_is_no_point_of_the_line() -> None:
+    figure = draw_frontier(make_result().fleet, of="all", risk_ppm=None)
+    [joined] = _lines(figure, name="Capacity Pilot by risk")
+    assert len(joined["x"]) == len(RISKS)  # type: ignore[arg-type]
+    assert len(_lines(figure, name="Capacity Pilot")) == 1
+
+
+def test_without_other_risks_there_is_no_line_of_ours() -> None:
+    figure = draw_frontier(make_result(strategies=("pilot",)).fleet, of="all", risk_ppm=10.0)
+    assert not _lines(figure, name="Capacity Pilot by risk")
+
+
+def test_other_risks_are_not_drawn_over_the_pilots_course() -> None:
+    assert not set(list_drawn(make_trace("day"))) & set(RISKS)
 
 
 def test_without_a_clairvoyant_cost_is_in_unit_hours() -> None:

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from capacity_pilot.simulator.report import summarize
 from capacity_pilot.simulator.result import ReplayResult
-from tests.simulator.report.results import make_result
+from tests.simulator.report.results import RISKS, make_result
 
 
 def render(result: ReplayResult, *, width: int = 100) -> list[str]:
@@ -19,9 +19,10 @@ def render(result: ReplayResult, *, width: int = 100) -> list[str]:
 def test_the_fleet_comes_first_then_a_row_for_each_trace() -> None:
     lines = render(make_result())
     assert lines[0] == "All traces (2)"
-    strategies = [line.split()[0] for line in lines[4:12]]
-    assert (strategies[0], strategies[-1]) == ("pilot", "clairvoyant")
-    assert lines[12] == "By trace"
+    strategies = [line.split()[0] for line in lines[4:16]]
+    assert strategies[:5] == ["pilot", *RISKS]
+    assert strategies[-1] == "clairvoyant"
+    assert lines[16] == "By trace"
     assert [line.split("  ")[0] for line in lines[-2:]] == ["evening feed", "quiet table"]
 
 

@@ -23,6 +23,10 @@ BOUNDS = Bounds(least=1, most=1000)
 @pytest.mark.parametrize(
     ("name", "kind", "number"),
     [
+        ("pilot-at-100ppm", Kind.PILOT_AT, 100.0),
+        ("pilot-at-0.1ppm", Kind.PILOT_AT, 0.1),
+        ("pilot-at-12.125ppm", Kind.PILOT_AT, 12.125),
+        ("pilot-at-100000ppm", Kind.PILOT_AT, 100_000.0),
         ("aws-auto-scaling-70", Kind.AWS_AUTO_SCALING, 70.0),
         ("aws-auto-scaling-20", Kind.AWS_AUTO_SCALING, 20.0),
         ("aws-auto-scaling-72.5", Kind.AWS_AUTO_SCALING, 72.5),
@@ -44,9 +48,15 @@ def test_a_name_is_understood_and_said_again(name: str, kind: Kind, number: floa
     [
         ("aws-auto-scaling-19", "'aws-auto-scaling-19' has a target of 19 %; it must be 20 to 90"),
         ("aws-auto-scaling-91", "has a target of 91 %; it must be 20 to 90"),
+        ("pilot-at-0ppm", "'pilot-at-0ppm' has a risk of 0 ppm; it must be 0.1 to 100000"),
+        ("pilot-at-100001ppm", "has a risk of 100001 ppm; it must be 0.1 to 100000"),
         ("static-percentile-0", "percentile of 0; it must be above 0 and at most 100"),
         ("static-percentile-101", "percentile of 101; it must be above 0 and at most 100"),
-        ("aws-auto-scaling", "rival 'aws-auto-scaling' is not known; it must be one of aws-auto"),
+        ("aws-auto-scaling", "rival 'aws-auto-scaling' is not known; it must be one of pilot-at-"),
+        ("pilot-at", "rival 'pilot-at' is not known"),
+        ("pilot-at-100", "is not known"),
+        ("aws-auto-scaling-70ppm", "is not known"),
+        ("pilot-at-1000.5ppm", "is not known"),
         ("static-percentile", "rival 'static-percentile' is not known"),
         ("aws-auto-scaling--70", "is not known"),
         ("on-demand-70", "is not known"),
@@ -71,8 +81,9 @@ def test_a_list_keeps_its_order_and_takes_each_once() -> None:
 def test_reactive_strategies_become_rivals_of_their_name_and_the_others_do_not() -> None:
     for name in ("aws-auto-scaling-55", "dynamic-dynamodb"):
         assert make_rival(parse_strategy(name), bounds=BOUNDS).name == name
-    with pytest.raises(InputError, match="'clairvoyant' does not react"):
-        make_rival(parse_strategy("clairvoyant"), bounds=BOUNDS)
+    for name in ("clairvoyant", "pilot-at-100ppm"):
+        with pytest.raises(InputError, match=f"'{name}' does not react"):
+            make_rival(parse_strategy(name), bounds=BOUNDS)
 
 
 def test_static_strategies_have_one_capacity_and_the_others_have_none() -> None:

@@ -1,0 +1,127 @@
+"""The pilots of a replay: the policies' own, and the same at other risks beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from capacity_pilot.core.events.declared import Announcement
+from capacity_pilot.core.forecast.scores import HorizonScore
+from capacity_pilot.core.model import SignalKey
+from capacity_pilot.core.policy import PolicySet
+from capacity_pilot.simulator.replay.cast import PILOT, Risks, Rule, policies_of, table_of
+from capacity_pilot.simulator.replay.player import PilotPlayer
+from capacity_pilot.simulator.replay.scenario import Scenario
+from capacity_pilot.simulator.replay.telemetry import Told
+from capacity_pilot.simulator.result import Change
+from capacity_pilot.simulator.workload import Workload
+
+MakePlayer = Callable[[Sequence[str], PolicySet], PilotPlayer]
+"""Has a core drive these tables under these policies."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Pilots by ``names`` that are one core's tables; ``columns`` are what they are told of."""
+
+    names: tuple[str, ...]
+    columns: slice
+    player: PilotPlayer
+
+
+class Pilots:
+    """Everything the pilot is told, told to all of them.
+
+    A core ticks over many tables in nearly the time of one. So all share one where that changes no
+    decision, and where it might the policies' own has a core to itself.
+    """
+
+    def __init__(
+        self,
+        workloads: Sequence[Workload],
+        *,
+        rules: Mapping[str, Rule],
+        risks: Risks,
+        scenario: Scenario,
+        make_player: MakePlayer,
+    ) -> None:
+        self._workloads = tuple(w.name for w in workloads)
+        names = tuple(risks)
+        is_one = len(names) == 1 or are_told_alike(workloads, scenario)
+        count, self._groups = len(workloads), []
+        for group in (names,) if is_one else (names[:1], names[1:]):
+            player = make_player(
+                [table_of(w, name) for name in group for w in self._workloads],
+                policies_of(rules, {name: risks[name] for name in group}),
+            )
+            first = names.index(group[0]) * count
+            self._groups.append(_Group(group, slice(first, first + len(group) * count), player))
+
+    @property
+    def changes(self) -> dict[tuple[str, str], Sequence[Change]]:
+        """What was changed so far, by workload and strategy."""
+        return {
+            (workload, name): group.player.changes[table_of(workload, name)]
+            for group in self._groups
+            for name in group.names
+            for workload in self._workloads
+        }
+
+    def score_forecasts(self) -> dict[str, tuple[HorizonScore, ...]]:
+        """How the forecasts of each workload's demand did: the policies' own pilot's."""
+        scores = self._groups[0].player.score_forecasts()
+        return {workload: scores[table_of(workload, PILOT)] for workload in self._workloads}
+
+    def restart(self) -> None:
+        """All forget everything but what AWS tells."""
+        for group in self._groups:
+            group.player.restart()
+
+    def announce(self, announcement: Announcement) -> None:
+        """Takes in what an operator announces."""
+        for group in self._groups:
+            group.player.announce(announcement)
+
+    def read_cloudwatch(self) -> None:
+        """Asks for the minutes that are worth it; once a minute is often enough."""
+        for group in self._groups:
+            group.player.read_cloudwatch()
+
+    def tick(self, told: Sequence[Told], signals: Mapping[SignalKey, float]) -> None:
+        """Takes in what arrived, decides, and carries plans out at once."""
+        for group in self._groups:
+            own = told if len(self._groups) == 1 else [_cut(news, group.columns) for news in told]
+            group.player.tick(own, _spread(signals, group.names))
+
+
+def are_told_alike(workloads: Sequence[Workload], scenario: Scenario) -> bool:
+    """Whether pilots hear the same of a workload, whatever each of them has provisioned.
+
+    A core knows some things of its fleet as a whole: how late spans are, by how many units come
+    when, and whose costs per request of a route are fitted first. Callers that come back, faults
+    and unseen demand make such things depend on who else is there.
+    """
+    is_calm = not scenario.faults and scenario.retries == "none"
+    return is_calm and all(not w.signals or w.is_recorded.all() for w in workloads)
+
+
+def _cut(news: Told, columns: slice) -> Told:
+    return Told(
+        news.second,
+        news.units[columns],
+        news.requests[columns],
+        news.refusals[columns],
+        news.throttled[columns],
+        news.is_told[columns],
+    )
+
+
+def _spread(signals: Mapping[SignalKey, float], names: Sequence[str]) -> Mapping[SignalKey, float]:
+    """What is counted of a workload, for the table of each of its pilots."""
+    if not signals or tuple(names) == (PILOT,):
+        return signals
+    return {
+        (table_of(workload, name), signal, second): count
+        for name in names
+        for (workload, signal, second), count in signals.items()
+    }
