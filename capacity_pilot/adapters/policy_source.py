@@ -7,11 +7,13 @@ from pathlib import Path
 from capacity_pilot.adapters.calendar import find_faults
 from capacity_pilot.adapters.yaml_document import MAX_BYTES, parse_document, read_text
 from capacity_pilot.core.errors import PolicyError
+from capacity_pilot.core.limits import strictest
 from capacity_pilot.core.policy import PolicySet
 
 
 def load_policies(path: Path) -> PolicySet:
-    """Reads a file, or a folder's ``.yaml`` and ``.yml`` files in order of name as one set.
+    """Reads a file, or a folder's ``.yaml`` and ``.yml`` files in order of name as one set, for
+    which the strictest of the files' limits hold.
 
     Raises ``PolicyError`` for anything that is not a policy set.
     """
@@ -20,8 +22,12 @@ def load_policies(path: Path) -> PolicySet:
     files = sorted(p for p in path.iterdir() if p.suffix in {".yaml", ".yml"})
     if not files:
         raise PolicyError(f"{path}: there is no .yaml file in this folder")
-    policies = [policy for file in files for policy in _load_file(file).policies]
-    return PolicySet(version=1, policies=policies)
+    sets = [_load_file(file) for file in files]
+    return PolicySet(
+        version=1,
+        limits=strictest(each.limits for each in sets),
+        policies=[policy for each in sets for policy in each.policies],
+    )
 
 
 def parse_policies(text: str, *, source: str) -> PolicySet:

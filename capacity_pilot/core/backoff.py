@@ -43,6 +43,10 @@ class Backoffs:
         wait = self._waits.get((table, direction))
         return wait is None or not wait.since <= now < wait.until
 
+    def waiting(self, now: float) -> frozenset[tuple[str, Direction]]:
+        """What is not due yet."""
+        return frozenset(key for key, wait in self._waits.items() if now < wait.until)
+
     def note(
         self, table: str, direction: Direction, outcome: Outcome | None, *, now: float
     ) -> None:

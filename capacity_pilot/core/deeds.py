@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from capacity_pilot.core.model import Outcome, OutcomeKind, Plan, TableDescription
+from capacity_pilot.core.model import Direction, Outcome, OutcomeKind, Plan, TableDescription
 
 KEPT = 5
 """Per table."""
@@ -27,6 +27,12 @@ class Deed:
     outcome: Outcome | None = None
     in_force_after_s: float | None = None
     tries: int = 1
+
+    @property
+    def counts(self) -> bool:
+        """False where certainly nothing was changed."""
+        may_be = self.outcome is not None and self.outcome.kind is OutcomeKind.UNKNOWN
+        return not self.is_over or self.is_taken or may_be
 
     @property
     def is_taken(self) -> bool:
@@ -59,6 +65,16 @@ class Deeds:
 
     def note_in_force(self, table: str, after_s: float) -> None:
         self._amend(table, in_force_after_s=after_s)
+
+    def changed_since(self, at: float) -> dict[str, Direction]:
+        """The tables changed since then, or maybe changed, and whether up or only down."""
+        changed: dict[str, Direction] = {}
+        for table, deeds in self._deeds.items():
+            directions = {d.plan.direction for d in deeds if d.plan.decided_at > at and d.counts}
+            if directions:
+                is_raised = Direction.OUT in directions
+                changed[table] = Direction.OUT if is_raised else Direction.IN
+        return changed
 
     def forget(self, table: str) -> None:
         self._deeds.pop(table, None)

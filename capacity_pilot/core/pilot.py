@@ -6,13 +6,14 @@ replay from its own world; neither clock nor I/O is in here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
 
 from capacity_pilot.core.apply_time import ApplyTimes, learn_apply_time
+from capacity_pilot.core.blast_radius import MINUTE_S, Past, limit_blast, spread_limits
 from capacity_pilot.core.brakes import NO_BRAKES, Brakes
 from capacity_pilot.core.braking import Braking, spread_brakes
 from capacity_pilot.core.coverage import CoverageState
@@ -31,6 +32,7 @@ from capacity_pilot.core.model import (
     ConsumedMinute,
     ConsumptionQuery,
     Dimension,
+    Direction,
     Outcome,
     OutcomeKind,
     Plan,
@@ -50,6 +52,8 @@ from capacity_pilot.core.standing import read_standing
 from capacity_pilot.core.tick import Capacity, Decisions, Inputs, PilotState, tick
 
 _GIVE_UP_S = 900.0
+Waiting = Collection[tuple[str, Direction]]
+NOTHING_WAITS: Waiting = frozenset()
 _NO_SIGNALS: Mapping[SignalKey, float] = MappingProxyType({})
 _READ = int(Dimension.READ)  # samples have plain integers, which are compared a lot faster
 
@@ -108,6 +112,7 @@ class Pilot:
         self._apply_times = ApplyTimes.expecting(0, apply_time_s)
         self._apply_time_s = self._apply_times.high_s()
         self._policy = spread_policies(policies, self._fleet, limits)
+        self._radius = spread_limits(policies, self._fleet)
         self._capacity = Capacity.unknown(0)
         self._is_capacity_given = False  # a tick keeps what it was given: written to as a copy
         self._covered: dict[str, bool] = {}
@@ -242,6 +247,7 @@ class Pilot:
         self._state, self._apply_times = state_after(memory, now), memory.apply_times
         self._apply_time_s = self._apply_times.high_s()
         self._policy = spread_policies(self._policies, fleet, self._limits)
+        self._radius = spread_limits(self._policies, fleet)
         self._capacity, self._is_capacity_given = Capacity.unknown(len(fleet)), False
         self._reasons = np.zeros(len(fleet), dtype=np.int64)
         self._readings.refit(old=self._fleet, new=fleet, now=now)
@@ -297,11 +303,14 @@ class Pilot:
         now: float,
         *,
         signals: Mapping[SignalKey, float] = _NO_SIGNALS,
+        waiting: Waiting = NOTHING_WAITS,
     ) -> Step:
-        """One tick over the whole fleet; ``signals`` are counts of upstream signals."""
+        """One tick over the whole fleet; ``signals`` are counts of upstream signals, ``waiting``
+        what will not be sent now.
+        """
         self.fit(now)
         arrivals, unmanaged = self._address(samples)
-        return self.decide(arrivals, now, signals=signals, unmanaged=unmanaged)
+        return self.decide(arrivals, now, signals=signals, unmanaged=unmanaged, waiting=waiting)
 
     def fit(self, now: float) -> Fleet:
         """The fleet as last described: whose slots ``decide`` is to be told by."""
@@ -316,6 +325,7 @@ class Pilot:
         *,
         signals: Mapping[SignalKey, float] = _NO_SIGNALS,
         unmanaged: int = 0,
+        waiting: Waiting = NOTHING_WAITS,
     ) -> Step:
         """One tick by slots of the fleet that ``fit`` returned, without any names."""
         if now < self._ticked_at - PUT_BACK_S:
@@ -340,6 +350,8 @@ class Pilot:
         )
         self._state, decisions = tick(self._state, inputs, now)
         self.lookout.learn(self._state.demand, now)
+        if self._radius is not None:
+            decisions = limit_blast(self._radius, decisions, self._recall_past(waiting, now))
         self._reasons = decisions.reasons
         plans = plan_changes(self._fleet, decisions, now)
         return Step(self._fleet, decisions, plans, unmanaged)
@@ -352,6 +364,21 @@ class Pilot:
             self._descriptions[table] = replace(description, described_at=described_at)
         for table, requested in self._requested.items():
             self._requested[table] = replace(requested, at=min(requested.at, now))
+
+    def _recall_past(self, waiting: Waiting, now: float) -> Past:
+        """What was changed lately, and what is provisioned once all that is under way is."""
+        committed = self._capacity.provisioned.copy()
+        changes = [c for requested in self._requested.values() for c in requested.changes]
+        for table in self._in_flight:
+            deed = self.deeds.last(table)
+            changes += () if deed is None else deed.plan.changes
+        for change in changes:
+            for dimension, units in zip(Dimension, (change.read, change.write), strict=True):
+                slot = self._fleet.slot(change.resource, dimension)
+                if slot is not None:
+                    committed[slot] = np.fmax(committed[slot], units)
+        changed = self.deeds.changed_since(now - MINUTE_S)
+        return Past(changed=changed, committed=committed, waiting=waiting)
 
     def _brake(self, now: float) -> Braking | None:
         """The brakes in force by slot; made anew only when they or the fleet have changed."""
@@ -423,6 +450,7 @@ class Pilot:
         self._apply_times = carry_over(self._apply_times, fresh=expecting, old=old, new=new)
         self._apply_time_s = self._apply_times.high_s()
         self._policy = spread_policies(self._policies, new, self._limits)
+        self._radius = spread_limits(self._policies, new)
         self._capacity, self._is_capacity_given = Capacity.unknown(size), False
         self._readings.refit(old=old, new=new, now=now)
         self.lookout.refit(new)

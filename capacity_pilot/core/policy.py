@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from capacity_pilot.core.events.declared import Event, Freeze
 from capacity_pilot.core.fleet import Bools, Fleet, Floats
+from capacity_pilot.core.limits import NO_LIMITS, Limits
 from capacity_pilot.core.model import AccountLimits, Dimension, Resource
 from capacity_pilot.core.modes import Mode, Rivalry
 from capacity_pilot.core.quantities import Duration, Ppm, Strict
@@ -73,6 +74,7 @@ class TablePolicy(Strict):
     risk: Ppm = 10.0
     burst_reliance: float = Field(default=0.5, ge=0, le=1)
     scale_in: ScaleIn = ScaleIn()
+    limits: Limits = NO_LIMITS
     country: str | None = Field(default=None, max_length=20)
     events: list[Event] = Field(default_factory=list, max_length=100)
     freeze: list[Freeze] = Field(default_factory=list, max_length=100)
@@ -113,10 +115,14 @@ class Defaults(Strict):
 
 
 class PolicySet(Strict):
-    """A policy file. The first policy whose pattern fits a table is the table's."""
+    """A policy file. The first policy whose pattern fits a table is the table's.
+
+    ``limits`` are those of all tables together.
+    """
 
     version: Literal[1]
     defaults: Defaults = Defaults()
+    limits: Limits = NO_LIMITS
     policies: list[TablePolicy] = Field(min_length=1)
 
     @model_validator(mode="before")

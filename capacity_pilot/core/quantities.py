@@ -46,7 +46,8 @@ def _parse_ppm(value: object) -> object:
     return value
 
 
-def _parse_multiplier(value: object) -> object:
+def parse_multiplier(value: object) -> object:
+    """The number of ``8x``; what is not text is left as it is."""
     if isinstance(value, str):
         if not (match := _MULTIPLIER.fullmatch(value.strip())):
             raise ValueError(f"{value!r} is not a multiple such as 8x")
@@ -70,5 +71,5 @@ def _parse_moment(value: object) -> object:
 
 Duration = Annotated[float, BeforeValidator(parse_duration), Field(ge=0, le=6 * 3600)]
 Ppm = Annotated[float, BeforeValidator(_parse_ppm), Field(ge=0.1, le=100_000)]
-Multiplier = Annotated[float, BeforeValidator(_parse_multiplier), Field(gt=0, le=1000)]
+Multiplier = Annotated[float, BeforeValidator(parse_multiplier), Field(gt=0, le=1000)]
 Moment = Annotated[AwareDatetime | NaiveDatetime, BeforeValidator(_parse_moment)]

@@ -50,6 +50,9 @@ class Reason(IntFlag):
     OPERATOR_FREEZE = 1 << 32
     OVERRIDDEN = 1 << 33
     NOT_SUSPENDED = 1 << 34
+    LARGEST_STEP = 1 << 35
+    TABLES_PER_MINUTE = 1 << 36
+    SPEND_PER_HOUR = 1 << 37
 
 
 WORDING: dict[Reason, str] = {
@@ -87,6 +90,9 @@ WORDING: dict[Reason, str] = {
     Reason.BEYOND_WARM: "more than the table was ever ready for: AWS may take minutes longer",
     Reason.OPERATOR_FREEZE: "an operator has frozen it",
     Reason.OVERRIDDEN: "an operator has set it, for a time",
+    Reason.LARGEST_STEP: "cut short by the policy's limits: largest_step",
+    Reason.TABLES_PER_MINUTE: "held by the policy's limits: tables_changed_per_minute",
+    Reason.SPEND_PER_HOUR: "cut short or held by the policy's limits: spend_per_hour",
     Reason.NOT_SUSPENDED: "Application Auto Scaling's scale-in is not suspended yet: no scale-in",
 }
 

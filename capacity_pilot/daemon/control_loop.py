@@ -178,12 +178,13 @@ class ControlLoop:
         now = self._clock.now()
         self._watch_telemetry(now)
         signals = self._intake.drain_signals()
-        step = self.pilot.step(self._intake.drain(), now, signals=signals)
+        waiting = self._backoffs.waiting(now)
+        step = self.pilot.step(self._intake.drain(), now, signals=signals, waiting=waiting)
         self.last_step, self.last_tick_at = step, now
         self.counts["ticks"] += 1
         self.counts["unmanaged_samples"] += step.unmanaged
         for plan in step.plans if self._is_active() else ():
-            if self._backoffs.is_due(plan.table, plan.direction, now):
+            if (plan.table, plan.direction) not in waiting:
                 self._chronicle.decided(plan, step)
                 self.pilot.begin(plan)
                 self._spawn(self._carry_out(plan))

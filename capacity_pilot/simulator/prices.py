@@ -17,8 +17,8 @@ import numpy as np
 from capacity_pilot.core.errors import InputError
 from capacity_pilot.core.fleet import Floats
 from capacity_pilot.core.model import Dimension
+from capacity_pilot.core.prices import USD_PER_UNIT_HOUR
 
-USD_PER_UNIT_HOUR: Final = {Dimension.WRITE: 0.00065, Dimension.READ: 0.00013}
 USD_PER_MILLION_REQUEST_UNITS: Final = {Dimension.WRITE: 0.625, Dimension.READ: 0.125}
 _HOUR_S: Final = 3_600
 

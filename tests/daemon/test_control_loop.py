@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 
 from capacity_pilot.adapters.otlp.estimate import Shape
 from capacity_pilot.core.model import BillingMode, Dimension, Direction, OutcomeKind, Resource
+from capacity_pilot.core.policy import PolicySet
 from capacity_pilot.daemon.status import find_fault
 from capacity_pilot.simulator.physics.faults import Fault, Manner
 from capacity_pilot.simulator.physics.tables import KeySchema, TableSpec, Units
@@ -394,3 +395,29 @@ async def test_the_policy_of_an_index_binds_it_apart_from_its_table(
             await stage.until(lambda: stage.provisioned(FEED)[1] >= 400, within=40)
         assert stage.provisioned(BY_DAY) == (100, 150)
         assert "ceiling" in named(events, "decision")[0]["reasons"]
+
+
+async def test_no_more_tables_are_changed_in_a_minute_than_the_policy_allows(
+    aws_session: AioSession,
+) -> None:
+    """The one that would throttle first is raised first, in steps; the other a minute later."""
+    names = ("feed-a", "feed-b")
+    policy_set = PolicySet.model_validate(
+        policies().model_dump(exclude_unset=True)
+        | {"limits": {"tables_changed_per_minute": 1, "largest_step": 4}}
+    )
+    async with set_stage(aws_session, *map(table, names), policy_set=policy_set) as stage:
+        slow, fast = (Resource(name) for name in names)
+        stage.demand = {(slow, WRITE): 60.0, (fast, WRITE): 60.0}
+        await stage.pass_seconds(30)
+        began = stage.now
+        stage.demand = {(slow, WRITE): 300.0, (fast, WRITE): 900.0}
+        await stage.until(lambda: stage.provisioned(slow)[1] > 300, within=180)
+        raised = [
+            (p.table, p.changes[0].write, p.decided_at - began) for p in stage.witness.actuated
+        ]
+        assert raised[0][:2] == ("feed-b", 400)
+        slow_at = min(at for name, _, at in raised if name == "feed-a")
+        fast_at = [at for name, _, at in raised if name == "feed-b" and at < slow_at]
+        assert slow_at - max(fast_at) >= 60
+        assert stage.provisioned(fast)[1] > 900
