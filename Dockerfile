@@ -18,7 +18,9 @@ COPY --from=build /opt/capacity-pilot /opt/capacity-pilot
 ENV PATH=/opt/capacity-pilot/bin:$PATH \
     NUMBA_CACHE_DIR=/var/cache/capacity-pilot \
     NUMBA_CPU_NAME=generic
-RUN install -d -o 10001 -g 10001 "$NUMBA_CACHE_DIR"
+# The second folder is for the journal of a pilot that shares no state table.
+RUN install -d -o 10001 -g 10001 "$NUMBA_CACHE_DIR" /var/lib/capacity-pilot
+WORKDIR /var/lib/capacity-pilot
 # Outside a container the daemon listens on loopback only; here senders come from the network.
 ENV CAPACITY_PILOT_HOST=0.0.0.0 \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -26,7 +28,7 @@ ENV CAPACITY_PILOT_HOST=0.0.0.0 \
 # A number, so that an orchestrator can verify it is not root without reading /etc/passwd.
 USER 10001:10001
 RUN python -c "from capacity_pilot.daemon.rehearsal import rehearse; rehearse()"
-VOLUME /var/cache/capacity-pilot
+VOLUME /var/cache/capacity-pilot /var/lib/capacity-pilot
 # OTLP over gRPC, OTLP over HTTP, health
 EXPOSE 4317 4318 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \

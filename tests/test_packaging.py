@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from capacity_pilot.adapters.aws import PERMISSIONS
+from capacity_pilot.adapters.journal.state_table import STATE_PERMISSIONS
 from capacity_pilot.settings import DaemonSettings
 
 ROOT = Path(__file__).parent.parent
@@ -97,15 +98,31 @@ def test_what_the_dockerfile_copies_is_in_the_build_context() -> None:
 
 def test_the_role_allows_exactly_the_calls_the_code_makes() -> None:
     actions = task_actions((TERRAFORM / "iam.tf").read_text())
-    assert sorted(actions) == sorted(PERMISSIONS)
+    assert sorted(actions) == sorted(PERMISSIONS | STATE_PERMISSIONS)
 
 
-def test_two_daemons_never_overlap() -> None:
+def test_pilots_share_a_table_of_the_schema_the_code_asks_for() -> None:
+    """So that a deployment may have two at once, of which one changes capacity."""
+    state = (TERRAFORM / "state.tf").read_text()
+    keys = re.findall(r'^\s+(hash_key|range_key)\s+= "(\w+)"$', state, re.MULTILINE)
+    assert keys == [("hash_key", "pk"), ("range_key", "sk")]
+    ttl = re.search(r"ttl \{\n(.*?)\}", state, re.DOTALL)
+    assert ttl is not None
+    assert 'attribute_name = "expires_at"' in ttl[1]
+    assert "enabled        = true" in ttl[1]
+    assert "point_in_time_recovery {\n    enabled = true" in state
     service = (TERRAFORM / "main.tf").read_text()
+    assert re.search(r"CAPACITY_PILOT_STATE_TABLE\s+= aws_dynamodb_table.state.name", service)
     settings = dict(re.findall(r"^\s+(\w+)\s+= (\d+)$", service, re.MULTILINE))
-    assert settings["desired_count"] == "1"
-    assert settings["deployment_minimum_healthy_percent"] == "0"
-    assert settings["deployment_maximum_percent"] == "100"
+    assert settings["deployment_minimum_healthy_percent"] == "100"
+
+
+def test_the_image_keeps_its_journal_in_a_volume_of_its_own_user() -> None:
+    (*_, workdir) = instructions("WORKDIR")
+    assert DaemonSettings.model_fields["journal"].default == Path("capacity-pilot.db")
+    assert any(workdir in volumes for volumes in instructions("VOLUME"))
+    made = [run.split() for run in instructions("RUN") if "-o 10001 -g 10001" in run]
+    assert any(workdir in folders for folders in made)
 
 
 @pytest.mark.parametrize("port", ["4317", "4318", "8080"])

@@ -14,6 +14,7 @@ from capacity_pilot.cli.demo import Demo
 from capacity_pilot.cli.explain import Explain
 from capacity_pilot.cli.forecast import Forecast
 from capacity_pilot.cli.generate import Generate
+from capacity_pilot.cli.init import Init
 from capacity_pilot.cli.run import Run
 from capacity_pilot.cli.simulate import Simulate
 from capacity_pilot.cli.status import Status
@@ -34,6 +35,7 @@ class CapacityPilot(BaseSettings):
     )
 
     run: CliSubCommand[Run]
+    init: CliSubCommand[Init]
     demo: CliSubCommand[Demo]
     simulate: CliSubCommand[Simulate]
     forecast: CliSubCommand[Forecast]

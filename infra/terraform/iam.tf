@@ -29,6 +29,19 @@ data "aws_iam_policy_document" "task" {
     resources = concat(var.table_arns, [for arn in var.table_arns : "${arn}/index/*"])
   }
 
+  statement {
+    sid = "State"
+    actions = [
+      "dynamodb:ConditionCheckItem",
+      "dynamodb:DeleteItem",
+      "dynamodb:GetItem",
+      "dynamodb:PutItem",
+      "dynamodb:Query",
+      "dynamodb:UpdateItem",
+    ]
+    resources = [aws_dynamodb_table.state.arn]
+  }
+
   # These know no resource.
   statement {
     sid = "Account"

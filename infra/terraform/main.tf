@@ -3,9 +3,13 @@ locals {
   http_port   = 4318
   health_port = 8080
 
+  # Each pilot is a service with a name of its own, since every span has to reach each of them.
+  pilots = [for n in range(var.pilots) : n == 0 ? var.name : "${var.name}-${n + 1}"]
+
   environment = {
     CAPACITY_PILOT_MODE        = var.mode
     CAPACITY_PILOT_REGION      = var.region
+    CAPACITY_PILOT_STATE_TABLE = aws_dynamodb_table.state.name
     CAPACITY_PILOT_POLICY_TEXT = var.policy
     CAPACITY_PILOT_GRPC_PORT   = tostring(local.grpc_port)
     CAPACITY_PILOT_HTTP_PORT   = tostring(local.http_port)
@@ -96,17 +100,19 @@ resource "aws_ecs_task_definition" "this" {
 }
 
 resource "aws_ecs_service" "this" {
-  name            = var.name
+  for_each = toset(local.pilots)
+
+  name            = each.key
   cluster         = var.cluster_arn
   task_definition = aws_ecs_task_definition.this.arn
   launch_type     = "FARGATE"
   propagate_tags  = "SERVICE"
   tags            = var.tags
 
-  # Two daemons would each spend the tables' decreases: the old one stops before the new starts.
+  # The new one stands by until the old one has stopped and left it the lease.
   desired_count                      = 1
-  deployment_minimum_healthy_percent = 0
-  deployment_maximum_percent         = 100
+  deployment_minimum_healthy_percent = 100
+  deployment_maximum_percent         = 200
 
   deployment_circuit_breaker {
     enable   = true
@@ -120,10 +126,10 @@ resource "aws_ecs_service" "this" {
   }
 
   dynamic "service_registries" {
-    for_each = aws_service_discovery_service.this
+    for_each = var.service_discovery_namespace == null ? [] : [each.key]
 
     content {
-      registry_arn = service_registries.value.arn
+      registry_arn = aws_service_discovery_service.this[service_registries.value].arn
     }
   }
 }

@@ -54,9 +54,9 @@ resource "aws_vpc_security_group_egress_rule" "https" {
 }
 
 resource "aws_service_discovery_service" "this" {
-  count = var.service_discovery_namespace == null ? 0 : 1
+  for_each = var.service_discovery_namespace == null ? toset([]) : toset(local.pilots)
 
-  name = var.name
+  name = each.key
   tags = var.tags
 
   dns_config {

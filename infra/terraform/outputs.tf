@@ -1,11 +1,11 @@
-output "otlp_grpc_endpoint" {
-  description = "Where senders export OTLP over gRPC; null without service discovery."
-  value       = var.service_discovery_namespace == null ? null : "http://${var.name}.${var.service_discovery_namespace.name}:${local.grpc_port}"
+output "otlp_grpc_endpoints" {
+  description = "Where senders export OTLP over gRPC, to each of them; empty without service discovery."
+  value       = var.service_discovery_namespace == null ? [] : [for pilot in local.pilots : "http://${pilot}.${var.service_discovery_namespace.name}:${local.grpc_port}"]
 }
 
-output "otlp_http_endpoint" {
-  description = "Where senders export OTLP over HTTP; null without service discovery."
-  value       = var.service_discovery_namespace == null ? null : "http://${var.name}.${var.service_discovery_namespace.name}:${local.http_port}"
+output "otlp_http_endpoints" {
+  description = "Where senders export OTLP over HTTP, to each of them; empty without service discovery."
+  value       = var.service_discovery_namespace == null ? [] : [for pilot in local.pilots : "http://${pilot}.${var.service_discovery_namespace.name}:${local.http_port}"]
 }
 
 output "security_group_id" {
@@ -23,7 +23,12 @@ output "log_group_name" {
   value       = aws_cloudwatch_log_group.this.name
 }
 
-output "service_name" {
-  description = "Name of the ECS service."
-  value       = aws_ecs_service.this.name
+output "service_names" {
+  description = "Names of the ECS services, one for each pilot."
+  value       = [for service in aws_ecs_service.this : service.name]
+}
+
+output "state_table_name" {
+  description = "The table that pilots share."
+  value       = aws_dynamodb_table.state.name
 }

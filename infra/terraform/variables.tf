@@ -132,6 +132,17 @@ variable "cloudwatch_usd_per_month" {
   }
 }
 
+variable "pilots" {
+  description = "1, or 2 for one that stands by; every span then has to be sent to both."
+  type        = number
+  default     = 1
+
+  validation {
+    condition     = contains([1, 2], var.pilots)
+    error_message = "pilots must be 1 or 2."
+  }
+}
+
 variable "log_level" {
   description = "Least severe events to log."
   type        = string

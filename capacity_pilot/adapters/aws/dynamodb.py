@@ -22,6 +22,7 @@ from capacity_pilot.adapters.aws.refusals import (
     translate_read,
 )
 from capacity_pilot.adapters.aws.request import build_update, refuse_unlisted
+from capacity_pilot.adapters.aws.sockets import impatient_sockets
 from capacity_pilot.core.errors import GatewayError, LeaseError
 from capacity_pilot.core.model import AccountLimits, Outcome, OutcomeKind, Plan, TableDescription
 from capacity_pilot.core.ports import CallBook, Clock
@@ -129,6 +130,7 @@ async def open_gateway(
         connect_timeout=CONNECT_TIMEOUT_S,
         read_timeout=READ_TIMEOUT_S,
         max_pool_connections=CONNECTIONS,
+        connector_args={"socket_factory": impatient_sockets(READ_TIMEOUT_S)},
         # botocore would send a plan again with the units of seconds ago, up to 25 s long, and
         # its standard mode retries an exhausted decrease quota as well. We re-read first.
         retries={"total_max_attempts": 1},

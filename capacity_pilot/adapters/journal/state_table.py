@@ -47,12 +47,16 @@ _KEYS: Final = (("pk", "HASH"), ("sk", "RANGE"))
 
 @asynccontextmanager
 async def open_state_client(
-    *, region: str, endpoint_url: str | None = None, session: AioSession | None = None
+    *,
+    region: str,
+    endpoint_url: str | None = None,
+    session: AioSession | None = None,
+    read_timeout_s: float = READ_TIMEOUT_S,
 ) -> AsyncIterator[DynamoDBClient]:
     """A client for the state table alone. Nothing is retried: who asks does so every second."""
     config = AioConfig(
         connect_timeout=CONNECT_TIMEOUT_S,
-        read_timeout=READ_TIMEOUT_S,
+        read_timeout=read_timeout_s,
         retries={"total_max_attempts": 1},
         user_agent_extra=f"capacity-pilot/{__version__}",
     )
@@ -75,26 +79,54 @@ async def check_state_table(client: DynamoDBClient, table: str) -> None:
         return
 
 
-async def make_state_table(client: DynamoDBClient, table: str) -> bool:
-    """Makes the table where it is missing, with its TTL; false if it was there.
+async def make_state_table(client: DynamoDBClient, table: str) -> tuple[str, ...]:
+    """Makes what is missing of the table and its TTL, and says what it found and did.
 
-    Raises ``InputError`` if it is there with other keys, ``GatewayError`` if AWS refuses.
+    Raises ``InputError`` for a table of another schema, ``GatewayError`` if AWS refuses.
     """
     try:
         is_new = await _create(client, table)
-        described = (await _wait_until_active(client, table))["KeySchema"]
-        keys = tuple((key["AttributeName"], key["KeyType"]) for key in described)
-        if keys != _KEYS:
-            raise InputError(f"state-table: {table} has the keys {keys}, not {_KEYS}")
-        ttl = (await client.describe_time_to_live(TableName=table))["TimeToLiveDescription"]
-        if ttl.get("AttributeName") != _TTL_ATTRIBUTE:
-            await client.update_time_to_live(
-                TableName=table,
-                TimeToLiveSpecification={"Enabled": True, "AttributeName": _TTL_ATTRIBUTE},
+        described = await _wait_until_active(client, table)
+        if differences := _differences(described):
+            raise InputError(
+                f"state-table: {table} is no state table: {'; '.join(differences)}; "
+                "name another, or one that is not there yet"
             )
+        found = "made" if is_new else "there already, with the keys it should have"
+        return f"table {table}: {found}", await _make_ttl(client, table)
     except STORE_ERRORS as error:
         raise GatewayError(f"state-table: {table}: {error}") from error
-    return is_new
+
+
+def _differences(described: Any) -> list[str]:
+    types = {a["AttributeName"]: a["AttributeType"] for a in described["AttributeDefinitions"]}
+    keys = [
+        (k["AttributeName"], k["KeyType"], types[k["AttributeName"]])
+        for k in described["KeySchema"]
+    ]
+    wanted = [(name, kind, "S") for name, kind in _KEYS]
+    return [] if keys == wanted else [f"its keys are {_say(keys)}, not {_say(wanted)}"]
+
+
+def _say(keys: list[tuple[str, str, str]]) -> str:
+    return ", ".join(f"{name} ({kind} {type_})" for name, kind, type_ in keys)
+
+
+async def _make_ttl(client: DynamoDBClient, table: str) -> str:
+    ttl: Any = (await client.describe_time_to_live(TableName=table))["TimeToLiveDescription"]
+    attribute = ttl.get("AttributeName")
+    if ttl["TimeToLiveStatus"] in ("ENABLED", "ENABLING"):
+        if attribute == _TTL_ATTRIBUTE:
+            return f"time to live: on already, by {attribute}"
+        raise InputError(
+            f"state-table: {table} is no state table: its items expire by {attribute}, "
+            f"not by {_TTL_ATTRIBUTE}"
+        )
+    await client.update_time_to_live(
+        TableName=table,
+        TimeToLiveSpecification={"Enabled": True, "AttributeName": _TTL_ATTRIBUTE},
+    )
+    return f"time to live: turned on, by {_TTL_ATTRIBUTE}"
 
 
 async def _create(client: DynamoDBClient, table: str) -> bool:
