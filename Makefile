@@ -23,7 +23,8 @@ simulate: $(VENV)/dev.stamp ## replay a generated week under the starter policy:
 		--json out/replay.json --html out/replay.html
 
 test: $(VENV)/dev.stamp node-modules ## unit, law, contract and end-to-end tests
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --maxprocesses 8 --dist worksteal -m 'not process'
+	$(BIN)/pytest -m process # real processes in real time: one after the other
 
 check: $(VENV)/dev.stamp ## ruff, mypy --strict, import contracts, Dockerfile and Terraform
 	$(BIN)/ruff check

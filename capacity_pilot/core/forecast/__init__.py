@@ -34,6 +34,8 @@ _DRIFT_GAIN = 0.75
 _DRIFT_LAG_S = 30.0
 _MOST_DRIFT = 0.5
 _SURGE_GAIN = 4.0 / 3.0
+_RISE_SIGMAS = 2.0
+"""How much of a rise within two seconds may be noise, in standard deviations of a second."""
 
 _LEVEL, _GROWN, _EXPECTED, _USUAL, _MINUTE, _RISE, _EXCESS = range(7)
 _EXCESSES = 3
@@ -45,7 +47,8 @@ class Forecast(NamedTuple):
 
     ``level`` is demand now, ``grown`` what minutes and a burst show it to be at the horizon,
     ``expected`` where seconds show it to go. ``usual`` is its mean over five minutes, ``minute``
-    over one; ``excess`` (3, n) how far it rose above that before, for the rows of
+    over one; ``rise`` how much of a surge's highest two seconds came with the later one, units/s
+    per s, 0 outside of surges; ``excess`` (3, n) how far it rose above that before, for the rows of
     ``forecast.excess``. NaN where nothing was ever seen. Only where ``is_fresh`` may low demand be
     believed.
     """
@@ -157,7 +160,7 @@ def _look_ahead(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
                 level = ahead[_LEVEL, slot] = fast
                 flags[_SURGING, slot] = flags[_PANICKING, slot] = True
                 panic_until[slot] = now + PANIC_S
-                ahead[_RISE, slot] = rise if peak >= level else 0.0
+                ahead[_RISE, slot] = max(rise - _RISE_SIGMAS * deviation, 0.0)
             drift = measure_drift(minute, usual, weights[USUAL, slot])
             drift *= _DRIFT_GAIN * (horizon_s[slot] + _DRIFT_LAG_S)
         grown = level + min(drift, _MOST_DRIFT * level)
