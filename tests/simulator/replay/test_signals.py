@@ -26,12 +26,14 @@ LASTS_S = 30
 def sent(*at: int, seconds: int = SECONDS) -> Floats:
     counts = np.zeros(seconds)
     for begin in at:
-        counts[begin : begin + LASTS_S] = 10_000.0
+        counts[begin : begin + LASTS_S] = 20_000.0 if begin == LAST else 10_000.0
     return counts
 
 
 def followed_by_crowds(*at: int, name: str = "feed", mean: float = 300.0) -> Workload:
-    """Pushes that each bring a crowd of some ten times what is usual, all of it in minutes."""
+    """Pushes that each bring a crowd of some ten times what is usual, all of it in minutes; the
+    last one twice as many.
+    """
     age = np.arange(600)
     response = np.where(age < 4, 0.0, np.exp(-age / 60.0))
     crowd = np.convolve(sent(*at), 0.9 * response / response.sum())[:SECONDS]
@@ -85,7 +87,7 @@ def crowds() -> Workload:
 
 
 def test_a_signal_saves_what_seconds_alone_would_have_throttled(crowds: Workload) -> None:
-    poor = ReplaySettings(burst_availability=0.15)
+    poor = ReplaySettings(burst_availability=0.3)
     deaf = play(replace(crowds, signals={}), settings=poor)
     heeding = play(crowds, settings=poor)
     by_minute = [p.passage.ledger.throttled[:, p.column()] for p in (deaf, heeding)]
