@@ -35,7 +35,9 @@ _USUAL_LAG_S, _LATE_S = 6, 20
 
 
 def rehearse() -> None:
-    """Ticks through steady demand, a silence, a surge with throttles, and spans that come late."""
+    """Ticks through steady demand, a silence, a surge with throttles and a signal that moves with
+    it, and spans that come late.
+    """
     pilot = Pilot(_POLICIES, limits=AccountLimits(), apply_time_s=30.0, now=0.0)
     resource = ResourceDescription(resource=_TABLE, status=ResourceStatus.ACTIVE, read=10, write=10)
     pilot.observe(
@@ -55,4 +57,5 @@ def rehearse() -> None:
         if now > _LATE_S:
             for dimension in Dimension:  # of reads nothing was told before, of writes most was
                 told[(_TABLE.table, "", dimension, now - _LATE_S)] = Sample(units=3.0)
-        pilot.step(told, float(now))
+        sent = {("", "push", now - _USUAL_LAG_S): 100.0 if now > 40 else 0.0}
+        pilot.step(told, float(now), signals=sent)

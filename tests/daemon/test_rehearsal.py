@@ -42,7 +42,8 @@ def tick_after_rehearsal() -> tuple[int, int, int]:
             for table in ("feed", "notices", "users")
             for lag in draw.choice(50, 3, replace=False)
         }
-        pilot.step(told, MIDNIGHT + second + 0.3)
+        sent = {("", "push", int(MIDNIGHT) + second - 6): 500.0 * (second // 60 % 4 == 1)}
+        pilot.step(told, MIDNIGHT + second + 0.3, signals=sent)
     return before, rehearsed, compiled_signatures()
 
 

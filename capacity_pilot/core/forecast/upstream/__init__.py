@@ -9,8 +9,6 @@ at its usual rate.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from capacity_pilot.core.demand import DemandState, settled_until
 from capacity_pilot.core.fleet import Floats, Ints
 from capacity_pilot.core.forecast.upstream.announcing import Announced, announce, size_announced
@@ -40,7 +38,7 @@ def foresee(
     if not len(arrivals.table_of):
         return state, Announced.nothing(len(table_of), int(now))
     state = make_room(state, arrivals)
-    state = replace(state, signals=absorb_signals(state.signals, arrivals, now))
+    state = state.with_signals(absorb_signals(state.signals, arrivals, now))
     scope = Scope(arrivals.table_of, table_of)
     seconds = range(state.signals.watched + 1, settled_until(demand, now) + 1)
     for second in seconds[-len(demand.units) // 2 :]:

@@ -68,27 +68,28 @@ def learn_second(
 ) -> UpstreamState:
     """Takes ``second`` into account, whose demand and signals have all arrived."""
     is_alive = bool(demand.known[second % len(demand.known)].any())
-    before, state = state.signals, _watch(state, second, is_alive=is_alive)
-    signals = state.signals
+    before, signals = state.signals, watch_signals(state.signals, second, is_alive=is_alive)
+    active = signals.running()
+    state = state.with_signals(signals)
+    if not len(active):
+        return state
+    state = _note_bursts(state, before)
     for signal in np.flatnonzero(np.isnan(before.began) & ~np.isnan(signals.began)).tolist():
         pairs = state.pairs.of(signal)
         calm, noise = _measure_calm(demand, pairs.slots, before=int(signals.began[signal, 0]))
         state = replace(state, pairs=begin_episode(state.pairs, pairs, calm=calm, noise=noise))
-    active = np.flatnonzero(~np.isnan(signals.began))
-    if not len(active):
-        return state
     state = _score(state, active, demand, second)
     return _learn_block(state, active, demand, second, scope) if _ends_block(second) else state
 
 
-def _watch(state: UpstreamState, second: int, *, is_alive: bool) -> UpstreamState:
-    before = state.signals
-    signals = watch_signals(before, second, is_alive=is_alive)
+def _note_bursts(state: UpstreamState, before: SignalState) -> UpstreamState:
+    """Takes those into account that ended since ``before``."""
+    over = np.flatnonzero(~np.isnan(before.onset) & np.isnan(state.signals.onset)).tolist()
     bursts = state.bursts
-    for signal in np.flatnonzero(~np.isnan(before.onset) & np.isnan(signals.onset)).tolist():
+    for signal in over:
         onset, moved = int(before.onset[signal, 0]), int(before.moved[signal, 0])
         bursts = note_burst(bursts, signal, before.excess(np.array([signal]), onset, moved)[:, 0])
-    return replace(state, signals=signals, bursts=bursts)
+    return replace(state, bursts=bursts) if over else state
 
 
 def _score(state: UpstreamState, active: Ints, demand: DemandState, second: int) -> UpstreamState:

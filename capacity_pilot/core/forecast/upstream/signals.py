@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from capacity_pilot.core.compiled import compiled
 from capacity_pilot.core.fleet import Floats, Ints
 
 RING_S = 512
@@ -23,8 +24,9 @@ REACH_S = 256
 LONGEST_EPISODE_S = 600
 """A signal that stays high for longer has a new usual rate."""
 
-_USUAL_S = 300.0
+_USUAL_GAIN = 1 / 300.0
 _DUTY_S = 3600.0
+_MOSTLY = 0.5
 _MOST_COUNT = 1e12
 _FAST_ROWS = 3
 _JUMP = 1.5
@@ -100,6 +102,10 @@ class SignalState:
     def __len__(self) -> int:
         return int(self.counts.shape[1])
 
+    def running(self) -> Ints:
+        """Signals in the midst of an episode."""
+        return np.flatnonzero(~np.isnan(self.began[:, 0]))
+
     def excess(self, signals: Ints, first: int, last: int) -> Floats:
         """Counts above the usual rate in seconds ``first`` to ``last``, (seconds, signals)."""
         rows = np.arange(first, last + 1) % RING_S
@@ -110,22 +116,28 @@ class SignalState:
 def absorb_signals(state: SignalState, arrivals: SignalArrivals, now: float) -> SignalState:
     """Places arrivals in their own seconds; those half a ring old are left out."""
     head = max(int(now), state.head)
-    counts = state.counts.copy()
-    for second in range(max(state.head + 1, head - RING_S + 1), head + 1):
-        counts[second % RING_S] = 0.0
-    told = (
-        (arrivals.counts >= 0)
-        & (arrivals.counts <= _MOST_COUNT)
-        & (arrivals.seconds > head - RING_S // 2)
-        & (arrivals.seconds <= head)
+    counts, last_told = state.counts.copy(), state.last_told.copy()
+    _take_in(
+        counts,
+        last_told,
+        arrivals.signals,
+        arrivals.seconds,
+        arrivals.counts,
+        state.head,
+        head,
     )
-    last_told = state.last_told
-    if np.count_nonzero(told):
-        signals, seconds = arrivals.signals[told], arrivals.seconds[told]
-        np.add.at(counts[:, :, 0], (seconds % RING_S, signals), arrivals.counts[told])
-        last_told = last_told.copy()
-        np.fmax.at(last_told[:, 0], signals, seconds.astype(np.float64))
-    return replace(state, counts=counts, last_told=last_told, head=head)
+    return SignalState(
+        counts=counts,
+        usual=state.usual,
+        variance=state.variance,
+        duty=state.duty,
+        last_told=last_told,
+        began=state.began,
+        onset=state.onset,
+        moved=state.moved,
+        head=head,
+        watched=state.watched,
+    )
 
 
 def watch_signals(state: SignalState, second: int, *, is_alive: bool) -> SignalState:
@@ -136,36 +148,30 @@ def watch_signals(state: SignalState, second: int, *, is_alive: bool) -> SignalS
     """
     if not is_alive:
         return replace(state, watched=second)
-    rows = np.arange(second - _FAST_ROWS + 1, second + 1) % RING_S
-    recent = state.counts[rows]
-    fast, count = recent.mean(axis=0), recent[-1]
-    is_told = state.last_told >= second
-    threshold = state.usual + np.maximum(
-        np.maximum((_JUMP - 1) * state.usual, _SIGMAS * np.sqrt(state.variance / _FAST_ROWS)),
-        _LEAST_RATE,
-    )
-    is_moving = is_told & (fast >= threshold)
-    moved = np.where(is_moving, second, state.moved)
-    onset, began = state.onset, state.began
-    if np.count_nonzero(is_moving) or not np.isnan(onset).all():
-        first = second - _FAST_ROWS + 1 + np.argmax(recent > (state.usual + threshold) / 2, axis=0)
-        onset = np.where(is_moving & np.isnan(onset), first, onset)
-        calm_s = np.where(is_told, _CALM_S, _SILENT_S)
-        onset = np.where(second - moved >= calm_s, np.nan, onset)
-        began = np.where(np.isnan(began), onset, began)
-    duty = state.duty + (is_told - state.duty) / _DUTY_S
-    gain = (np.isnan(began) & (is_told | (duty < 0.5))) / _USUAL_S
-    apart = count - state.usual
-    return replace(
-        state,
-        usual=state.usual + gain * apart,
-        variance=state.variance + gain * (apart**2 - state.variance),
-        duty=duty,
-        began=began,
-        onset=onset,
-        moved=moved,
+    seen = SignalState(
+        counts=state.counts,
+        usual=state.usual.copy(),
+        variance=state.variance.copy(),
+        duty=state.duty.copy(),
+        last_told=state.last_told,
+        began=state.began.copy(),
+        onset=state.onset.copy(),
+        moved=state.moved.copy(),
+        head=state.head,
         watched=second,
     )
+    _watch(
+        seen.counts,
+        seen.last_told,
+        seen.usual,
+        seen.variance,
+        seen.duty,
+        seen.began,
+        seen.onset,
+        seen.moved,
+        second,
+    )
+    return seen
 
 
 def episodes_over(state: SignalState) -> Ints:
@@ -185,3 +191,62 @@ def end_episodes(state: SignalState, over: Ints) -> SignalState:
     variance[still, 0] = excess.var(axis=0)
     began[over] = onset[over] = np.nan
     return replace(state, began=began, onset=onset, usual=usual, variance=variance)
+
+
+@compiled
+def _take_in(
+    counts: Floats,
+    last_told: Floats,
+    signals: Ints,
+    seconds: Ints,
+    told: Floats,
+    before: int,
+    head: int,
+) -> None:
+    """Moves the head on from ``before`` and adds what was ``told``, in place."""
+    for second in range(max(before + 1, head - RING_S + 1), head + 1):
+        counts[second % RING_S] = 0.0
+    for entry in range(len(seconds)):
+        second, signal = seconds[entry], signals[entry]
+        if head - RING_S // 2 < second <= head and 0 <= told[entry] <= _MOST_COUNT:
+            counts[second % RING_S, signal, 0] += told[entry]
+            last_told[signal, 0] = np.fmax(last_told[signal, 0], float(second))
+
+
+@compiled
+def _watch(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
+    counts: Floats,
+    last_told: Floats,
+    usual: Floats,
+    variance: Floats,
+    duty: Floats,
+    began: Floats,
+    onset: Floats,
+    moved: Floats,
+    second: int,
+) -> None:
+    """Looks at every signal's ``second``, in place."""
+    first = second - _FAST_ROWS + 1
+    for s in range(len(usual)):
+        is_told = last_told[s, 0] >= second  # false for NaN
+        apart = counts[second % RING_S, s, 0] - usual[s, 0]
+        fast = 0.0
+        for recent in range(first, second + 1):
+            fast += counts[recent % RING_S, s, 0]
+        jump, noise = (_JUMP - 1) * usual[s, 0], _SIGMAS * np.sqrt(variance[s, 0] / _FAST_ROWS)
+        threshold = usual[s, 0] + max(jump, noise, _LEAST_RATE)
+        if is_told and fast / _FAST_ROWS >= threshold:
+            moved[s, 0] = second
+            if np.isnan(onset[s, 0]):
+                half = (usual[s, 0] + threshold) / 2
+                onset[s, 0] = first
+                while onset[s, 0] < second and counts[int(onset[s, 0]) % RING_S, s, 0] <= half:
+                    onset[s, 0] += 1
+        if second - moved[s, 0] >= (_CALM_S if is_told else _SILENT_S):
+            onset[s, 0] = np.nan
+        if np.isnan(began[s, 0]):
+            began[s, 0] = onset[s, 0]
+        duty[s, 0] += (is_told - duty[s, 0]) / _DUTY_S
+        if np.isnan(began[s, 0]) and (is_told or duty[s, 0] < _MOSTLY):
+            usual[s, 0] += _USUAL_GAIN * apart
+            variance[s, 0] += _USUAL_GAIN * (apart**2 - variance[s, 0])

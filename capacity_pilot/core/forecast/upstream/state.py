@@ -37,6 +37,9 @@ class UpstreamState:
             pairs=PairState.empty(size),
         )
 
+    def with_signals(self, signals: SignalState) -> UpstreamState:
+        return UpstreamState(signals, self.bursts, self.moments, self.pairs)
+
 
 def make_room(state: UpstreamState, arrivals: SignalArrivals) -> UpstreamState:
     """Room for signals that are new, and nothing left of those whose numbers were given away."""
