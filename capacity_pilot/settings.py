@@ -13,12 +13,73 @@ def _none_if_empty(value: object) -> object:
     return None if value == "" else value
 
 
-class DaemonSettings(BaseSettings):
-    """What the daemon is told at start; the field descriptions are the flags' help."""
+class StoreSettings(BaseSettings):
+    """Where tables, registrations and the journal are; the field descriptions are flags' help."""
 
     model_config = SettingsConfigDict(
         env_prefix="CAPACITY_PILOT_", cli_kebab_case=True, extra="forbid", frozen=True
     )
+
+    region: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices("region", "CAPACITY_PILOT_REGION", "AWS_REGION"),
+        description="AWS Region of the tables",
+    )
+    endpoint_url: str | None = Field(
+        default=None, description="DynamoDB endpoint, if not the Region's own"
+    )
+    auto_scaling_endpoint_url: str | None = Field(
+        default=None,
+        description="Application Auto Scaling endpoint, if not the Region's own; with "
+        "--endpoint-url and without this nothing is taken to be registered",
+    )
+    journal: Annotated[Path | None, BeforeValidator(_none_if_empty)] = Field(
+        default=Path("capacity-pilot.db"),
+        description="the file that decisions, calls and what was learned are kept in; empty for "
+        "none, or with --state-table",
+    )
+    state_table: str | None = Field(
+        default=None,
+        min_length=3,
+        max_length=255,
+        description="the DynamoDB table that several pilots keep them in instead, of which one at "
+        "a time changes capacity; made by capacity-pilot init",
+    )
+    state_endpoint_url: str | None = Field(
+        default=None, description="DynamoDB endpoint of the state table, if not that of the tables"
+    )
+    journal_days: int = Field(
+        default=30, ge=1, le=3650, description="days that decisions and calls are kept"
+    )
+
+    @property
+    def asks_auto_scaling(self) -> bool:
+        """False where the tables are a stand-in's that the Region's own service never saw."""
+        return self.endpoint_url is None or self.auto_scaling_endpoint_url is not None
+
+    @model_validator(mode="after")
+    def _has_region(self) -> Self:
+        if self.region is None:
+            raise ValueError("no Region: give --region or set AWS_REGION")
+        return self
+
+    @model_validator(mode="after")
+    def _has_one_journal(self) -> Self:
+        is_given = "journal" in self.model_fields_set and self.journal is not None
+        if self.state_table is not None and is_given:
+            raise ValueError(
+                f"journal {self.journal} and state-table {self.state_table}: what several pilots "
+                "share is kept in the table alone; give one of them"
+            )
+        if self.state_table is None and self.state_endpoint_url is not None:
+            raise ValueError(
+                f"state-endpoint-url {self.state_endpoint_url} without a state-table to find there"
+            )
+        return self
+
+
+class DaemonSettings(StoreSettings):
+    """What the daemon is told at start; the field descriptions are the flags' help."""
 
     mode: Literal["shadow", "active"] = Field(
         default="shadow",
@@ -27,14 +88,6 @@ class DaemonSettings(BaseSettings):
     policy: Path | None = Field(default=None, description="the policy file (YAML)")
     policy_text: str | None = Field(
         default=None, description="the policy itself, where no file can be mounted"
-    )
-    region: str | None = Field(
-        default=None,
-        validation_alias=AliasChoices("region", "CAPACITY_PILOT_REGION", "AWS_REGION"),
-        description="AWS Region of the tables",
-    )
-    endpoint_url: str | None = Field(
-        default=None, description="DynamoDB endpoint, if not the Region's own"
     )
     host: str = Field(default="127.0.0.1", description="address the listeners bind")
     grpc_port: int = Field(default=4317, ge=0, le=65535, description="OTLP/gRPC; 0 picks one")
@@ -72,24 +125,6 @@ class DaemonSettings(BaseSettings):
         description="CloudWatch endpoint, if not the Region's own; with --endpoint-url and without "
         "this CloudWatch is not read",
     )
-    journal: Annotated[Path | None, BeforeValidator(_none_if_empty)] = Field(
-        default=Path("capacity-pilot.db"),
-        description="the file that decisions, calls and what was learned are kept in; empty for "
-        "none, or with --state-table",
-    )
-    state_table: str | None = Field(
-        default=None,
-        min_length=3,
-        max_length=255,
-        description="the DynamoDB table that several pilots keep them in instead, of which one at "
-        "a time changes capacity; made by capacity-pilot init",
-    )
-    state_endpoint_url: str | None = Field(
-        default=None, description="DynamoDB endpoint of the state table, if not that of the tables"
-    )
-    journal_days: int = Field(
-        default=30, ge=1, le=3650, description="days that decisions and calls are kept"
-    )
     snapshot_s: float = Field(
         default=300.0, ge=1, le=86_400, description="seconds between savings of what was learned"
     )
@@ -107,26 +142,6 @@ class DaemonSettings(BaseSettings):
             raise ValueError(
                 "one policy is needed: give --policy FILE (or CAPACITY_PILOT_POLICY), "
                 "or CAPACITY_PILOT_POLICY_TEXT, and not both"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _has_region(self) -> Self:
-        if self.region is None:
-            raise ValueError("no Region: give --region or set AWS_REGION")
-        return self
-
-    @model_validator(mode="after")
-    def _has_one_journal(self) -> Self:
-        is_given = "journal" in self.model_fields_set and self.journal is not None
-        if self.state_table is not None and is_given:
-            raise ValueError(
-                f"journal {self.journal} and state-table {self.state_table}: what several pilots "
-                "share is kept in the table alone; give one of them"
-            )
-        if self.state_table is None and self.state_endpoint_url is not None:
-            raise ValueError(
-                f"state-endpoint-url {self.state_endpoint_url} without a state-table to find there"
             )
         return self
 

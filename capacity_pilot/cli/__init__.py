@@ -14,6 +14,7 @@ from capacity_pilot.cli.demo import Demo
 from capacity_pilot.cli.explain import Explain
 from capacity_pilot.cli.forecast import Forecast
 from capacity_pilot.cli.generate import Generate
+from capacity_pilot.cli.hand_back import HandBack
 from capacity_pilot.cli.init import Init
 from capacity_pilot.cli.run import Run
 from capacity_pilot.cli.simulate import Simulate
@@ -46,6 +47,7 @@ class CapacityPilot(BaseSettings):
     override: CliSubCommand[Override]
     status: CliSubCommand[Status]
     explain: CliSubCommand[Explain]
+    hand_back: CliSubCommand[HandBack]
 
     def cli_cmd(self) -> None:
         CliApp.run_subcommand(self)

@@ -48,7 +48,7 @@ from capacity_pilot.core.policy import PolicyArrays, PolicySet, spread_policies
 from capacity_pilot.core.ports import Agenda
 from capacity_pilot.core.route_costs import RouteCosts
 from capacity_pilot.core.signal_names import MOST_SIGNALS, SignalNames
-from capacity_pilot.core.standing import read_standing
+from capacity_pilot.core.standing import awaits_minimum, read_standing
 from capacity_pilot.core.tick import Capacity, Decisions, Inputs, PilotState, tick
 
 _GIVE_UP_S = 900.0
@@ -195,6 +195,14 @@ class Pilot:
     def is_changing(self, table: str) -> bool:
         """True while a change of ours is requested and not yet seen in force."""
         return table in self._requested
+
+    def is_in_motion(self, table: str) -> bool:
+        """True if a reading of the table is outdated soon: it changes, or is about to."""
+        description, policy = self._descriptions.get(table), self._policies.policy_for(table)
+        if description is None or policy is None or not description.is_in_service:
+            return False
+        is_settled = description.is_settled and not self.is_changing(table)
+        return not is_settled or awaits_minimum(description, policy)
 
     @property
     def changing(self) -> tuple[str, ...]:

@@ -136,7 +136,10 @@ class Journal(Protocol):
         ...
 
     async def save(self, name: str, content: bytes, /) -> None:
-        """Puts ``content`` in the place of what was saved under the name, or leaves that."""
+        """Puts ``content`` in the place of what was saved under the name, or leaves that.
+
+        A document stays, however old: what is to be given back may be waited for.
+        """
         ...
 
     async def load(self, name: str, /) -> bytes | None: ...

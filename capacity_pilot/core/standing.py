@@ -180,6 +180,18 @@ def find_unsuspended(description: TableDescription, policy: TablePolicy) -> Iter
         yield from (r for r in find_rivals(description, policy) if not r.suspension.scale_in)
 
 
+def awaits_minimum(description: TableDescription, policy: TablePolicy) -> bool:
+    """True in floor mode while Application Auto Scaling has yet to raise capacity to a minimum."""
+    if policy.mode is not Mode.FLOOR:
+        return False
+    had = {r.resource: (r.read, r.write) for r in description.resources}
+    return any(
+        r.minimum > had[r.target.resource][r.target.dimension]
+        for r in description.registrations or ()
+        if is_bounded(policy, r.target.resource, r.target.dimension)
+    )
+
+
 def find_rivals(description: TableDescription, policy: TablePolicy) -> Iterator[Registration]:
     """What Application Auto Scaling scales of the targets the policy gives bounds."""
     for registration in description.registrations or ():

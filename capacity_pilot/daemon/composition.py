@@ -17,7 +17,6 @@ from capacity_pilot import __version__
 from capacity_pilot.adapters.agenda import RunningAgenda
 from capacity_pilot.adapters.aws.cloudwatch import open_cloudwatch
 from capacity_pilot.adapters.aws.dynamodb import open_gateway
-from capacity_pilot.adapters.aws.shadow import ShadowGateway
 from capacity_pilot.adapters.clock import SystemClock
 from capacity_pilot.adapters.lease import KEEP_S
 from capacity_pilot.adapters.otlp.decode import Decoder
@@ -25,9 +24,8 @@ from capacity_pilot.adapters.otlp.estimate import Estimator
 from capacity_pilot.adapters.otlp.intake import Intake
 from capacity_pilot.adapters.otlp.receiver import Receiver
 from capacity_pilot.adapters.policy_source import load_policies, parse_policies
-from capacity_pilot.core.errors import GatewayError, PolicyError
+from capacity_pilot.core.errors import GatewayError
 from capacity_pilot.core.model import AccountLimits
-from capacity_pilot.core.modes import Mode
 from capacity_pilot.core.pilot import Pilot
 from capacity_pilot.core.policy import PolicySet
 from capacity_pilot.core.ports import CapacityGateway
@@ -38,10 +36,12 @@ from capacity_pilot.daemon.bookkeeping import Bookkeeper
 from capacity_pilot.daemon.brake_desk import BrakeDesk
 from capacity_pilot.daemon.control_loop import ControlLoop, Surroundings
 from capacity_pilot.daemon.coverage_watch import CoverageWatch
+from capacity_pilot.daemon.driving import check_modes, open_registrations, route_tables
 from capacity_pilot.daemon.explanation import explain_table
 from capacity_pilot.daemon.forecast_report import measure_forecasts, report_forecasts
 from capacity_pilot.daemon.listeners import open_listeners
 from capacity_pilot.daemon.rehearsal import rehearse
+from capacity_pilot.daemon.scaling_watch import WATCH_S, ScalingWatch
 from capacity_pilot.daemon.schedule import Job, run_jobs
 from capacity_pilot.daemon.snapshots import Snapshots
 from capacity_pilot.daemon.status import find_fault, report_status
@@ -82,6 +82,7 @@ class Parts:
     keeping: AnnouncementKeeping
     snapshots: Snapshots
     succession: Succession
+    scaling: ScalingWatch
     watch: CoverageWatch | None
 
 
@@ -125,6 +126,7 @@ async def run_daemon(settings: DaemonSettings) -> None:
             log.info("stopping", calls_in_flight=len(calls))
             await _let_end(calls, grace_s=_IN_FLIGHT_GRACE_S)
             await keep()
+            await parts.scaling.hand_back()
             await _save(parts)
             book.note(RecordKind.STOPPED, body={"pilot": parts.store.pilot})
             await book.flush(within_s=_FLUSH_S)
@@ -134,6 +136,7 @@ async def run_daemon(settings: DaemonSettings) -> None:
 
 async def _take_up(parts: Parts) -> None:
     await parts.succession.take_up()
+    await parts.scaling.take_up()
     if parts.store.lease is not None:
         taken = {"pilot": parts.store.pilot, "token": parts.store.lease.token}
         parts.book.note(RecordKind.LEASE_TAKEN, body=taken)
@@ -160,6 +163,7 @@ def _list_jobs(
     yield "prune", partial(parts.book.prune, settings.journal_days * DAY_S), _PRUNE_S
     if parts.store.lease is not None:
         yield "catch_up", parts.keeping.catch_up, _CATCH_UP_S
+    yield "watch_auto_scaling", parts.scaling.look, WATCH_S
     if parts.watch is not None:
         yield "read_cloudwatch", parts.watch.read_cloudwatch, _CLOUDWATCH_S
 
@@ -195,29 +199,8 @@ def _read_policies(settings: DaemonSettings) -> PolicySet:
         policies = load_policies(settings.policy)
     else:
         policies = parse_policies(settings.policy_text or "", source="CAPACITY_PILOT_POLICY_TEXT")
-    check_modes(policies, is_shadow=settings.mode == "shadow")
+    check_modes(policies, settings)
     return policies
-
-
-def check_modes(policies: PolicySet, *, is_shadow: bool) -> None:
-    """Raises ``PolicyError`` for what a policy may ask for and this process cannot do.
-
-    Nothing here speaks to Application Auto Scaling, and one gateway serves all tables: a table in
-    shadow beside active ones would be written to.
-    """
-    for policy in policies.policies:
-        if policy.mode is Mode.FLOOR:
-            raise PolicyError(f"policy {policy.name!r}: mode floor cannot be carried out yet")
-        if policy.mode is Mode.SHADOW and not is_shadow:
-            raise PolicyError(
-                f"policy {policy.name!r}: mode shadow in a process with --mode active cannot be "
-                "carried out yet; run it in a process of its own with --mode shadow"
-            )
-        if "auto_scaling" in policy.model_fields_set and policy.mode is not Mode.OFF:
-            raise PolicyError(
-                f"policy {policy.name!r}: auto_scaling {policy.auto_scaling} cannot be carried out "
-                "yet: see that no other scaler drives the table"
-            )
 
 
 def _listen_for_signals() -> asyncio.Event:
@@ -232,7 +215,7 @@ async def _open_parts(
 ) -> Parts:
     """The pilot and all around it, tables read once, nothing listening yet."""
     clock = SystemClock()
-    store = await stack.enter_async_context(open_store(settings, clock))
+    store = await stack.enter_async_context(open_store(settings, clock, role=settings.mode))
     book, tenure = Bookkeeper(store.journal, clock=clock), Tenure(store.lease)
     gateway: CapacityGateway = await stack.enter_async_context(
         open_gateway(
@@ -244,8 +227,18 @@ async def _open_parts(
         )
     )
     limits = await _ask_limits(gateway)
-    if settings.mode == "shadow":
-        gateway = ShadowGateway(gateway, apply_time_s=settings.apply_time_s, clock=clock)
+    is_shadow = settings.mode == "shadow"
+    registrations = await open_registrations(
+        settings, stack, journal=store.journal, clock=clock, may_send=tenure.may_send
+    )
+    gateway = route_tables(
+        gateway,
+        registrations,
+        policies=policies,
+        is_shadow=is_shadow,
+        apply_time_s=settings.apply_time_s,
+        clock=clock,
+    )
     agenda = RunningAgenda(policies)
     pilot = Pilot(
         policies,
@@ -267,6 +260,16 @@ async def _open_parts(
     )
     loop = ControlLoop(pilot, around, describe_s=settings.describe_s)
     await loop.discover()
+    scaling = ScalingWatch(
+        pilot,
+        registrations,
+        policies=policies,
+        clock=clock,
+        counts=loop.counts,
+        reread=loop.reread,
+        may_change=lambda: tenure.is_active and not is_shadow,
+    )
+    await scaling.look()
     keeping = AnnouncementKeeping(agenda, pilot=pilot, book=book, clock=clock)
     snapshots = Snapshots(pilot, store.journal, clock=clock)
     brakes = BrakeDesk(
@@ -275,7 +278,7 @@ async def _open_parts(
         latest=lambda: loop.last_step,
         book=book,
         is_active=lambda: tenure.is_active,
-        is_shadow=settings.mode == "shadow",
+        is_shadow=is_shadow,
     )
     estate = Estate(loop=loop, book=book, snapshots=snapshots, announcements=keeping, brakes=brakes)
     decoder = Decoder(estimator, sampling_ratios=settings.sampling_ratio)
@@ -291,6 +294,7 @@ async def _open_parts(
         keeping=keeping,
         snapshots=snapshots,
         succession=Succession(estate, gateway=gateway, clock=clock),
+        scaling=scaling,
         watch=await _watch_coverage(settings, loop, stack),
     )
 
@@ -331,6 +335,7 @@ async def _listen(settings: DaemonSettings, parts: Parts, stack: AsyncExitStack)
         status |= report_forecasts(loop.pilot.fleet, loop.pilot.quantiles)
         status |= desk.report() | parts.brakes.report()
         status |= parts.book.report() | parts.tenure.report() | parts.snapshots.report()
+        status |= parts.scaling.report()
         return status if watch is None else status | watch.report()
 
     def measure() -> Iterable[Metric]:

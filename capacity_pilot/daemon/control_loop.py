@@ -131,11 +131,13 @@ class ControlLoop:
         )
 
     def _reading_lasts_s(self, table: str) -> float:
-        description = self.pilot.descriptions.get(table)
-        unsettled = description is not None and not description.is_settled
-        if unsettled or self.pilot.is_changing(table):
+        if self.pilot.is_in_motion(table):
             return min(_CHANGING_S, self._describe_s)
         return min(_UNREAD_S, self._describe_s) if table in self._unread else self._describe_s
+
+    async def reread(self, tables: Iterable[str]) -> None:
+        """Reads tables before they are due: something else about them is known by now."""
+        await self._describe(self._described_at.keys() & set(tables))
 
     async def _describe(self, tables: Iterable[str]) -> None:
         await asyncio.gather(*(self._describe_one(table) for table in sorted(tables)))

@@ -14,7 +14,7 @@ from capacity_pilot.adapters.journal.sqlite import open_sqlite_journal
 from capacity_pilot.adapters.journal.state_table import check_state_table, open_state_client
 from capacity_pilot.adapters.lease import DynamoDbLease
 from capacity_pilot.core.ports import Clock, Journal
-from capacity_pilot.settings import DaemonSettings
+from capacity_pilot.settings import StoreSettings
 
 DAY_S = 86_400.0
 
@@ -29,9 +29,12 @@ class Store:
 
 
 @asynccontextmanager
-async def open_store(settings: DaemonSettings, clock: Clock) -> AsyncIterator[Store]:
-    """Raises ``InputError`` for a state table that is not there, or a file in another's use."""
-    pilot = f"{settings.mode}-{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+async def open_store(settings: StoreSettings, clock: Clock, *, role: str) -> AsyncIterator[Store]:
+    """``role`` is what the process's name begins with.
+
+    Raises ``InputError`` for a state table that is not there, or a file in another's use.
+    """
+    pilot = f"{role}-{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
     if settings.state_table is not None:
         async with open_state_client(
             region=settings.region or "",

@@ -46,11 +46,27 @@ data "aws_iam_policy_document" "task" {
   statement {
     sid = "Account"
     actions = [
+      "application-autoscaling:DescribeScalableTargets",
+      "application-autoscaling:DescribeScalingPolicies",
       "cloudwatch:GetMetricData",
       "dynamodb:DescribeLimits",
       "dynamodb:ListTables",
     ]
     resources = ["*"]
+  }
+
+  # Minimums in floor mode, suspended scale-in in active mode. The daemon sends neither a maximum
+  # nor a role, without which no new target is made.
+  statement {
+    sid       = "AutoScaling"
+    actions   = ["application-autoscaling:RegisterScalableTarget"]
+    resources = ["*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "application-autoscaling:service-namespace"
+      values   = ["dynamodb"]
+    }
   }
 }
 

@@ -8,8 +8,8 @@ was asked, and fails where a test says AWS cannot be asked.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -17,10 +17,13 @@ from typing import Any
 from aiobotocore.session import AioSession
 
 from capacity_pilot.adapters.agenda import RunningAgenda
-from capacity_pilot.adapters.aws import ShadowGateway, open_gateway
+from capacity_pilot.adapters.aws import open_auto_scaling, open_gateway
+from capacity_pilot.adapters.aws.auto_scaling import NoAutoScaling
+from capacity_pilot.adapters.aws.registrations import Registrations
 from capacity_pilot.adapters.otlp.estimate import Estimator
 from capacity_pilot.adapters.otlp.harvest import Harvest
 from capacity_pilot.adapters.otlp.intake import Intake
+from capacity_pilot.adapters.scaling_holds import KeptHolds
 from capacity_pilot.core.errors import GatewayError
 from capacity_pilot.core.model import (
     AccountLimits,
@@ -30,16 +33,19 @@ from capacity_pilot.core.model import (
     Plan,
     Resource,
     Sample,
+    ScalableTarget,
     TableDescription,
 )
 from capacity_pilot.core.pilot import Pilot
 from capacity_pilot.core.policy import PolicySet
-from capacity_pilot.core.ports import CapacityGateway, Journal
+from capacity_pilot.core.ports import AutoScaling, CapacityGateway, Journal
 from capacity_pilot.daemon.announcement_desk import AnnouncementDesk
 from capacity_pilot.daemon.announcement_keeping import AnnouncementKeeping
 from capacity_pilot.daemon.bookkeeping import Bookkeeper
 from capacity_pilot.daemon.brake_desk import BrakeDesk
 from capacity_pilot.daemon.control_loop import ControlLoop, Surroundings
+from capacity_pilot.daemon.driving import route_tables
+from capacity_pilot.daemon.scaling_watch import WATCH_S, ScalingWatch
 from capacity_pilot.simulator.physics.apply_times import ApplyTimes
 from capacity_pilot.simulator.physics.clock import ManualClock
 from capacity_pilot.simulator.physics.server import PhysicsServer, serve_physics
@@ -82,6 +88,22 @@ def table(name: str, *indexes: str, read: int = 100, write: int = 100) -> TableS
             for index in indexes
         ),
     )
+
+
+def registered(
+    target: ScalableTarget, *, minimum: int = 20, maximum: int = 500, **members: object
+) -> dict[str, object]:
+    """What an operator registers with Application Auto Scaling."""
+    kind = "index" if target.resource.index else "table"
+    units = "Read" if target.dimension is Dimension.READ else "Write"
+    return {
+        "ServiceNamespace": "dynamodb",
+        "ResourceId": f"table/{target.resource}",
+        "ScalableDimension": f"dynamodb:{kind}:{units}CapacityUnits",
+        "MinCapacity": minimum,
+        "MaxCapacity": maximum,
+        **members,
+    }
 
 
 @dataclass
@@ -143,6 +165,7 @@ class Stage:
     desk: AnnouncementDesk
     brakes: BrakeDesk
     book: Bookkeeper
+    scaling: ScalingWatch
     keeping: AnnouncementKeeping
     is_active: bool = True
     demand: Demand = field(default_factory=dict)
@@ -173,6 +196,9 @@ class Stage:
         for _ in range(seconds):
             self.clock.pass_seconds(1.0)
             self.world.advance(self.now)
+            self.server.scaling.advance(self.now)
+            if self.now % WATCH_S == 0:
+                await self.scaling.look()
             if self.is_telling and self.demand:
                 self.tell()
             await self.loop.describe_due()
@@ -199,8 +225,12 @@ async def set_stage(
     initial_burst_seconds: float = 0.0,
     cloudwatch_usd_per_month: float = 0.0,
     journal: Journal | None = None,
+    registered: Iterable[Mapping[str, Any]] | None = None,
 ) -> AsyncIterator[Stage]:
-    """A loop that has discovered ``tables``; every change takes ``APPLY_TIME_S``."""
+    """A loop that has discovered ``tables``; every change takes ``APPLY_TIME_S``.
+
+    Application Auto Scaling is asked where ``registered`` says what it knows, if only nothing.
+    """
     clock = ManualClock(NOON)
     book = Bookkeeper(journal, clock=clock)
     book.is_reconciled = True
@@ -214,14 +244,30 @@ async def set_stage(
         world.create_table(spec, clock.now())
     world.advance(clock.now())
     async with (
+        AsyncExitStack() as stack,
         serve_physics(world, clock=clock) as server,
         open_gateway(
             region="us-east-1", clock=clock, endpoint_url=server.url, session=session, book=book
         ) as aws,
     ):
-        gateway: CapacityGateway = aws
-        if is_shadow:
-            gateway = ShadowGateway(aws, apply_time_s=APPLY_TIME_S, clock=clock)
+        client: AutoScaling = NoAutoScaling()
+        if registered is not None:
+            client = await stack.enter_async_context(
+                open_auto_scaling(
+                    region="us-east-1", clock=clock, endpoint_url=server.url, session=session
+                )
+            )
+        for request in registered or ():
+            server.scaling.register(request, clock.now())
+        registrations = Registrations(client, holds=KeptHolds(journal), clock=clock)
+        gateway = route_tables(
+            aws,
+            registrations,
+            policies=policy_set or policies(),
+            is_shadow=is_shadow,
+            apply_time_s=APPLY_TIME_S,
+            clock=clock,
+        )
         witness = Witness(gateway, clock)
         intake, item_sizes = Intake(), Estimator()
         spawned: set[asyncio.Task[None]] = set()
@@ -273,7 +319,17 @@ async def set_stage(
             ),
             book=book,
             keeping=keeping,
+            scaling=ScalingWatch(
+                loop.pilot,
+                registrations,
+                policies=policy_set or policies(),
+                clock=clock,
+                counts=loop.counts,
+                reread=loop.reread,
+                may_change=lambda: stage.is_active and not is_shadow,
+            ),
         )
+        await stage.scaling.look()
         writing = asyncio.create_task(book.write_on())
         try:
             yield stage

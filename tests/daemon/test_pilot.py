@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from capacity_pilot.core.auto_scaling import Registration
 from capacity_pilot.core.demand import Arrivals
 from capacity_pilot.core.model import (
     AccountLimits,
@@ -22,6 +24,7 @@ from capacity_pilot.core.model import (
     ResourceStatus,
     Sample,
     SampleKey,
+    ScalableTarget,
     TableDescription,
 )
 from capacity_pilot.core.pilot import Applied, Pilot, Step
@@ -252,6 +255,34 @@ def test_told_by_slot_or_by_name_a_pilot_decides_the_same() -> None:
         slotted = by_slot.decide(arrivals, now)
         np.testing.assert_array_equal(named.decisions.units, slotted.decisions.units)
         assert named.plans == slotted.plans
+
+
+@pytest.mark.parametrize(
+    ("status", "is_in_motion"),
+    [
+        (ACTIVE, False),
+        (ResourceStatus.UPDATING, True),
+        (ResourceStatus.CREATING, True),
+        (ResourceStatus.ARCHIVED, False),
+        (ResourceStatus.INACCESSIBLE_ENCRYPTION_CREDENTIALS, False),
+    ],
+)
+def test_a_state_that_no_waiting_ends_is_not_watched_by_the_second(
+    status: ResourceStatus, *, is_in_motion: bool
+) -> None:
+    pilot = make_pilot(describe(FEED, status=status))
+    assert pilot.is_in_motion("feed") is is_in_motion
+
+
+@pytest.mark.parametrize(("minimum", "is_in_motion"), [(100, False), (101, True)])
+def test_a_minimum_that_capacity_has_yet_to_follow_is_watched(
+    minimum: int, *, is_in_motion: bool
+) -> None:
+    pilot = Pilot(policies(mode="floor"), limits=AccountLimits(), apply_time_s=30.0, now=NOON)
+    at = ScalableTarget(FEED, Dimension.WRITE)
+    raised = Registration(target=at, minimum=minimum, maximum=500)
+    pilot.observe(replace(describe(FEED), registrations=(raised,)))
+    assert pilot.is_in_motion("feed") is is_in_motion
 
 
 def test_what_a_tick_was_told_of_capacity_stays_as_it_was() -> None:

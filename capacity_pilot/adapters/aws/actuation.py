@@ -41,13 +41,17 @@ class Write:
 Carry = Callable[[Write], Awaitable[Refusal | None]]
 """Makes the call; ``None`` when it was accepted. Raises ``RetryableError`` if nothing was sent."""
 
+FindChanges = Callable[[Plan, TableDescription], tuple[CapacityChange, ...]]
+"""Gives what of a plan still changes something of the table as it was re-read."""
+
 
 class Actuation:
     """Turns plans into outcomes: one plan in flight per table, re-read, expiry, then the write.
 
     ``updates_at_once`` bounds the calls in flight over all tables; plans beyond it wait, and
     may expire waiting. A second plan for a table in flight is answered ``BUSY`` at once. Where
-    there is a ``book``, each call is opened in it before it is made, and closed after.
+    there is a ``book``, each call is opened in it before it is made, and closed after. What
+    ``reaches_every_region`` is not done to global tables.
     """
 
     def __init__(
@@ -57,10 +61,14 @@ class Actuation:
         carry: Carry,
         clock: Clock,
         book: CallBook | None = None,
+        find_changes: FindChanges = remaining_changes,
+        reaches_every_region: bool = True,
         updates_at_once: int = UPDATES_AT_ONCE,
     ) -> None:
         self._describe = describe
         self._carry = carry
+        self._find_changes = find_changes
+        self._reaches_every_region = reaches_every_region
         self._clock = clock
         self._book = book
         self._tables_in_flight: set[str] = set()
@@ -94,9 +102,13 @@ class Actuation:
         if before is None:
             message = f"table {plan.table} does not exist"
             return self._end(plan, Refusal(kind=OutcomeKind.NOT_FOUND, message=message))
-        changes = remaining_changes(plan, before)
+        changes = self._find_changes(plan, before)
         # The re-read may have taken its time: the clock is asked again right before the write.
-        hindrance = _find_hindrance(plan, before, changes=changes) or self._find_expiry(plan)
+        hindrance = (
+            self._find_border(before)
+            or _find_hindrance(plan, before, changes=changes)
+            or self._find_expiry(plan)
+        )
         if hindrance:
             return self._end(plan, hindrance, before=before)
         refusal = await self._make_call(Write(plan=plan, changes=changes, before=before))
@@ -116,6 +128,12 @@ class Actuation:
         kind = OutcomeKind.REQUESTED if refusal is None else refusal.kind
         self._book.close_call(call, kind, "" if refusal is None else refusal.message)
         return refusal
+
+    def _find_border(self, before: TableDescription) -> Refusal | None:
+        if not (before.is_global and self._reaches_every_region):
+            return None
+        message = f"{before.table} is a global table: a change would reach every Region"
+        return Refusal(kind=OutcomeKind.UNSUPPORTED, message=message)
 
     def _find_expiry(self, plan: Plan) -> Refusal | None:
         late_s = self._clock.now() - plan.expires_at
@@ -149,9 +167,6 @@ def _find_hindrance(
     """Say what in the re-read keeps the call from being made, gravest first."""
     if before.billing_mode is not BillingMode.PROVISIONED:
         message = f"{before.table} is {before.billing_mode}: it has no capacity to set"
-        return Refusal(kind=OutcomeKind.UNSUPPORTED, message=message)
-    if before.is_global:
-        message = f"{before.table} is a global table: a change would reach every Region"
         return Refusal(kind=OutcomeKind.UNSUPPORTED, message=message)
     if missing := find_missing(plan, before):
         message = f"not there: {', '.join(map(str, missing))}"

@@ -7,7 +7,8 @@ deregistered meanwhile stays gone.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ from capacity_pilot import __version__
 from capacity_pilot.adapters.aws.refusals import CALL_ERRORS, translate_read
 from capacity_pilot.adapters.aws.request import refuse_unlisted
 from capacity_pilot.core.auto_scaling import Registration, Suspension
-from capacity_pilot.core.errors import GatewayError
+from capacity_pilot.core.errors import GatewayError, LeaseError
 from capacity_pilot.core.model import Dimension, Resource, ScalableTarget
 from capacity_pilot.core.ports import Clock
 
@@ -38,6 +39,10 @@ a resource has two."""
 _NAMESPACE: Final = "dynamodb"
 _CONNECT_TIMEOUT_S: Final = 2.0
 _READ_TIMEOUT_S: Final = 5.0
+
+SENT_WITHIN_S: Final = _CONNECT_TIMEOUT_S + _READ_TIMEOUT_S
+"""A change is on its way no longer than this; the lease has to be held for so long."""
+
 _UNITS: Final = {
     Dimension.READ: "ReadCapacityUnits",
     Dimension.WRITE: "WriteCapacityUnits",
@@ -102,12 +107,15 @@ class AutoScalingClient:
                 "ScheduledScalingSuspended": suspension.scheduled,
             }
         try:
-            await self._client.register_scalable_target(
-                ServiceNamespace=_NAMESPACE,
-                ResourceId=name_resource(target.resource),
-                ScalableDimension=_name_dimension(target),
-                **changes,
-            )
+            async with asyncio.timeout(SENT_WITHIN_S):
+                await self._client.register_scalable_target(
+                    ServiceNamespace=_NAMESPACE,
+                    ResourceId=name_resource(target.resource),
+                    ScalableDimension=_name_dimension(target),
+                    **changes,
+                )
+        except TimeoutError as error:
+            raise GatewayError(f"no answer within {SENT_WITHIN_S:g} s") from error
         except CALL_ERRORS as error:
             raise translate_read(error, now=self._clock.now()) from error
 
@@ -132,10 +140,13 @@ async def open_auto_scaling(
     clock: Clock,
     endpoint_url: str | None = None,
     session: AioSession | None = None,
+    may_send: Callable[[float], bool] = lambda _: True,
 ) -> AsyncIterator[AutoScalingClient]:
     """Open a client of the Region's Application Auto Scaling, or of ``endpoint_url``.
 
     Nothing is tried again by itself: whoever registers reads first, and who reads comes back.
+    ``may_send`` says if a change may be on its way for so many seconds; where it may not, what
+    registers raises ``LeaseError``.
     """
     session = session or get_session()
     config = AioConfig(
@@ -149,6 +160,16 @@ async def open_auto_scaling(
     ) as client:
         client.meta.events.register(
             "before-parameter-build.application-auto-scaling", _refuse_unlisted
+        )
+
+        def hold(**_: object) -> None:
+            if not may_send(SENT_WITHIN_S):
+                raise LeaseError(
+                    f"the lease is not certain for the {SENT_WITHIN_S:g} s a change may take"
+                )
+
+        client.meta.events.register(
+            "before-send.application-auto-scaling.RegisterScalableTarget", hold
         )
         yield AutoScalingClient(client, clock=clock)
 
@@ -183,3 +204,26 @@ def _read_suspension(state: Mapping[str, Any]) -> Suspension:
 
 def _refuse_unlisted(*, params: Mapping[str, object], model: Any, **_: object) -> None:
     refuse_unlisted(model.name, params, SENDABLE_PARAMETERS)
+
+
+class NoAutoScaling:
+    """Nothing is registered: where tables are a stand-in's that AWS never saw."""
+
+    async def read(self, _: Sequence[Resource], /) -> tuple[Registration, ...]:
+        """Nothing."""
+        return ()
+
+    async def read_policies(self, _: Resource, /) -> frozenset[ScalableTarget]:
+        """None."""
+        return frozenset()
+
+    async def register(
+        self,
+        target: ScalableTarget,
+        /,
+        *,
+        minimum: int | None = None,
+        suspension: Suspension | None = None,
+    ) -> None:
+        """Refused, since there is nothing to change."""
+        raise GatewayError(f"{target} cannot have {minimum or suspension}: nothing is registered")

@@ -7,16 +7,19 @@ tables: capacity in force after the apply time, resources updating until then, d
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from capacity_pilot.adapters.aws.actuation import Actuation, Write
 from capacity_pilot.adapters.aws.refusals import Refusal
+from capacity_pilot.core.auto_scaling import Registration
 from capacity_pilot.core.model import (
     AccountLimits,
     BillingMode,
     CapacityChange,
+    Dimension,
     Direction,
     Outcome,
     OutcomeKind,
@@ -86,6 +89,8 @@ class ShadowGateway:
                 else description
                 for description in real.resources
             ),
+            registrations=real.registrations
+            and tuple(_imagine_registration(r, imagined) for r in real.registrations),
         )
 
     async def actuate(self, plan: Plan) -> Outcome:
@@ -183,6 +188,24 @@ def _overlay(
         warm_read=_raise_mark(real.warm_read, imagined.before.warm_read, read),
         warm_write=_raise_mark(real.warm_write, imagined.before.warm_write, write),
     )
+
+
+def _imagine_registration(
+    real: Registration, imagined: Mapping[Resource, _ImaginedChange]
+) -> Registration:
+    """What active and floor mode would have made of a registration.
+
+    Scale-in is suspended where a policy asks for that, and no other asks whether it is. In floor
+    mode capacity is imagined to follow the minimum, since nobody knows what the policy would do.
+    """
+    is_suspended = real.suspension.scale_in or not real.suspension.scale_out
+    suspended = replace(real, suspension=replace(real.suspension, scale_in=is_suspended))
+    made = imagined.get(real.target.resource)
+    if made is None:
+        return suspended
+    is_read = real.target.dimension is Dimension.READ
+    minimum = min(made.change.read if is_read else made.change.write, real.maximum)
+    return replace(suspended, minimum=minimum, found_minimum=real.least)
 
 
 def _raise_mark(real: int | None, before: int | None, units: int) -> int | None:

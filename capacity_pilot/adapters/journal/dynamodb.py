@@ -37,8 +37,8 @@ _CURRENT: Final = "current"
 class DynamoDbJournal:
     """A journal in the state table; see ``Journal`` for the port.
 
-    What is written expires after ``keep_s``, deleted by DynamoDB itself. That the lease is still
-    held is a condition of every call's record and of every document.
+    Records expire after ``keep_s``, deleted by DynamoDB itself; documents stay. That the lease is
+    still held is a condition of every call's record and of every document.
     """
 
     def __init__(
@@ -94,10 +94,10 @@ class DynamoDbJournal:
         parts = [content[at : at + PART_BYTES] for at in range(0, len(content), PART_BYTES)]
         try:
             for key, part in zip(_part_keys(name, version, len(parts)), parts, strict=True):
-                item: Any = {**key, "content": {"B": part}, **self._expiry()}
+                item: Any = {**key, "content": {"B": part}}
                 await self._client.put_item(TableName=self._table, Item=item)
             current = {"version": {"S": version}, "parts": {"N": str(len(parts))}}
-            put = self._put_action({**_key(name, _CURRENT), **current, **self._expiry()})
+            put = self._put_action({**_key(name, _CURRENT), **current})
             await self._client.transact_write_items(TransactItems=[self._condition(), put])
             for key in _part_keys(name, *(before or ("", 0))):
                 await self._client.delete_item(TableName=self._table, Key=key)
@@ -164,9 +164,6 @@ class DynamoDbJournal:
             "expires_at": {"N": str(int(record.at + self._keep_s))},
         }
         return item if record.call is None else {**item, "call": {"S": record.call}}
-
-    def _expiry(self) -> dict[str, Any]:
-        return {"expires_at": {"N": str(int(self._clock.now() + self._keep_s))}}
 
     async def _current(self, name: str) -> tuple[str, int] | None:
         """A document's version and how many parts it has."""
