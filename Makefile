@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 NODE_TESTS := tests/end_to_end/node
 
 .DEFAULT_GOAL := help
-.PHONY: help demo simulate test check bench lock proto clean
+.PHONY: help demo simulate test chaos check bench lock proto clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,11 @@ simulate: $(VENV)/dev.stamp ## replay a generated week under the starter policy:
 test: $(VENV)/dev.stamp node-modules ## unit, law, contract and end-to-end tests
 	$(BIN)/pytest -n auto --maxprocesses 8 --dist worksteal -m 'not process'
 	$(BIN)/pytest -m process # real processes in real time: one after the other
+
+chaos: $(VENV)/dev.stamp ## seeded schedules of faults in virtual time: SEEDS=300 FROM=1
+	$(BIN)/python -m tests.chaos --seeds $(SEEDS) --from $(FROM) $(if $(TELL),--tell)
+SEEDS := 300
+FROM := 1
 
 check: $(VENV)/dev.stamp ## ruff, mypy --strict, import contracts, Dockerfile and Terraform
 	$(BIN)/ruff check

@@ -1,0 +1,261 @@
+"""What must hold of every call and every decision, whatever goes wrong around them.
+
+Stated in what a process was told and answered, and not in the pilot's own terms: where both agree
+it is because the pilot is right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from capacity_pilot.core.fleet import Fleet
+from capacity_pilot.core.model import Dimension
+from tests.chaos.aws import Account, Call, Units
+from tests.chaos.observer import Heard, Witnessed
+from tests.chaos.pilot_process import PilotProcess
+from tests.chaos.schedule import ClockJump, Floats, Schedule
+from tests.chaos.telemetry import News
+
+_SENDABLE = {"TableName", "ProvisionedThroughput", "GlobalSecondaryIndexUpdates"}
+_BOTH = {"ReadCapacityUnits", "WriteCapacityUnits"}
+_FRESH_S = 5.05
+_MOST_AT_ONCE = 8
+_LEAST_PAUSE_S = 0.9
+_HEARD_WITHIN_S = 120.0
+_SILENT_S = 25.0
+_THROTTLE_MEMORY_S = 55
+_WRITES_AGAIN_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A law that did not hold, when, and of what."""
+
+    at: float
+    law: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.at:.2f} s: {self.law}: {self.what}"
+
+
+class Laws:
+    """Watches all processes of a run and collects ``violations``."""
+
+    def __init__(self, schedule: Schedule, account: Account) -> None:
+        self.violations: list[Violation] = []
+        self._schedule = schedule
+        self._account = account
+        self._seen: dict[int, Witnessed] = {}
+        self._bounds: tuple[Fleet | None, Floats] = (None, np.zeros(0))
+        self._numbers = {t.resource: number for number, t in enumerate(schedule.targets)}
+        self._spent: set[str] = set()
+        self._jumps = [f.during for f in schedule.faults if isinstance(f, ClockJump)]
+
+    @property
+    def _now(self) -> float:
+        return self._account.now - self._account.epoch
+
+    def of(self, process: PilotProcess) -> Witnessed:
+        return self._seen.setdefault(process.number, Witnessed())
+
+    def heard(self, process: PilotProcess, news: News, *, clock_off_by_s: float) -> None:
+        """The process was told of a second."""
+        now = self._now
+        if now + clock_off_by_s - news.second > _HEARD_WITHIN_S:
+            return  # later than the pilot's window reaches
+        for at, (units, refused) in news.told.items():
+            heard = self.of(process).heard[at]
+            if news.second > heard.newest:
+                heard.newest, heard.advanced_at = news.second, now
+            heard.units[news.second] += units
+            if refused:
+                heard.refused_at = max(heard.refused_at, news.second)
+
+    def passed(self, process: PilotProcess, point: str, call: Call | None) -> None:
+        """The process has come to this point."""
+        if call is None:
+            if point == "tick":
+                self._judge_decisions(process)
+        elif point == "describe_answered":
+            self.of(process).described[call.table] = call
+        elif point == "update_begun":
+            for what in self._judge_update(self.of(process), call):
+                self.break_law("calls", f"{call.table}: {what}: {call.parameters}")
+            if not self._is_recorded(process, call):
+                self.break_law("recorded first", f"{call.table}: {call.parameters}")
+            self.of(process).updates[call.table].append(call)
+        elif point in {"update_answered", "update_failed"} and call.refusal is not None:
+            self._judge_refusal(self.of(process), call)
+
+    def _judge_update(self, seen: Witnessed, call: Call) -> Iterator[str]:
+        yield from _judge_shape(call.parameters)
+        if any(earlier.ended_at is None for earlier in seen.updates[call.table]):
+            yield "another call of the table is in flight"
+        busy = sum(u.ended_at is None for calls in seen.updates.values() for u in calls)
+        if busy >= _MOST_AT_ONCE:
+            yield f"{busy} calls are in flight already"
+        ended = [u.ended_at for u in seen.updates[call.table] if u.ended_at is not None]
+        if ended and call.begun_at - ended[-1] < _LEAST_PAUSE_S and _is_made_again(seen, call):
+            yield f"again within {call.begun_at - ended[-1]:.3f} s"
+        described = seen.described.get(call.table)
+        if described is None or described.answer is None:
+            yield "sent without a reading of the table"
+            return
+        age_s = call.begun_at - described.begun_at
+        if age_s > _FRESH_S and not self._has_clock_jumped():
+            yield f"rests on a reading {age_s:.2f} s old"
+        table = described.answer["Table"]
+        if changing := [n for n, status in _statuses(table).items() if status != "ACTIVE"]:
+            yield f"{changing} are changing by what was read"
+        yield from self._judge_units(call, had=_units_of(table))
+
+    def _is_recorded(self, process: PilotProcess, call: Call) -> bool:
+        """By a record that is durable already; an increase does not wait for a bad disk."""
+        described = self.of(process).described.get(call.table)
+        had = _units_of(described.answer["Table"]) if described and described.answer else {}
+        is_increase = all(
+            a >= b
+            for i, pair in call.asked.items()
+            for a, b in zip(pair, had.get(i, pair), strict=True)
+        )
+        is_disk_bad = any(
+            disk.since <= self._now < disk.until + _WRITES_AGAIN_S
+            for disk in self._schedule.bad_disks
+        )
+        if is_increase and is_disk_bad:
+            return True
+        for recorded in reversed(process.diary.calls.values()):
+            if recorded.table == call.table:
+                changes = {c["index"]: tuple(c["to"]) for c in recorded.body["changes"]}
+                return changes == call.asked and self._spend(recorded.id)
+        return False
+
+    def _spend(self, record: str) -> bool:
+        """A record stands for one call."""
+        is_new = record not in self._spent
+        self._spent.add(record)
+        return is_new
+
+    def _judge_units(self, call: Call, *, had: Units) -> Iterator[str]:
+        floor, ceiling = self._schedule.floor[call.table], self._schedule.ceiling
+        steps = set()
+        for index, asked in call.asked.items():
+            if asked == had.get(index):
+                yield f"{index or 'the table'} is not changed"
+            for units, before in zip(asked, had.get(index, (0, 0)), strict=True):
+                steps.add(np.sign(units - before))
+                if units != before and not floor <= units <= ceiling:
+                    yield f"{units} is not within {floor} and {ceiling}"
+        if {-1, 1} <= steps:
+            yield f"raises and lowers at once from {had}"
+
+    def _judge_refusal(self, seen: Witnessed, call: Call) -> None:
+        """A refusal that the last reading foretold, and nobody else brought about, is ours."""
+        described, refusal = seen.described.get(call.table), call.refusal
+        assert refusal is not None
+        if described is None or described.answer is None or described.reached_at is None:
+            return
+        table, reached_at = described.answer["Table"], call.reached_at or 0.0
+        changes = self._account.changed_at[call.table]
+        is_untouched = not any(described.reached_at <= at <= reached_at for at in changes)
+        if refusal.code in {"ResourceInUseException", "ValidationException"} and is_untouched:
+            self.break_law("avoidable refusal", f"{call.table}: {refusal}: {call.parameters}")
+        if "decreases are limited" in refusal.message and is_untouched:
+            self.break_law("decrease quota", f"{call.table}: {refusal}, read {table}")
+
+    def _judge_decisions(self, process: PilotProcess) -> None:
+        step = process.control.last_step
+        assert step is not None
+        units, provisioned = step.decisions.units, step.decisions.provisioned
+        floor = self._floor_of(step.fleet)
+        is_free = (units >= floor) & (units <= self._schedule.ceiling)
+        is_held = (units == provisioned) | np.isnan(units)
+        for slot in np.flatnonzero(~is_free & ~is_held).tolist():
+            self.break_law("bounds", f"{step.fleet.target(slot)}: {units[slot]}")
+        for slot in np.flatnonzero(step.decisions.action < 0).tolist():
+            at = step.fleet.target(slot)
+            number = self._numbers[at.resource]
+            heard = self.of(process).heard[number, at.dimension]
+            for what in self._judge_decrease(heard, float(units[slot])):
+                self.break_law(
+                    "decreases", f"{at} from {provisioned[slot]} to {units[slot]}: {what}"
+                )
+
+    def _judge_decrease(self, heard: Heard, units: float) -> Iterator[str]:
+        newest = heard.newest
+        silent_s = self._now - heard.advanced_at
+        if silent_s > _SILENT_S + self._schedule.lag_s:
+            yield f"nothing was heard for {silent_s:.1f} s"
+        if newest - heard.refused_at < _THROTTLE_MEMORY_S:
+            yield f"throttled {newest - heard.refused_at:.0f} s before the newest second told of"
+        usual, now = heard.mean(newest - 62, newest - 2), heard.mean(newest - 2, newest + 1)
+        if usual and now and _has_surged(usual, now, heard.largest_step(newest - 300, newest - 2)):
+            yield f"demand has gone from {usual:.1f} to {now:.1f}"
+        minute = heard.mean(newest - 59, newest + 1)
+        if minute is not None and units < 0.9 * minute and units < self._schedule.ceiling:
+            yield f"demand was {minute:.1f} in the last minute"
+
+    def _floor_of(self, fleet: Fleet) -> Floats:
+        known, floor = self._bounds
+        if fleet is not known:
+            floors = [float(self._schedule.floor[r.table]) for r in fleet.resources]
+            floor = np.repeat(np.array(floors), len(Dimension))
+            self._bounds = (fleet, floor)
+        return floor
+
+    def _has_clock_jumped(self) -> bool:
+        """Lately: a clock put back makes everything look younger than it is."""
+        return any(abs(self._now - at) < 12 for d in self._jumps for at in (d.since, d.until))
+
+    def break_law(self, law: str, what: str) -> None:
+        self.violations.append(Violation(self._now, law, what))
+
+
+def _judge_shape(parameters: Any) -> Iterator[str]:
+    if unlisted := parameters.keys() - _SENDABLE:
+        yield f"sends {sorted(unlisted)}"
+    members = [parameters["ProvisionedThroughput"]] if "ProvisionedThroughput" in parameters else []
+    for update in parameters.get("GlobalSecondaryIndexUpdates", ()):
+        if update.keys() != {"Update"}:
+            yield f"does {sorted(update)} to an index"
+            continue
+        if update["Update"].keys() != {"IndexName", "ProvisionedThroughput"}:
+            yield f"sends {sorted(update['Update'])} of an index"
+        members.append(update["Update"]["ProvisionedThroughput"])
+    if not members:
+        yield "asks for nothing"
+    for member in members:
+        if member.keys() != _BOTH or not all(type(v) is int and v >= 1 for v in member.values()):
+            yield f"{member} is not both dimensions, each 1 or more"
+
+
+def _has_surged(usual: float, now: float, largest_step: float) -> bool:
+    """By more than demand has jumped up or down lately, which noise would explain."""
+    return now > max(2 * usual, 30) and now - usual > largest_step
+
+
+def _is_made_again(seen: Witnessed, call: Call) -> bool:
+    """Whether the table's last call asked for the same and failed."""
+    last = seen.updates[call.table][-1]
+    return last.error is not None and last.asked == call.asked
+
+
+def _statuses(table: Any) -> dict[str, str]:
+    indexes = table.get("GlobalSecondaryIndexes", ())
+    return {"": table["TableStatus"]} | {i["IndexName"]: i["IndexStatus"] for i in indexes}
+
+
+def _units_of(table: Any) -> Units:
+    indexes = {i["IndexName"]: i for i in table.get("GlobalSecondaryIndexes", ())}
+    return {
+        index: (
+            described["ProvisionedThroughput"]["ReadCapacityUnits"],
+            described["ProvisionedThroughput"]["WriteCapacityUnits"],
+        )
+        for index, described in ({"": table} | indexes).items()
+    }

@@ -1,0 +1,117 @@
+"""The world the pilot works in, and worlds that differ from it in having no pilot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from capacity_pilot.core.model import AccountLimits, Dimension, Resource
+from capacity_pilot.simulator.physics.apply_times import ApplyTimes
+from capacity_pilot.simulator.physics.settings import WorldSettings
+from capacity_pilot.simulator.physics.world import World
+from tests.chaos import meddling
+from tests.chaos.schedule import Floats, Schedule, Target
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A second's demand of every target, and what was refused of it, (targets, 2)."""
+
+    demand: Floats
+    throttled: Floats
+
+
+class ServedWorld:
+    """A world with the schedule's tables and demand. ``throttled`` is the sum of units so far.
+
+    Apply times have no luck in them, so that the same change takes as long in every world. Where
+    ``at_floor`` holds, nothing ever has more units than the policy's floor: a table nobody scales,
+    at what its operator calls enough, or at less where somebody else made it less.
+    """
+
+    def __init__(self, schedule: Schedule, *, at_floor: bool = False) -> None:
+        self.world = World(
+            WorldSettings(
+                apply_times=ApplyTimes(
+                    median_seconds=schedule.apply_s, sigma=0.0, warm_is_fast=False
+                ),
+                limits=AccountLimits(account_read=200_000, account_write=200_000),
+                control_plane_per_second=schedule.updates_per_second,
+                control_plane_burst=max(schedule.updates_per_second, 2.0),
+                initial_burst_seconds=30.0,
+            )
+        )
+        self.throttled = np.zeros((len(schedule.targets), 2))
+        self._schedule = schedule
+        self._at_floor = at_floor
+        self._demand = np.stack([target.demand for target in schedule.targets])
+        self._places: tuple[Ints, Ints] | None = None  # numbers of targets (m,), slots (m, 2)
+        for table in schedule.tables:
+            self.create(table, schedule.began_at)
+        self.world.advance(schedule.began_at)
+
+    def create(self, table: str, now: float) -> None:
+        """The table and the indexes it has from the beginning."""
+        of_table = [t for t in self._schedule.targets if t.resource.table == table and not t.spare]
+        indexes = tuple(t.resource.index for t in of_table if t.resource.index)
+        units = self._bound(table, of_table[0].units)
+        self.world.create_table(meddling.table_spec(table, indexes, units), now)
+        self._places = None
+
+    def delete(self, table: str) -> None:
+        self.world.delete_table(table)
+        self._places = None
+
+    def set_capacity(self, resource: Resource, units: int, now: float) -> bool:
+        """True if it was taken."""
+        return meddling.set_capacity(self.world, resource, self._bound(resource.table, units), now)
+
+    def add_index(self, spare: Target, now: float) -> None:
+        table, index = spare.resource.table, spare.resource.index
+        meddling.add_index(self.world, table, index, self._bound(table, spare.units), now)
+        self._places = None
+
+    def begin_removing_index(self, resource: Resource, now: float) -> None:
+        meddling.begin_removing_index(self.world, resource.table, resource.index, now)
+
+    def remove_index(self, resource: Resource) -> None:
+        meddling.remove_index(self.world, resource.table, resource.index)
+        self._places = None
+
+    def serve(self, second: int) -> Served:
+        """Serves a second of everybody's demand."""
+        if self._places is None:
+            self._places = self._find_places()
+        numbers, slots = self._places
+        served = Served(np.zeros_like(self.throttled), np.zeros_like(self.throttled))
+        served.demand[numbers] = self._demand[numbers, :, second]
+        asked = np.zeros(self.world.buckets.size)
+        asked[slots] = served.demand[numbers]
+        _, throttled = self.world.serve(asked)
+        served.throttled[numbers] = throttled[slots]
+        self.throttled += served.throttled
+        return served
+
+    def units(self, resource: Resource) -> tuple[int, int] | None:
+        """(read, write) in force; ``None`` where there is no such resource."""
+        if not meddling.has_table(self.world, resource.table):
+            return None
+        state = self.world.table(resource.table).resources.get(resource.index)
+        return None if state is None else (state.units.read, state.units.write)
+
+    def _find_places(self) -> tuple[Ints, Ints]:
+        by_name = {state.spec.name: state.resources for state in self.world.tables()}
+        places = [
+            (number, [state.slot(dimension) for dimension in Dimension])
+            for number, target in enumerate(self._schedule.targets)
+            if (state := by_name.get(target.resource.table, {}).get(target.resource.index))
+        ]
+        numbers = np.array([number for number, _ in places], dtype=np.int64)
+        return numbers, np.array([s for _, s in places], dtype=np.int64).reshape(-1, 2)
+
+    def _bound(self, table: str, units: int) -> int:
+        return min(units, self._schedule.floor[table]) if self._at_floor else units
