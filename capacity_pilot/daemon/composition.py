@@ -39,6 +39,7 @@ from capacity_pilot.daemon.coverage_watch import CoverageWatch
 from capacity_pilot.daemon.driving import check_modes, open_registrations, route_tables
 from capacity_pilot.daemon.explanation import explain_table
 from capacity_pilot.daemon.forecast_report import measure_forecasts, report_forecasts
+from capacity_pilot.daemon.housekeeping import keep_house
 from capacity_pilot.daemon.listeners import open_listeners
 from capacity_pilot.daemon.rehearsal import rehearse
 from capacity_pilot.daemon.scaling_watch import WATCH_S, ScalingWatch
@@ -119,7 +120,8 @@ async def run_daemon(settings: DaemonSettings) -> None:
             keep = partial(tenure.keep, partial(_take_up, parts))
             await keep()
             jobs = _list_jobs(settings, parts, keep=keep)
-            with run_jobs(jobs, parts.loop.counts) as failure:
+            counts, chores = parts.loop.counts, _list_chores(settings, parts)
+            with run_jobs(jobs, counts) as failure, keep_house(chores, counts, failure):
                 log.info("ready", **told, tables=sorted(parts.loop.pilot.descriptions), **addresses)
                 await _wait_for_end(stopping, failure)
             # No tick from here on: what is in flight may end, nothing more is begun.
@@ -159,13 +161,17 @@ def _list_jobs(
     yield "keep_lease", keep, KEEP_S
     yield "try_again", parts.succession.try_again, 1.0
     yield "note_ends", parts.brakes.note_ends, 1.0
-    yield "save", partial(_save, parts), settings.snapshot_s
-    yield "prune", partial(parts.book.prune, settings.journal_days * DAY_S), _PRUNE_S
     if parts.store.lease is not None:
         yield "catch_up", parts.keeping.catch_up, _CATCH_UP_S
     yield "watch_auto_scaling", parts.scaling.look, WATCH_S
     if parts.watch is not None:
         yield "read_cloudwatch", parts.watch.read_cloudwatch, _CLOUDWATCH_S
+
+
+def _list_chores(settings: DaemonSettings, parts: Parts) -> Iterator[tuple[str, Job, float]]:
+    """What no decision waits for."""
+    yield "save", partial(_save, parts), settings.snapshot_s
+    yield "prune", partial(parts.book.prune, settings.journal_days * DAY_S), _PRUNE_S
 
 
 async def _wait_for_end(stopping: asyncio.Event, failure: asyncio.Future[None]) -> None:

@@ -36,5 +36,5 @@ def configure_event_log(level: str) -> None:
     )
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     # The scheduler tells of every run of every job, the servers of every request.
-    for chatty in ("aiohttp.access", "botocore", "aiobotocore"):
+    for chatty in ("apscheduler", "aiohttp.access", "botocore", "aiobotocore"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
