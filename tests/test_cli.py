@@ -123,7 +123,7 @@ def test_a_wrong_environment_is_told_in_one_line(
     ("arguments", "message"),
     [
         (("run", *NEEDED, "--loud"), "unrecognized arguments: --loud"),
-        (("ruin",), "invalid choice: 'ruin' (choose from 'run', 'demo'"),
+        (("ruin",), "invalid choice: 'ruin' (choose from 'run', 'init', 'demo'"),
     ],
 )
 def test_what_no_one_knows_is_named(

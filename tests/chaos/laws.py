@@ -196,9 +196,11 @@ class Laws:
         usual, now = heard.mean(newest - 62, newest - 2), heard.mean(newest - 2, newest + 1)
         if usual and now and _has_surged(usual, now, heard.largest_step(newest - 300, newest - 2)):
             yield f"demand has gone from {usual:.1f} to {now:.1f}"
-        minute = heard.mean(newest - 59, newest + 1)
-        if minute is not None and units < 0.9 * minute and units < self._schedule.ceiling:
-            yield f"demand was {minute:.1f} in the last minute"
+        # What is usual lags a step within the last minute, and the bucket carries the rest.
+        means = (heard.mean(newest - 59, newest + 1), heard.mean(newest - 119, newest + 1))
+        least = min((mean for mean in means if mean is not None), default=0.0)
+        if units < 0.9 * least and units < self._schedule.ceiling:
+            yield f"demand was {least:.1f} in the last minutes"
 
     def _floor_of(self, fleet: Fleet) -> Floats:
         known, floor = self._bounds

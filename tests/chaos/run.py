@@ -25,6 +25,7 @@ from tests.chaos.worlds import ServedWorld
 _TICKS_WITHIN_S = 2.5
 _KILLED_WITHIN_S = 30.0
 _LAST_S = 60
+_RECOVERED = 0.01
 _ANSWERED_WITHIN_S = 60.0
 _PRIMARY, _SECOND = 0, 1
 
@@ -79,7 +80,7 @@ class Run:
         self._kills = sorted(
             (f for f in schedule.faults if isinstance(f, Killed)), key=lambda fault: fault.at
         )
-        self._last_throttled: list[float] = []
+        self._by_second: list[tuple[float, float]] = []  # units asked for and throttled
 
     async def play(self) -> Report:
         self._start(_PRIMARY)
@@ -116,7 +117,7 @@ class Run:
         served = self._pilots_world.serve(second)
         self._at_floor.serve(second)
         self._as_found.serve(second)
-        self._last_throttled.append(float(served.throttled.sum()))
+        self._by_second.append((float(served.demand.sum()), float(served.throttled.sum())))
         self._telemetry.observe(second, served)
 
     def _start(self, place: int) -> None:
@@ -224,8 +225,9 @@ class Run:
             yield "no worse", f"{resource}:{dimension} {with_pilot:.0f} against {without:.0f}"
 
     def _judge_recovery(self) -> Iterator[tuple[str, str]]:
-        if sum(self._last_throttled[-_LAST_S:]) > 0:
-            yield "recovers", f"throttled {sum(self._last_throttled[-_LAST_S:]):.0f} at the end"
+        asked, throttled = map(sum, zip(*self._by_second[-_LAST_S:], strict=True))
+        if throttled > _RECOVERED * asked:
+            yield "recovers", f"throttled {throttled:.0f} of {asked:.0f} units at the end"
 
 
 def _is_decrease(call: Call) -> bool:
