@@ -219,9 +219,8 @@ def _recommend(at: _Slot) -> tuple[float, int]:
         return np.ceil(at.least), because
     units = at.provisioned
     if at.sustained > at.provisioned:
-        # The bucket would bear a lower capacity, but not for long: the decrease is better kept.
         because |= _BURST_COVERS
-    elif at.resting < at.provisioned:
+    if at.resting < at.provisioned:
         because |= _TROUGH
         if at.stabilized < at.provisioned:
             units = np.fmax(at.stabilized, at.resting)

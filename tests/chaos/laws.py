@@ -199,7 +199,7 @@ class Laws:
         # What is usual lags a step within the last minute, and the bucket carries the rest.
         means = (heard.mean(newest - 59, newest + 1), heard.mean(newest - 119, newest + 1))
         least = min((mean for mean in means if mean is not None), default=0.0)
-        if units < 0.9 * least and units < self._schedule.ceiling:
+        if units < 0.8 * least and units < self._schedule.ceiling:
             yield f"demand was {least:.1f} in the last minutes"
 
     def _floor_of(self, fleet: Fleet) -> Floats:

@@ -231,12 +231,6 @@ def test_each_guard_holds_the_trough_alone(change: dict[str, Any], because: Reas
     assert because.name.lower() in name_reasons(int(draft.reasons[0]))
 
 
-def test_nothing_is_lowered_while_demand_is_above_capacity() -> None:
-    """The bucket bears it, and would bear less capacity for a while."""
-    at = CALM._replace(sustained=one(120.0), resting=one(60.0), stabilized=one(60.0))
-    assert decide(at) == (100.0, 0)
-
-
 def test_a_small_saving_is_taken_where_the_ceiling_demands_it() -> None:
     at = CALM._replace(
         ceiling=one(95.0),
