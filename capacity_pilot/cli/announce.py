@@ -12,10 +12,10 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 from pydantic_settings import CliImplicitFlag
 
 from capacity_pilot.cli.daemon_calls import DEFAULT_URL, call
+from capacity_pilot.cli.screen import say_some
 from capacity_pilot.core.errors import InputError
 from capacity_pilot.core.quantities import parse_duration
 
-_MOST_NAMED = 5
 _LOADS = ("at_least", "multiplier", "per_recipient")
 
 
@@ -121,6 +121,4 @@ def _say(told: Mapping[str, Any]) -> str:
     for dimension in ("read", "write"):
         stated = told.get(dimension, {}).items()
         parts += [f"{dimension} {key} {value:g}" for key, value in stated if value is not None]
-    tables = told["tables_now"]
-    more = f" and {len(tables) - _MOST_NAMED} more" if len(tables) > _MOST_NAMED else ""
-    return ", ".join([*parts, f"for {', '.join(tables[:_MOST_NAMED])}{more}"])
+    return ", ".join([*parts, f"for {say_some(told['tables_now'])}"])

@@ -11,9 +11,9 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 from pydantic_settings import CliImplicitFlag, CliPositionalArg
 
 from capacity_pilot.cli.daemon_calls import DEFAULT_URL, call, name_caller
+from capacity_pilot.cli.screen import say_ordered, say_some
 from capacity_pilot.core.errors import InputError
 
-_MOST_NAMED = 5
 _DIRECTIONS = {"both": "neither raised nor lowered", "in": "not lowered", "out": "not raised"}
 
 
@@ -139,30 +139,20 @@ def _say(told: Mapping[str, Any], line: str) -> None:
 
 def _describe_freeze(told: Mapping[str, Any]) -> str:
     held = _DIRECTIONS[told["direction"]]
-    return f"frozen: {told['id']}, {held} {_until(told)}: {_name_some(told['tables_now'])}"
+    tables = say_some(told["tables_now"]) or "none there now"
+    return f"frozen: {told['id']}, {held} {_until(told)}: {tables}"
 
 
 def _describe_override(told: Mapping[str, Any]) -> str:
-    return f"overridden: {told['id']}, {_name_units(told)} {_until(told)}"
+    return f"overridden: {told['id']}, {say_ordered(told)} {_until(told)}"
 
 
 def _describe_end(told: Mapping[str, Any]) -> str:
     is_freeze = "tables" in told
-    what = ", ".join(told["tables"]) if is_freeze else _name_units(told)
+    what = ", ".join(told["tables"]) if is_freeze else say_ordered(told)
     how = "frozen" if is_freeze else "overridden"
     return f"resumed: {told['id']}, {what}, {how} by {told['by']}: {told['why']}"
 
 
-def _name_units(told: Mapping[str, Any]) -> str:
-    place = f"{told['table']}/index/{told['index']}" if told["index"] else told["table"]
-    units = [f"{d} {told[d]:,}" for d in ("read", "write") if told[d] is not None]
-    return f"{place} at {', '.join(units)}"
-
-
 def _until(told: Mapping[str, Any]) -> str:
     return f"until {told['until'] or 'resumed'}"
-
-
-def _name_some(tables: list[str]) -> str:
-    more = f" and {len(tables) - _MOST_NAMED} more" if len(tables) > _MOST_NAMED else ""
-    return ", ".join(tables[:_MOST_NAMED]) + more if tables else "none there now"

@@ -13,6 +13,7 @@ from pydantic_settings import CliImplicitFlag, CliPositionalArg
 
 from capacity_pilot.cli.daemon_calls import DEFAULT_URL, call
 from capacity_pilot.cli.screen import (
+    HELD,
     Size,
     cut,
     label,
@@ -21,6 +22,7 @@ from capacity_pilot.cli.screen import (
     say_override,
     say_reasons,
     say_seconds,
+    say_target,
     say_time,
     write_lines,
 )
@@ -29,7 +31,6 @@ Told = Mapping[str, Any]
 
 _INDENT = 13
 _LEAST_CHANGES = 2
-_DIRECTIONS = {"both": "not moved", "in": "not lowered", "out": "not raised"}
 _VERBS = {"scale_out": "raise", "scale_in": "lower"}
 
 
@@ -94,10 +95,10 @@ def _draw_head(told: Told, now: float) -> Iterator[str]:
         f"read {say_seconds(told['described_s_ago'])} ago"
     )
     for freeze in told["freezes"]:
-        held, until = _DIRECTIONS[freeze["direction"]], say_time(freeze["until"], now)
+        held, until = HELD[freeze["direction"]], say_time(freeze["until"], now)
         yield f"! {held} until {until}: frozen {freeze['id']} by {freeze['by']}: {freeze['why']}"
     for override in told["overrides"]:
-        set_to = say_override(dict(override), now)
+        set_to = say_override(override, now)
         yield f"! {set_to}: {override['id']} by {override['by']}: {override['why']}"
     for resource in resources:
         if resource["next_decrease_at"]:
@@ -117,7 +118,7 @@ def _is_quiet(target: Told) -> tuple[bool, bool, float]:
 
 
 def _draw_target(target: Told, width: int, now: float) -> list[str]:
-    lines = ["", cut(f"{_name(target)}: {_say_decision(target)}", width)]
+    lines = ["", cut(f"{say_target(target)}: {_say_decision(target)}", width)]
     for name, texts in (
         ("  demand", [_say_demand(target)]),
         ("  capacity", [_say_capacity(target)]),
@@ -177,7 +178,7 @@ def _say_hold(hold: Told, now: float) -> str:
 def _sum_up(target: Told) -> str:
     demand = say_number(target["demand"])
     why = say_reasons(target["held_by"]) or say_reasons(target["reasons"])
-    return f"{_name(target)}: {_say_decision(target)}, demand {demand}; {why}"
+    return f"{say_target(target)}: {_say_decision(target)}, demand {demand}; {why}"
 
 
 def _draw_change(change: Told, width: int, now: float) -> list[str]:
@@ -194,8 +195,3 @@ def _draw_change(change: Told, width: int, now: float) -> list[str]:
     text = f"{moved}: {outcome}{message}; {say_reasons(change['reasons'])}"
     when = f"  {say_time(change['at'], now)}"
     return label(when, [text], width, indent=_INDENT)
-
-
-def _name(target: Told) -> str:
-    place = f"{target['table']}/index/{target['index']}" if target["index"] else target["table"]
-    return f"{place}:{target['dimension']}"

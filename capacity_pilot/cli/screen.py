@@ -5,13 +5,19 @@ from __future__ import annotations
 import shutil
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
+
+from capacity_pilot.core.model import Resource
 
 _MINUTE_S = 60
 _HOUR_S = 3600
 _LONG_S = 100 * _HOUR_S
+_MOST_NAMED = 5
+
+HELD: Final = {"both": "not moved", "in": "not lowered", "out": "not raised"}
+"""What a freeze does, by its direction."""
 
 
 class Size(NamedTuple):
@@ -65,11 +71,30 @@ def say_reasons(names: Sequence[str]) -> str:
     return ", ".join(name.replace("_", " ") for name in names)
 
 
-def say_override(told: dict[str, Any], now: float) -> str:
-    """Which capacity is set until when."""
-    place = f"{told['table']}/index/{told['index']}" if told["index"] else told["table"]
+def say_some(tables: Sequence[str]) -> str:
+    """The first few names, and how many more there are."""
+    more = f" and {len(tables) - _MOST_NAMED} more" if len(tables) > _MOST_NAMED else ""
+    return ", ".join(tables[:_MOST_NAMED]) + more
+
+
+def say_target(told: Mapping[str, Any]) -> str:
+    """``feed/index/by-day:read``, of what an API says of a target."""
+    return f"{_say_resource(told)}:{told['dimension']}"
+
+
+def say_ordered(told: Mapping[str, Any]) -> str:
+    """Which capacity an override sets."""
     units = [f"{d} {told[d]:,}" for d in ("read", "write") if told[d] is not None]
-    return f"{place} at {', '.join(units)} until {say_time(told['until'], now)}"
+    return f"{_say_resource(told)} at {', '.join(units)}"
+
+
+def say_override(told: Mapping[str, Any], now: float) -> str:
+    """Which capacity is set until when."""
+    return f"{say_ordered(told)} until {say_time(told['until'], now)}"
+
+
+def _say_resource(told: Mapping[str, Any]) -> str:
+    return str(Resource(told["table"], told["index"] or ""))
 
 
 def cut(text: str, width: int) -> str:

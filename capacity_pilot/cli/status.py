@@ -12,6 +12,7 @@ from pydantic_settings import CliImplicitFlag
 
 from capacity_pilot.cli.daemon_calls import DEFAULT_URL, call
 from capacity_pilot.cli.screen import (
+    HELD,
     Size,
     cut,
     cut_middle,
@@ -20,6 +21,7 @@ from capacity_pilot.cli.screen import (
     say_override,
     say_reasons,
     say_seconds,
+    say_target,
     say_time,
     write_lines,
 )
@@ -32,7 +34,6 @@ _NEVER_S = float("inf")
 _WIDE = 110
 _UP, _DOWN = "↑", "↓"
 _LAST_WIDTH = 34
-_DIRECTIONS = {"both": "not moved", "in": "not lowered", "out": "not raised"}
 _FIGURES = f"{'demand':>9}{'expected':>9}{'has':>9}{'dry in':>8}  "
 
 
@@ -86,7 +87,7 @@ def _draw_head(status: Told) -> Iterator[str]:
     yield from _draw_faults(status, tick_s, spans_s)
     now = status["now"]
     for freeze in status.get("freezes", ()):
-        held = _DIRECTIONS[freeze["direction"]]
+        held = HELD[freeze["direction"]]
         until = say_time(freeze["until"], now)
         yield (
             f"  frozen {freeze['id']}: {', '.join(freeze['tables'])} {held} until {until}"
@@ -175,10 +176,8 @@ def _say_last(target: Told, last: Told | None) -> str:
     """What the table's last change made of this target, if it did concern it."""
     if last is None:
         return ""
-    index = f"/index/{target['index']}" if target["index"] else ""
-    name = f"{target['table']}{index}:{target['dimension']}"
     for change in last["changes"]:
-        if change["target"] == name:
+        if change["target"] == say_target(target):
             outcome = "in force" if last["in_force_after_s"] is not None else last["outcome"]
             units = f"{_say_units(change['from'])}→{_say_units(change['to'])}"
             return f"{units}, {outcome.replace('_', ' ')}, {say_seconds(last['s_ago'])} ago"

@@ -18,7 +18,7 @@ from capacity_pilot.core.model import Dimension, Direction
 from capacity_pilot.core.policy import PolicySet
 from capacity_pilot.core.prices import USD_PER_UNIT_HOUR
 from capacity_pilot.core.reasons import Reason, Reasons
-from capacity_pilot.core.tick import Decisions
+from capacity_pilot.core.tick import Decisions, compare_units
 
 MINUTE_S = 60.0
 
@@ -83,9 +83,7 @@ def limit_blast(radius: BlastRadius, decisions: Decisions, past: Past) -> Decisi
         if (table, direction) not in past.waiting:
             concerned = [room for room in rooms if table in room.scope.tables]
             _admit(draft, slots, table, direction, concerned, past.committed)
-    action = np.subtract(
-        draft.units > decisions.provisioned, draft.units < decisions.provisioned, dtype=np.int8
-    )
+    action = compare_units(draft.units, decisions.provisioned)
     return decisions._replace(units=draft.units, reasons=draft.reasons, action=action)
 
 

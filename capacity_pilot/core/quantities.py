@@ -70,6 +70,7 @@ def _parse_moment(value: object) -> object:
 
 
 Duration = Annotated[float, BeforeValidator(parse_duration), Field(ge=0, le=6 * 3600)]
-Ppm = Annotated[float, BeforeValidator(_parse_ppm), Field(ge=0.1, le=100_000)]
+LEAST_PPM, MOST_PPM = 0.1, 100_000
+Ppm = Annotated[float, BeforeValidator(_parse_ppm), Field(ge=LEAST_PPM, le=MOST_PPM)]
 Multiplier = Annotated[float, BeforeValidator(parse_multiplier), Field(gt=0, le=1000)]
 Moment = Annotated[AwareDatetime | NaiveDatetime, BeforeValidator(_parse_moment)]

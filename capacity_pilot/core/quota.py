@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from capacity_pilot.core.compiled import compiled
+from capacity_pilot.core.model import ResourceDescription
 
 FREE_DECREASES = 4
 HOURLY_S = 3600.0
@@ -31,6 +32,15 @@ def next_decrease_at(counted: float, last_decrease_at: float, now: float) -> flo
         return now
     midnight = (now // DAY_S + 1) * DAY_S
     return float(np.fmax(np.fmin(last_decrease_at + HOURLY_S, midnight), now))
+
+
+def next_decrease_of(
+    resource: ResourceDescription, described_at: float, now: float
+) -> tuple[int, float]:
+    """Today's count, and when AWS accepts the next decrease of a resource as it was described."""
+    last = resource.last_decrease_at
+    counted = decreases_counted(float(resource.decreases_today), described_at, now)
+    return int(counted), next_decrease_at(counted, np.nan if last is None else last, now)
 
 
 @compiled

@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from capacity_pilot.core.model import CapacityChange, Resource, TableDescription
+from capacity_pilot.core.model import CapacityChange, OutcomeKind, Resource, TableDescription
 from capacity_pilot.core.quota import DAY_S
 from capacity_pilot.core.record import Record, RecordKind, Verdict, count_decreases, judge_call
 
 STILL_CHANGING_S = 900.0
 """A change takes at most so long; what is requested longer ago is in force or never will be."""
 
-_TAKEN = ("requested", Verdict.IN_FORCE.value)
+_REQUESTED = OutcomeKind.REQUESTED.value
+_TAKEN = (_REQUESTED, Verdict.IN_FORCE.value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +142,7 @@ def _under_way(records: Sequence[Record], now: float) -> list[tuple[str, Record,
     for record in records:
         if record.kind is RecordKind.APPLIED:
             last.pop(record.table, None)
-        elif record.kind is RecordKind.ANSWER and record.body.get("outcome") == "requested":
+        elif record.kind is RecordKind.ANSWER and record.body.get("outcome") == _REQUESTED:
             call = calls.get(record.call or "")
             if call is not None and record.at > now - STILL_CHANGING_S:
                 last[record.table] = (call, record.at)

@@ -185,15 +185,13 @@ def _size(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
         least = _least_with(reliable, need)
         if least > capacity:
             # What the bucket is down to when this change is in force must last until the next one.
-            drained = np.maximum(grown[slot] - capacity, 0.0) * until_then_s
-            left = np.maximum(reliable - drained, 0.0)
+            left = _leave(reliable, grown[slot], capacity, until_then_s)
             again_s = until_then_s + apply_time_s[slot] + REACTION_S
             lasting = _LASTING * ahead - left / again_s
             if rise[slot] > 0:
                 risen = ahead + caution[slot] * np.minimum(_RISE_S * rise[slot], ahead)
-                spent = np.maximum(risen - capacity, 0.0) * until_then_s
-                kept = np.maximum(bucket_units[slot] - spent, 0.0)
-                lasting = np.maximum(lasting, risen - kept / again_s)
+                left = _leave(bucket_units[slot], risen, capacity, until_then_s)
+                lasting = np.maximum(lasting, risen - left / again_s)
             least = np.maximum(np.maximum(least, lasting), _LEAST_STEP * capacity)
         # Of what is in the bucket, no more stays than fits into the one of a capacity at usual
         # demand.
@@ -204,6 +202,12 @@ def _size(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
         sizes[2, slot] = np.maximum(_HEADROOM * minute[slot], _least_with(fits, need))
         sizes[3, slot] = trusted / beyond if beyond > 0 else np.inf
     return sizes
+
+
+@compiled
+def _leave(units: float, demand: float, capacity: float, seconds: float) -> float:
+    """What is left of ``units`` in the bucket after so many seconds."""
+    return float(np.maximum(units - np.maximum(demand - capacity, 0.0) * seconds, 0.0))
 
 
 @compiled

@@ -256,7 +256,7 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         reasons = reasons | (upstream > capacity.provisioned) * Reason.UPSTREAM.value
     decisions = Decisions(
         units=draft.units,
-        action=_compare(draft.units, capacity.provisioned),
+        action=compare_units(draft.units, capacity.provisioned),
         reasons=reasons,
         provisioned=capacity.provisioned,
         demand=ahead.level,
@@ -285,7 +285,7 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
 
 
 @compiled
-def _compare(units: Floats, provisioned: Floats) -> npt.NDArray[np.int8]:
+def compare_units(units: Floats, provisioned: Floats) -> npt.NDArray[np.int8]:
     """+1 where ``units`` are more, -1 where they are less."""
     action = np.zeros(len(units), dtype=np.int8)
     for slot in range(len(units)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from capacity_pilot.core.deeds import Deed, Deeds
-from capacity_pilot.core.model import CapacityChange, Resource
+from capacity_pilot.core.model import CapacityChange, Dimension, ScalableTarget
 from capacity_pilot.daemon.moments import render_time
 
 _UNKNOWN = (None, None)
@@ -49,13 +49,9 @@ def _list_changes(
     wanted: CapacityChange, had: tuple[int | None, int | None]
 ) -> list[dict[str, object]]:
     """One for each dimension that was to move."""
-    pairs = (("read", had[0], wanted.read), ("write", had[1], wanted.write))
+    pairs = zip(Dimension, had, (wanted.read, wanted.write), strict=True)
     return [
-        {"target": _name(wanted.resource, dimension), "from": before, "to": after}
+        {"target": str(ScalableTarget(wanted.resource, dimension)), "from": before, "to": after}
         for dimension, before, after in pairs
         if before != after
     ]
-
-
-def _name(resource: Resource, dimension: str) -> str:
-    return f"{resource}:{dimension}"

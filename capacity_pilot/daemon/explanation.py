@@ -10,7 +10,7 @@ from capacity_pilot.core.forecast.quantiles import APPLY
 from capacity_pilot.core.hold_ends import find_ends
 from capacity_pilot.core.model import Dimension, ResourceDescription, TableDescription
 from capacity_pilot.core.pilot import Pilot, Step
-from capacity_pilot.core.quota import FREE_DECREASES, decreases_counted, next_decrease_at
+from capacity_pilot.core.quota import FREE_DECREASES, next_decrease_of
 from capacity_pilot.core.reasons import WORDING, list_reasons
 from capacity_pilot.daemon.brake_rendering import render_brake
 from capacity_pilot.daemon.deed_report import render_deed
@@ -49,14 +49,12 @@ def _explain_resource(
     resource: ResourceDescription, description: TableDescription, now: float
 ) -> Told:
     """How a table or an index stands with AWS, and what it allows of decreases."""
-    last = resource.last_decrease_at
-    today = decreases_counted(float(resource.decreases_today), description.described_at, now)
-    allowed_at = next_decrease_at(today, float("nan") if last is None else last, now)
+    today, allowed_at = next_decrease_of(resource, description.described_at, now)
     return {
         "resource": str(resource.resource),
         "status": resource.status.value,
-        "decreases_today": int(today),
-        "free_decreases": max(FREE_DECREASES - int(today), 0),
+        "decreases_today": today,
+        "free_decreases": max(FREE_DECREASES - today, 0),
         "next_decrease_at": render_time(allowed_at) if allowed_at > now else None,
     }
 

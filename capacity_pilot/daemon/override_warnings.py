@@ -9,7 +9,7 @@ from capacity_pilot.core.brakes import OverrideOrder
 from capacity_pilot.core.model import Dimension, ResourceDescription, TableDescription
 from capacity_pilot.core.pilot import Step
 from capacity_pilot.core.policy import TablePolicy
-from capacity_pilot.core.quota import FREE_DECREASES, decreases_counted, next_decrease_at
+from capacity_pilot.core.quota import FREE_DECREASES, next_decrease_of
 from capacity_pilot.core.reasons import explain_reasons
 from capacity_pilot.core.standing import bar_table
 from capacity_pilot.daemon.moments import render_time
@@ -54,15 +54,13 @@ def _warn_of_demand(order: OverrideOrder, step: Step | None) -> Iterator[str]:
 
 
 def _warn_of_decrease(before: ResourceDescription, described_at: float, now: float) -> str:
-    last = math.nan if before.last_decrease_at is None else before.last_decrease_at
-    counted = decreases_counted(float(before.decreases_today), described_at, now)
-    allowed_at = next_decrease_at(counted, last, now)
+    counted, allowed_at = next_decrease_of(before, described_at, now)
     if allowed_at > now:
         return (
             f"AWS allows the next decrease of {before.resource} at {render_time(allowed_at)}: "
             "until then it stays as it is"
         )
-    left = FREE_DECREASES - 1 - int(counted)
+    left = FREE_DECREASES - 1 - counted
     if left < 0:
         return f"a decrease of {before.resource}: AWS allows the next one an hour later"
     return f"a decrease of {before.resource}: AWS then allows {left} more today at any time"

@@ -17,9 +17,9 @@ from aiobotocore.session import AioSession, get_session
 
 from capacity_pilot import __version__
 from capacity_pilot.adapters.aws.refusals import CALL_ERRORS, translate_read
-from capacity_pilot.adapters.aws.request import refuse_unlisted
+from capacity_pilot.adapters.aws.sending import guard_sending
 from capacity_pilot.core.auto_scaling import Registration, Suspension
-from capacity_pilot.core.errors import GatewayError, LeaseError
+from capacity_pilot.core.errors import GatewayError
 from capacity_pilot.core.model import Dimension, Resource, ScalableTarget
 from capacity_pilot.core.ports import Clock
 
@@ -158,18 +158,13 @@ async def open_auto_scaling(
     async with session.create_client(
         "application-autoscaling", region_name=region, endpoint_url=endpoint_url, config=config
     ) as client:
-        client.meta.events.register(
-            "before-parameter-build.application-auto-scaling", _refuse_unlisted
-        )
-
-        def hold(**_: object) -> None:
-            if not may_send(SENT_WITHIN_S):
-                raise LeaseError(
-                    f"the lease is not certain for the {SENT_WITHIN_S:g} s a change may take"
-                )
-
-        client.meta.events.register(
-            "before-send.application-auto-scaling.RegisterScalableTarget", hold
+        guard_sending(
+            client,
+            "application-auto-scaling",
+            sendable=SENDABLE_PARAMETERS,
+            changes_by="RegisterScalableTarget",
+            within_s=SENT_WITHIN_S,
+            may_send=may_send,
         )
         yield AutoScalingClient(client, clock=clock)
 
@@ -200,10 +195,6 @@ def _read_suspension(state: Mapping[str, Any]) -> Suspension:
         scale_out=bool(state.get("DynamicScalingOutSuspended", False)),
         scheduled=bool(state.get("ScheduledScalingSuspended", False)),
     )
-
-
-def _refuse_unlisted(*, params: Mapping[str, object], model: Any, **_: object) -> None:
-    refuse_unlisted(model.name, params, SENDABLE_PARAMETERS)
 
 
 class NoAutoScaling:

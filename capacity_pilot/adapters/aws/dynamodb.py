@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession, get_session
@@ -21,9 +21,10 @@ from capacity_pilot.adapters.aws.refusals import (
     is_certainly_unsent,
     translate_read,
 )
-from capacity_pilot.adapters.aws.request import build_update, refuse_unlisted
+from capacity_pilot.adapters.aws.request import SENDABLE_PARAMETERS, build_update
+from capacity_pilot.adapters.aws.sending import guard_sending
 from capacity_pilot.adapters.aws.sockets import impatient_sockets
-from capacity_pilot.core.errors import GatewayError, LeaseError
+from capacity_pilot.core.errors import GatewayError
 from capacity_pilot.core.model import AccountLimits, Outcome, OutcomeKind, Plan, TableDescription
 from capacity_pilot.core.ports import CallBook, Clock
 
@@ -139,21 +140,16 @@ async def open_gateway(
     async with session.create_client(
         "dynamodb", region_name=region, endpoint_url=endpoint_url, config=config
     ) as client:
-        client.meta.events.register("before-parameter-build.dynamodb", _refuse_unlisted)
-
-        def hold(**_: object) -> None:
-            if not may_send(SENT_WITHIN_S):
-                raise LeaseError(
-                    f"the lease is not certain for the {SENT_WITHIN_S:g} s an update may take"
-                )
-
-        client.meta.events.register("before-send.dynamodb.UpdateTable", hold)
+        guard_sending(
+            client,
+            "dynamodb",
+            sendable=SENDABLE_PARAMETERS,
+            changes_by="UpdateTable",
+            within_s=SENT_WITHIN_S,
+            may_send=may_send,
+        )
         yield DynamoDbGateway(client, clock=clock, book=book)
 
 
 def _is_not_found(error: Exception, *, now: float) -> bool:
     return isinstance(error, ClientError) and classify(error, now=now).kind is OutcomeKind.NOT_FOUND
-
-
-def _refuse_unlisted(*, params: Mapping[str, object], model: Any, **_: object) -> None:
-    refuse_unlisted(model.name, params)

@@ -9,6 +9,7 @@ from typing import Final
 
 from capacity_pilot.core.errors import InputError
 from capacity_pilot.core.fleet import Floats
+from capacity_pilot.core.quantities import LEAST_PPM, MOST_PPM
 from capacity_pilot.simulator.rivals import Bounds, Rival
 from capacity_pilot.simulator.rivals.aws_auto_scaling import (
     HIGHEST_TARGET,
@@ -50,10 +51,9 @@ DEFAULT_NAMES: Final = (
 # Six digits at most, so that a name is said back as it was given.
 _NUMBERED: Final = re.compile(r"(aws-auto-scaling|static-percentile)-(\d{1,3}(?:\.\d{1,3})?)")
 _AT_RISK: Final = re.compile(r"(pilot-at)-(\d{1,6}|\d{1,3}\.\d{1,3})ppm")
-_LEAST_RISK, _MOST_RISK = 0.1, 100_000.0  # a policy's bounds
 _NUMBERED_KINDS: Final = {Kind.PILOT_AT, Kind.AWS_AUTO_SCALING, Kind.STATIC_PERCENTILE}
 _KNOWN: Final = (
-    f"pilot-at-Nppm (N from {_LEAST_RISK:g} to {_MOST_RISK:g}), "
+    f"pilot-at-Nppm (N from {LEAST_PPM:g} to {MOST_PPM:g}), "
     f"aws-auto-scaling-N (N from {LOWEST_TARGET:g} to {HIGHEST_TARGET:g}), "
     "dynamic-dynamodb, static-peak, static-percentile-N (N above 0, at most 100), on-demand, "
     "clairvoyant"
@@ -119,10 +119,9 @@ def fixed_units(strategy: Strategy, demand: Floats, *, bounds: Bounds) -> int:
 
 def _check_number(name: str, strategy: Strategy) -> None:
     number = strategy.number or 0.0
-    if strategy.kind is Kind.PILOT_AT and not _LEAST_RISK <= number <= _MOST_RISK:
+    if strategy.kind is Kind.PILOT_AT and not LEAST_PPM <= number <= MOST_PPM:
         raise InputError(
-            f"rival {name!r} has a risk of {number:g} ppm; "
-            f"it must be {_LEAST_RISK:g} to {_MOST_RISK:g}"
+            f"rival {name!r} has a risk of {number:g} ppm; it must be {LEAST_PPM:g} to {MOST_PPM:g}"
         )
     if strategy.kind is Kind.AWS_AUTO_SCALING and not LOWEST_TARGET <= number <= HIGHEST_TARGET:
         raise InputError(
