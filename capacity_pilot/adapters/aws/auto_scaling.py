@@ -18,6 +18,7 @@ from aiobotocore.session import AioSession, get_session
 from capacity_pilot import __version__
 from capacity_pilot.adapters.aws.refusals import CALL_ERRORS, translate_read
 from capacity_pilot.adapters.aws.sending import guard_sending
+from capacity_pilot.adapters.aws.sockets import impatient_sockets
 from capacity_pilot.core.auto_scaling import Registration, Suspension
 from capacity_pilot.core.errors import GatewayError
 from capacity_pilot.core.model import Dimension, Resource, ScalableTarget
@@ -152,6 +153,7 @@ async def open_auto_scaling(
     config = AioConfig(
         connect_timeout=_CONNECT_TIMEOUT_S,
         read_timeout=_READ_TIMEOUT_S,
+        connector_args={"socket_factory": impatient_sockets(_READ_TIMEOUT_S)},
         retries={"total_max_attempts": 1},
         user_agent_extra=f"capacity-pilot/{__version__}",
     )

@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
+from capacity_pilot.adapters.aws import auto_scaling
+from capacity_pilot.adapters.aws.auto_scaling import AutoScalingClient, open_auto_scaling
 from capacity_pilot.adapters.aws.dynamodb import (
     CONNECT_TIMEOUT_S,
     SENT_WITHIN_S,
@@ -20,7 +22,14 @@ from capacity_pilot.adapters.aws.dynamodb import (
     open_gateway,
 )
 from capacity_pilot.core.errors import JournalError, LeaseError
-from capacity_pilot.core.model import OutcomeKind, Plan, TableDescription
+from capacity_pilot.core.model import (
+    Dimension,
+    OutcomeKind,
+    Plan,
+    Resource,
+    ScalableTarget,
+    TableDescription,
+)
 from capacity_pilot.core.record import Record, RecordKind
 from tests.adapters.aws.scripted_aws import HandClock, ScriptedAws, serve_scripted
 from tests.adapters.aws.test_dynamodb import (
@@ -33,6 +42,7 @@ from tests.adapters.aws.test_dynamodb import (
     table,
     wish,
 )
+from tests.moto_server import serve_moto
 
 
 @dataclass
@@ -144,13 +154,72 @@ async def test_what_nobody_acknowledges_is_not_delivered_after_the_permission_is
     desk: Desk,
 ) -> None:
     await desk.gateway.actuate(RAISE)
-    port = urlsplit(desk.aws.url).port
-    given_up_ms = [
-        opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+    given_up_s = give_up_s(urlsplit(desk.aws.url).port)
+    assert given_up_s
+    assert all(0 < seconds <= SENT_WITHIN_S - CONNECT_TIMEOUT_S for seconds in given_up_s)
+
+
+FEED_WRITES = ScalableTarget(Resource("feed"), Dimension.WRITE)
+
+
+@asynccontextmanager
+async def open_scaling(
+    permission: Callable[[float], bool],
+) -> AsyncIterator[tuple[AutoScalingClient, int | None]]:
+    """A client of Application Auto Scaling that has one registration, and its server's port."""
+    with serve_moto() as url:
+        session = one_session()
+        async with (
+            open_auto_scaling(
+                region="us-east-1",
+                clock=HandClock(),
+                endpoint_url=url,
+                session=session,
+                may_send=permission,
+            ) as client,
+            session.create_client(
+                "application-autoscaling", region_name="us-east-1", endpoint_url=url
+            ) as operator,
+        ):
+            await operator.register_scalable_target(
+                ServiceNamespace="dynamodb",
+                ResourceId="table/feed",
+                ScalableDimension="dynamodb:table:WriteCapacityUnits",
+                MinCapacity=20,
+                MaxCapacity=500,
+            )
+            yield client, urlsplit(url).port
+
+
+async def test_nothing_is_registered_while_the_lease_is_not_certain() -> None:
+    asked: list[float] = []
+
+    def refuse(seconds: float) -> bool:
+        asked.append(seconds)
+        return False
+
+    async with open_scaling(refuse) as (client, _):
+        with pytest.raises(LeaseError):
+            await client.register(FEED_WRITES, minimum=100)
+        (found,) = await client.read([FEED_WRITES.resource])
+    assert found.minimum == 20
+    assert asked == [auto_scaling.SENT_WITHIN_S]
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="Linux has it")
+async def test_a_registration_nobody_acknowledges_is_not_delivered_later_either() -> None:
+    async with open_scaling(lambda _: True) as (client, port):
+        await client.register(FEED_WRITES, minimum=100)
+        # The operator's own client has connections to the server as well, patient ones.
+        assert any(0 < s <= auto_scaling.SENT_WITHIN_S for s in give_up_s(port))
+
+
+def give_up_s(port: int | None) -> list[float]:
+    """After how long the kernel gives up what was sent there, 0 for its own time, by connection."""
+    return [
+        opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) / 1000
         for opened in sockets_to(port)
     ]
-    assert given_up_ms
-    assert all(0 < ms / 1000 <= SENT_WITHIN_S - CONNECT_TIMEOUT_S for ms in given_up_ms)
 
 
 def sockets_to(port: int | None) -> Iterator[socket.socket]:
