@@ -105,7 +105,7 @@ async def site() -> AsyncIterator[Site]:
     [
         (None, GOOD),
         ("identity", GOOD),
-        ("gzip", gzip.compress(GOOD)),
+        ("gzip", gzip.compress(GOOD, mtime=0)),
         ("deflate", zlib.compress(GOOD)),
     ],
 )
