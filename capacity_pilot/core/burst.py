@@ -20,7 +20,7 @@ import numpy as np
 from capacity_pilot.core.compiled import compiled
 from capacity_pilot.core.demand import WINDOW_S, DemandState
 from capacity_pilot.core.fleet import Bools, Floats, Ints
-from capacity_pilot.core.settling import LateUnits, News
+from capacity_pilot.core.settling import News
 
 BURST_S = 300.0
 
@@ -50,8 +50,8 @@ def reckon_burst(
     """Moves the estimate on by what is newly known of ``demand``, one second at a time."""
     units, keeps_s, drawn = state.units.copy(), state.keeps_s.copy(), state.drawn.copy()
     if news.late is not None:
-        units = _spend_late(units, news.late)
-    _pass_seconds(
+        spend_late(units, news.late.slots, news.late.units)
+    pass_seconds(
         units,
         keeps_s,
         drawn,
@@ -63,22 +63,33 @@ def reckon_burst(
         demand.last_refused,
     )
     if demand.last_refused is not state.last_refused:  # the same array tells of no new one
-        # A throttle may be told of before its second is settled, or after it was reckoned.
-        is_news = ~np.isnan(demand.last_refused) & (demand.last_refused != state.last_refused)
-        units[is_news] = drawn[is_news] = 0.0
+        empty_refused(units, drawn, demand.last_refused, state.last_refused)
     return BurstState(units, keeps_s, drawn, demand.last_refused)
 
 
-def _spend_late(units: Floats, late: LateUnits) -> Floats:
-    """What is left after demand of seconds reckoned before: it was spent all the same."""
+@compiled
+def spend_late(units: Floats, late_slots: Ints, late_units: Floats) -> None:
+    """Leaves what is left after demand of seconds reckoned before: it was spent all the same."""
     spent = np.zeros(len(units))
-    np.add.at(spent, late.slots, late.units)
-    left: Floats = np.maximum(units - spent, 0.0)
-    return left
+    for entry in range(len(late_slots)):
+        spent[late_slots[entry]] += late_units[entry]
+    for slot in range(len(units)):
+        units[slot] = np.maximum(units[slot] - spent[slot], 0.0)
 
 
 @compiled
-def _pass_seconds(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
+def empty_refused(units: Floats, drawn: Floats, last_refused: Floats, before: Floats) -> None:
+    """Empties the buckets of which a throttle is told that was not told ``before``.
+
+    It may be told of before its second is settled, or after it was reckoned.
+    """
+    for slot in range(len(units)):
+        if not np.isnan(last_refused[slot]) and last_refused[slot] != before[slot]:
+            units[slot] = drawn[slot] = 0.0
+
+
+@compiled
+def pass_seconds(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
     units: Floats,
     keeps_s: Floats,
     drawn: Floats,

@@ -85,7 +85,7 @@ def decide(at: Situation) -> Draft:
     size = len(at.provisioned)
     schedule, doubts = at.schedule, at.coverage_doubts
     draft = Draft(np.empty(size), np.empty(size, dtype=np.int64))
-    _decide(
+    decide_slots(
         draft.units,
         draft.reasons,
         float(at.now),
@@ -145,7 +145,7 @@ class _Slot(NamedTuple):
 
 
 @compiled
-def _decide(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
+def decide_slots(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
     units: Floats,
     reasons: Reasons,
     now: float,

@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from capacity_pilot.core.advance import advance, quiet_seconds
 from capacity_pilot.core.apply_time import ApplyTimes, learn_apply_time
 from capacity_pilot.core.blast_radius import MINUTE_S, Past, limit_blast, spread_limits
 from capacity_pilot.core.brakes import NO_BRAKES, Brakes
@@ -21,7 +22,7 @@ from capacity_pilot.core.coverage.reading import Readings
 from capacity_pilot.core.deeds import Deeds
 from capacity_pilot.core.demand import Arrivals
 from capacity_pilot.core.events.lookout import EMPTY_AGENDA, Lookout
-from capacity_pilot.core.fleet import Fleet, Floats, carry_over
+from capacity_pilot.core.fleet import Fleet, Floats, Ints, carry_over
 from capacity_pilot.core.forecast.quantiles import QuantileState
 from capacity_pilot.core.forecast.upstream import Lead, list_leads
 from capacity_pilot.core.memory import PUT_BACK_S, Memory, state_after
@@ -60,12 +61,16 @@ _READ = int(Dimension.READ)  # samples have plain integers, which are compared a
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one tick came to. ``unmanaged`` counts samples of targets no policy covers."""
+    """What one tick came to, or the last of as many as ``passed``.
+
+    ``unmanaged`` counts samples of targets no policy covers.
+    """
 
     fleet: Fleet
     decisions: Decisions
     plans: tuple[Plan, ...]
     unmanaged: int
+    passed: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,6 +214,12 @@ class Pilot:
         """The tables of which ``is_changing`` is true."""
         return tuple(self._requested)
 
+    @property
+    def gives_up_at(self) -> float:
+        """When the oldest change of ours is waited for no longer, inf for none."""
+        oldest = min((requested.at for requested in self._requested.values()), default=np.inf)
+        return oldest + _GIVE_UP_S
+
     def observe(self, description: TableDescription) -> Applied | None:
         """Takes a table as it is now; says so if a change of ours came into force.
 
@@ -336,11 +347,48 @@ class Pilot:
         waiting: Waiting = NOTHING_WAITS,
     ) -> Step:
         """One tick by slots of the fleet that ``fit`` returned, without any names."""
+        ends = np.array([len(arrivals.slots)])
+        return self.decide_ahead(
+            arrivals, ends, now, signals=signals, unmanaged=unmanaged, waiting=waiting
+        )
+
+    def decide_ahead(
+        self,
+        arrivals: Arrivals,
+        ends: Ints,
+        now: float,
+        *,
+        signals: Mapping[SignalKey, float] = _NO_SIGNALS,
+        unmanaged: int = 0,
+        waiting: Waiting = NOTHING_WAITS,
+    ) -> Step:
+        """Ticks of as many seconds as there are ``ends``, or fewer: at least one.
+
+        Goes on from ``now`` while nothing else comes up than ``arrivals``, which are those of the
+        first second up to ``ends[0]``, and so on. ``signals`` are the first second's.
+        """
         if now < self._ticked_at - PUT_BACK_S:
             self._put_back(now)
-        self._ticked_at = now
+        inputs = self._gather(arrivals, signals, now)
+        most = self._may_pass(inputs, len(ends), now)
+        if most:
+            after = advance(self._state, inputs, ends[:most], now)
+            self._state, decisions, passed = after.state, after.decisions, after.passed
+        else:
+            inputs = inputs._replace(arrivals=arrivals.until(ends[0]))
+            self._state, decisions = tick(self._state, inputs, now)
+            passed = 1
+        self._ticked_at = last = now + passed - 1
+        self.lookout.learn(self._state.demand, last)
+        if self._radius is not None:
+            decisions = limit_blast(self._radius, decisions, self._recall_past(waiting, last))
+        self._reasons = decisions.reasons
+        plans = plan_changes(self._fleet, decisions, last)
+        return Step(self._fleet, decisions, plans, unmanaged, passed)
+
+    def _gather(self, arrivals: Arrivals, signals: Mapping[SignalKey, float], now: float) -> Inputs:
         self._is_capacity_given = True
-        inputs = Inputs(
+        return Inputs(
             arrivals=arrivals,
             capacity=self._capacity,
             policy=self._policy,
@@ -356,13 +404,13 @@ class Pilot:
             ),
             braking=self._brake(now),
         )
-        self._state, decisions = tick(self._state, inputs, now)
-        self.lookout.learn(self._state.demand, now)
-        if self._radius is not None:
-            decisions = limit_blast(self._radius, decisions, self._recall_past(waiting, now))
-        self._reasons = decisions.reasons
-        plans = plan_changes(self._fleet, decisions, now)
-        return Step(self._fleet, decisions, plans, unmanaged)
+
+    def _may_pass(self, inputs: Inputs, seconds: int, now: float) -> int:
+        """How many of so many ``seconds`` need no tick by themselves, if more than one."""
+        quiet = min(quiet_seconds(self._state, inputs, now), seconds)
+        if quiet <= 1 or not self.lookout.is_idle(now, now + quiet - 1, self._apply_time_s):
+            return 0
+        return quiet
 
     def _put_back(self, now: float) -> None:
         """The clock was: what happened at times that are yet to come has happened by now."""

@@ -64,15 +64,18 @@ def settle(
     demand keeps is taken up.
     """
     settled = max(until, state.settled)
-    has_late, known_until, seconds, known, silent_s, before = _take_up(
+    has_late, known_until, seconds, known, silent_s, before = take_up(
         state.known_until, demand.known, arrivals.seconds, demand.head, state.settled, settled
     )
-    late = _late_units(state, arrivals) if has_late else None
+    late = None
+    if has_late:
+        found = find_late(state.known_until, arrivals.slots, arrivals.seconds, arrivals.units)
+        late = LateUnits(*found) if len(found[0]) else None
     return SettlingState(known_until, settled), News(seconds, known, silent_s, before, late)
 
 
 @compiled
-def _take_up(
+def take_up(
     known_before: Floats,
     is_known: Bools,
     told: Ints,
@@ -123,10 +126,19 @@ def _list_seconds(told: Ints, head: int, settled_before: int, settled: int) -> I
     return seconds[:count]
 
 
-def _late_units(state: SettlingState, arrivals: Arrivals) -> LateUnits | None:
-    ages_s = state.known_until[arrivals.slots] - arrivals.seconds
-    late = (ages_s >= 0) & (ages_s < WINDOW_S) & np.isfinite(arrivals.units)
-    if not np.count_nonzero(late):
-        return None
-    units = arrivals.units[late].clip(0.0, MOST_UNITS)
-    return LateUnits(arrivals.slots[late], units, ages_s[late])
+@compiled
+def find_late(
+    known_until: Floats, slots: Ints, seconds: Ints, told: Floats
+) -> tuple[Ints, Floats, Floats]:
+    """The fields of ``LateUnits``; ``known_until`` (n,) is as it was before they were told."""
+    late_slots = np.empty(len(slots), dtype=np.int64)
+    units, ages_s = np.empty(len(slots)), np.empty(len(slots))
+    count = 0
+    for entry in range(len(slots)):
+        age_s = known_until[slots[entry]] - seconds[entry]
+        if 0 <= age_s < WINDOW_S and np.isfinite(told[entry]):  # never known is NaN, and not late
+            late_slots[count] = slots[entry]
+            units[count] = min(max(told[entry], 0.0), MOST_UNITS)
+            ages_s[count] = age_s
+            count += 1
+    return late_slots[:count], units[:count], ages_s[:count]

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from capacity_pilot.core.compiled import compiled
-from capacity_pilot.core.fleet import Floats, Ints
+from capacity_pilot.core.fleet import Bools, Floats, Ints
 from capacity_pilot.core.forecast import Forecast
 from capacity_pilot.core.forecast.excess import BURST, MINUTE, SECOND
 
@@ -88,7 +88,7 @@ def size_capacity(
     under-provisioned after this change waits a whole further apply time for the next.
     """
     return Sizing(
-        *_size(
+        *size_slots(
             forecast.grown,
             forecast.expected,
             forecast.usual,
@@ -127,11 +127,26 @@ def size_together(
     """
     if not np.count_nonzero(forecast.is_surging):
         return sizing
-    urgent = forecast.is_surging & (sizing.least > provisioned)
-    shares_table = (np.bincount(table_of, urgent)[table_of] > 0) & ~urgent
-    return sizing._replace(
-        least=np.where(shares_table, np.fmax(sizing.least, forecast.expected), sizing.least)
-    )
+    least = sizing.least.copy()
+    raise_together(least, forecast.is_surging, forecast.expected, provisioned, table_of)
+    return sizing._replace(least=least)
+
+
+@compiled
+def raise_together(
+    least: Floats, is_surging: Bools, expected: Floats, provisioned: Floats, table_of: Ints
+) -> None:
+    """``size_together``, in place."""
+    is_urgent = is_surging & (least > provisioned)
+    if not is_urgent.any():
+        return
+    is_urgent_in = np.zeros(table_of.max() + 1, dtype=np.bool_)
+    for slot in range(len(least)):
+        if is_urgent[slot]:
+            is_urgent_in[table_of[slot]] = True
+    for slot in range(len(least)):
+        if is_urgent_in[table_of[slot]] and not is_urgent[slot]:
+            least[slot] = np.fmax(least[slot], expected[slot])
 
 
 class _Need(NamedTuple):
@@ -149,7 +164,7 @@ class _Need(NamedTuple):
 
 
 @compiled
-def _size(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
+def size_slots(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
     grown: Floats,
     expected: Floats,
     usual: Floats,

@@ -35,6 +35,11 @@ class StabilizationState:
         peaks = np.full((_BLOCKS + 1, size), -np.inf)
         return cls(peaks, nothing, nothing, np.zeros(size), np.nan)
 
+    def pause_before(self, now: float) -> float:
+        """Seconds in which nobody looked, 0 where there were no more than between two ticks."""
+        pause_s = now - self.seen_at
+        return pause_s if pause_s > _LONGEST_GAP_S else 0.0  # never seen is NaN, and is not
+
 
 def stabilize(
     state: StabilizationState,
@@ -53,9 +58,7 @@ def stabilize(
     peaks = state.peaks.copy()
     ends_at, since = state.block_ends_at.copy(), state.since.copy()
     highest = np.empty(len(since))
-    pause_s = now - state.seen_at
-    is_resumed = pause_s > _LONGEST_GAP_S  # never seen is NaN, and is not
-    _watch(
+    watch(
         peaks,
         ends_at,
         since,
@@ -65,13 +68,13 @@ def stabilize(
         window_s,
         state.window_s,
         float(now),
-        pause_s if is_resumed else 0.0,
+        state.pause_before(now),
     )
     return StabilizationState(peaks, ends_at, since, window_s, now), highest
 
 
 @compiled
-def _watch(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
+def watch(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
     peaks: Floats,
     ends_at: Floats,
     since: Floats,

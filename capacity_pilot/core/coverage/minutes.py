@@ -96,6 +96,11 @@ def note_throttled(minutes: Minutes, arrivals: Arrivals) -> Minutes:
     return replace(minutes, throttled=throttled)
 
 
+def next_close_at(minutes: Minutes) -> float:
+    """When the next minute's spans are all here, Unix seconds."""
+    return float((minutes.closed + 2) * MINUTE_S + _CLOSES_AFTER_S)
+
+
 def close_minutes(minutes: Minutes, demand: DemandState, factor: Floats, now: float) -> Minutes:
     """Sums up minutes whose spans are all here by now: less than once a minute it is one.
 

@@ -27,7 +27,7 @@ def absorb(state: DemandState, arrivals: Arrivals, now: float) -> DemandState:
     news_age, last_refused, lags = state.news_age.copy(), state.last_refused, state.lags.copy()
     if np.count_nonzero(arrivals.refusals):
         last_refused = last_refused.copy()
-    lag_s = _take_in(
+    lag_s = take_in(
         units,
         known,
         last_seen,
@@ -57,7 +57,7 @@ def absorb(state: DemandState, arrivals: Arrivals, now: float) -> DemandState:
 
 
 @compiled
-def _take_in(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
+def take_in(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
     units: Floats,
     known: Bools,
     last_seen: Floats,

@@ -40,6 +40,16 @@ class Arrivals(NamedTuple):
         empty = np.zeros(0)
         return cls(empty.astype(np.int64), empty.astype(np.int64), empty, empty)
 
+    def until(self, end: int) -> Arrivals:
+        """The first ``end`` entries."""
+        return Arrivals(
+            self.slots[:end],
+            self.seconds[:end],
+            self.units[:end],
+            self.refusals[:end],
+            None if self.throttled is None else self.throttled[:end],
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class DemandState:

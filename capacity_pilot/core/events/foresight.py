@@ -73,7 +73,6 @@ def watch_events(
     """
     if not occurrences and not state.watches:
         return state
-    most_lead_s = float(_lead_s(apply_time_s).max(initial=0.0))
     coming = {o.key: o for o in occurrences}
     kept: dict[tuple[str, float], Watch] = {}
     for watch in state.watches:
@@ -87,10 +86,15 @@ def watch_events(
                 fresh = begin(state, found, fleet, policy_number)
                 kept[occurrence.key] = continue_watch(fresh, watch, old=fleet, new=fleet)
     for key, occurrence in coming.items():
-        ahead_s = max(occurrence.expected.lead or 0.0, most_lead_s) + _KEEP_S
-        if key not in kept and occurrence.starts_at - ahead_s <= now < occurrence.ends_at:
+        if key not in kept and watched_from(occurrence, apply_time_s) <= now < occurrence.ends_at:
             kept[key] = begin(state, occurrence, fleet, policy_number)
     return replace(state, watches=tuple(kept.values()))
+
+
+def watched_from(occurrence: Occurrence, apply_time_s: Floats) -> float:
+    """When to begin to watch it, where changes take ``apply_time_s`` (n,)."""
+    most_lead_s = float(_lead_s(apply_time_s).max(initial=0.0))
+    return occurrence.starts_at - max(occurrence.expected.lead or 0.0, most_lead_s) - _KEEP_S
 
 
 def note_demand_before(

@@ -18,6 +18,7 @@ from capacity_pilot.core.events.foresight import (
     note_demand_before,
     refit_events,
     watch_events,
+    watched_from,
 )
 from capacity_pilot.core.events.gains import SPANS, Gains
 from capacity_pilot.core.events.occurrence import FreezeWindow, Occurrence
@@ -155,6 +156,13 @@ class Lookout:
             burst_units=burst_units,
             now=now,
         )
+
+    def is_idle(self, now: float, last: float, apply_time_s: Floats) -> bool:
+        """Whether nothing is known to come near from ``now`` to ``last``, seconds apart."""
+        if self._state.watches or self._agenda.freezes(now) or self._agenda.freezes(last):
+            return False
+        coming = self._agenda.occurrences(now)
+        return all(watched_from(occurrence, apply_time_s) > last for occurrence in coming)
 
     def learn(self, demand: DemandState, now: float) -> None:
         """What came, after a tick."""

@@ -37,9 +37,9 @@ _SURGE_GAIN = 4.0 / 3.0
 _RISE_SIGMAS = 2.0
 """How much of a rise within two seconds may be noise, in standard deviations of a second."""
 
-_LEVEL, _GROWN, _EXPECTED, _USUAL, _MINUTE, _RISE, _EXCESS = range(7)
+LEVEL, GROWN, EXPECTED, USUAL_AHEAD, MINUTE_AHEAD, RISE, EXCESS = range(7)
 _EXCESSES = 3
-_SURGING, _PANICKING, _FRESH = range(3)
+SURGING, PANICKING, FRESH = range(3)
 
 
 class Forecast(NamedTuple):
@@ -80,7 +80,7 @@ def forecast(
     """
     horizon_s = ahead_s + max(now - settled, 0.0)  # a clock put back shortens nothing
     learned = learn_news(state, demand, news, horizon_s=horizon_s)
-    ahead, flags = _look_ahead(
+    ahead, flags = look_ahead(
         learned.sums,
         learned.weights,
         learned.noise,
@@ -99,21 +99,21 @@ def forecast(
         float(now),
     )
     return learned, Forecast(
-        level=ahead[_LEVEL],
-        grown=ahead[_GROWN],
-        expected=ahead[_EXPECTED],
-        usual=ahead[_USUAL],
-        minute=ahead[_MINUTE],
-        rise=ahead[_RISE],
-        excess=ahead[_EXCESS:],
-        is_surging=flags[_SURGING],
-        is_panicking=flags[_PANICKING],
-        is_fresh=flags[_FRESH],
+        level=ahead[LEVEL],
+        grown=ahead[GROWN],
+        expected=ahead[EXPECTED],
+        usual=ahead[USUAL_AHEAD],
+        minute=ahead[MINUTE_AHEAD],
+        rise=ahead[RISE],
+        excess=ahead[EXCESS:],
+        is_surging=flags[SURGING],
+        is_panicking=flags[PANICKING],
+        is_fresh=flags[FRESH],
     )
 
 
 @compiled
-def _look_ahead(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
+def look_ahead(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
     sums: Floats,
     weights: Floats,
     noise: Floats,
@@ -133,10 +133,10 @@ def _look_ahead(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
 ) -> tuple[Floats, Bools]:
     """The fields of ``Forecast`` as rows, (8, n) and (3, n); moves ``panic_until`` in place."""
     size = len(unseen)
-    ahead = np.full((_EXCESS + _EXCESSES, size), np.nan)
+    ahead = np.full((EXCESS + _EXCESSES, size), np.nan)
     flags = np.zeros((3, size), dtype=np.bool_)
     for slot in range(size):
-        flags[_PANICKING, slot] = panic_until[slot] > now
+        flags[PANICKING, slot] = panic_until[slot] > now
         if not weights[BURST, slot] > 0:
             continue
         burst = mean_of(sums, weights, BURST, slot)
@@ -145,32 +145,32 @@ def _look_ahead(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
         deviation = noise_of(noise, slot)
         apart = discount_noise(burst - minute, _DOUBT * deviation / math.sqrt(_BURST_MEAN_S))
         level = max(minute + apart, 0.0)
-        ahead[_LEVEL, slot] = burst
+        ahead[LEVEL, slot] = burst
         is_fresh = is_target_fresh(
             last_seen[slot], mean_gap[slot], news_age[slot], behind_s, int(now)
         )
         drift = 0.0
-        ahead[_RISE, slot] = 0.0
+        ahead[RISE, slot] = 0.0
         if is_fresh:
-            flags[_FRESH, slot] = has_bounded_lag
+            flags[FRESH, slot] = has_bounded_lag
             # What is not settled yet is a lower bound, good enough to notice a surge by.
             peak, rise = target_peak(demand, slot, settled, head)
             fast = max(level, peak)
             if weights[MINUTE, slot] > LEAST_SEEN / 4 and is_surge(minute, fast, deviation):
-                level = ahead[_LEVEL, slot] = fast
-                flags[_SURGING, slot] = flags[_PANICKING, slot] = True
+                level = ahead[LEVEL, slot] = fast
+                flags[SURGING, slot] = flags[PANICKING, slot] = True
                 panic_until[slot] = now + PANIC_S
-                ahead[_RISE, slot] = max(rise - _RISE_SIGMAS * deviation, 0.0)
+                ahead[RISE, slot] = max(rise - _RISE_SIGMAS * deviation, 0.0)
             drift = measure_drift(minute, usual, weights[USUAL, slot])
             drift *= _DRIFT_GAIN * (horizon_s[slot] + _DRIFT_LAG_S)
         grown = level + min(drift, _MOST_DRIFT * level)
         # A burst's mean runs ahead of a minute's by what demand climbs in 50 s.
         climb = _SURGE_GAIN * max(apart, 0.0) if is_fresh else 0.0
-        ahead[_GROWN, slot] = grown
-        ahead[_EXPECTED, slot] = grown + climb
-        ahead[_USUAL, slot] = usual
-        ahead[_MINUTE, slot] = minute
+        ahead[GROWN, slot] = grown
+        ahead[EXPECTED, slot] = grown + climb
+        ahead[USUAL_AHEAD, slot] = usual
+        ahead[MINUTE_AHEAD, slot] = minute
         for row in range(_EXCESSES):
             expected = expect_excess(excess[row, slot], unseen[slot], usual, row)
-            ahead[_EXCESS + row, slot] = expected
+            ahead[EXCESS + row, slot] = expected
     return ahead, flags

@@ -55,6 +55,16 @@ class ForecastState:
             panic_until=np.full(size, -np.inf),
         )
 
+    def copy(self) -> ForecastState:
+        """An independent copy."""
+        return ForecastState(
+            sums=self.sums.copy(),
+            weights=self.weights.copy(),
+            noise=self.noise.copy(),
+            excess=self.excess.copy(),
+            panic_until=self.panic_until.copy(),
+        )
+
 
 def learn_news(
     state: ForecastState, demand: DemandState, news: News, *, horizon_s: Floats
@@ -62,16 +72,10 @@ def learn_news(
     """A copy that has taken in what is newly known; an excess is over what was usual
     ``horizon_s`` (n,) before.
     """
-    learned = ForecastState(
-        sums=state.sums.copy(),
-        weights=state.weights.copy(),
-        noise=state.noise.copy(),
-        excess=state.excess.copy(),
-        panic_until=state.panic_until.copy(),
-    )
+    learned = state.copy()
     if news.late is not None:
         add_late(learned.sums, news.late.slots, news.late.units, news.late.ages_s)
-    _learn_seconds(
+    learn_seconds(
         learned.sums,
         learned.weights,
         learned.noise,
@@ -92,7 +96,7 @@ def learn_news(
 
 
 @compiled
-def _learn_seconds(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
+def learn_seconds(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
     sums: Floats,
     weights: Floats,
     noise: Floats,

@@ -11,7 +11,7 @@ import numpy as np
 from capacity_pilot.core.errors import InputError
 from capacity_pilot.core.fleet import Ints
 from capacity_pilot.core.forecast.scores import HorizonScore
-from capacity_pilot.core.model import Dimension, Resource, ScalableTarget
+from capacity_pilot.core.model import Dimension, Resource, ScalableTarget, SignalKey
 from capacity_pilot.core.policy import PolicySet
 from capacity_pilot.simulator.physics.clock import ManualClock
 from capacity_pilot.simulator.physics.refusals import RefusedError
@@ -86,6 +86,8 @@ class Replay:
         self._settings = settings
         self._scenario = scenario
         self._seconds = workloads[0].seconds
+        self._look_at = int(np.ceil(settings.cloudwatch_lag_s)) % 60
+        self._is_eventful = bool(scenario.faults) or any(w.signals for w in workloads)
         self._world = World(settings.world())
         self._clock = ManualClock(settings.start_at)
         played = [s for s in strategies if s.kind in REACTIVE | FIXED]
@@ -132,28 +134,32 @@ class Replay:
         )
 
     def run(self, on_progress: Progress = lambda _: None) -> Passage:
-        """Second by second: changes take force, whoever decides decides, demand is served."""
-        look_at = int(np.ceil(self._settings.cloudwatch_lag_s)) % 60
-        for second in range(self._seconds):
-            now = self._settings.start_at + second
+        """Changes take force, whoever decides decides, demand is served: second by second, or
+        in runs of seconds in which the same would come out.
+        """
+        second = 0
+        while second < self._seconds:
             is_away = self._meet_faults(second)
-            is_changing, looks = self._world.next_change_at <= now, second % 60 == look_at
-            if is_changing or looks or second >= self._service.served + self._telemetry.usual_s:
+            is_changing = self._world.next_change_at <= self._clock.now()
+            if is_changing or self._is_worth_serving(second):
                 self._serve_until(second)
             if is_changing:
-                self._world.advance(now)
-            arrived = self._telemetry.arrivals(second)
+                self._world.advance(self._clock.now())
             signals = self._signals.arrivals(second)
             if not is_away:
                 for announcement in self._announcements.get(second, ()):
                     self._pilots.announce(announcement)
-                self._pilots.tick(arrived, signals)
-            if looks:
-                self._onlookers.look(now)
+            passed = 1 if is_away else self._decide(second, signals)
+            for at in range(second, second + passed):
+                self._telemetry.pass_second(at)
+                self._signals.observe(at)
+            second += passed
+            if (second - 1) % 60 == self._look_at:
+                self._serve_until(second - 1)
+                self._onlookers.look(self._clock.now())
                 self._pilots.read_cloudwatch()
-            self._signals.observe(second)
             self._clock.pass_seconds(1.0)
-            if (second + 1) % _TELL_EVERY_S == 0:
+            if second // _TELL_EVERY_S > (second - passed) // _TELL_EVERY_S:
                 on_progress(_TELL_EVERY_S * len(self._workloads))
         self._serve_until(self._seconds)
         on_progress(self._seconds % _TELL_EVERY_S * len(self._workloads))
@@ -164,6 +170,34 @@ class Replay:
             self._collect_changes(),
             self._pilots.score_forecasts(),
         )
+
+    def _decide(self, second: int, signals: Mapping[SignalKey, float]) -> int:
+        """Has the pilots decide from ``second`` on, and returns for how many seconds they did."""
+        told = [self._telemetry.arrivals(at) for at in range(second, self._find_end(second))]
+        passed = self._pilots.decide(told, signals)
+        self._clock.pass_seconds(passed - 1)
+        self._pilots.act()
+        return passed
+
+    def _is_worth_serving(self, second: int) -> bool:
+        """All that was asked for makes the longest run; where there are none, seconds wait for
+        each other until one is to be told of.
+        """
+        return not self._is_eventful or second >= self._service.served + self._telemetry.usual_s
+
+    def _find_end(self, second: int) -> int:
+        """The second up to which the world stays as it is, and all is served that will be told."""
+        if self._is_eventful:
+            return second + 1
+        change_at = self._world.next_change_at - self._settings.start_at
+        end = min(
+            self._seconds,
+            self._service.served + self._telemetry.usual_s,
+            second + (self._look_at - second) % 60 + 1,
+            int(np.ceil(min(change_at, self._seconds))),
+        )
+        announced = (at for at in range(second + 1, end) if at in self._announcements)
+        return next(announced, end)
 
     def _serve_until(self, second: int) -> None:
         """Serves what was not served yet of the seconds before: together, which costs least.

@@ -87,11 +87,21 @@ class Pilots:
         for group in self._groups:
             group.player.read_cloudwatch()
 
-    def tick(self, told: Sequence[Told], signals: Mapping[SignalKey, float]) -> None:
-        """Takes in what arrived, decides, and carries plans out at once."""
+    def decide(self, told: Sequence[Sequence[Told]], signals: Mapping[SignalKey, float]) -> int:
+        """Takes in what arrived, second by second from now on, and decides until one of them has
+        something to do. Returns how many seconds that took; the last one is the one to ``act`` in.
+        """
+        if len(self._groups) == 1:
+            return self._groups[0].player.decide(told, _spread(signals, self._groups[0].names))
         for group in self._groups:
-            own = told if len(self._groups) == 1 else [_cut(news, group.columns) for news in told]
-            group.player.tick(own, _spread(signals, group.names))
+            own = [_cut(news, group.columns) for news in told[0]]
+            group.player.decide([own], _spread(signals, group.names))
+        return 1
+
+    def act(self) -> None:
+        """Carries out what was decided."""
+        for group in self._groups:
+            group.player.act()
 
 
 def are_told_alike(workloads: Sequence[Workload], scenario: Scenario) -> bool:

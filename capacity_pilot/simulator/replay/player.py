@@ -19,12 +19,14 @@ from capacity_pilot.core.model import (
     AccountLimits,
     Dimension,
     OutcomeKind,
+    Plan,
     Resource,
     SignalKey,
 )
 from capacity_pilot.core.pilot import Pilot
 from capacity_pilot.core.policy import PolicySet
 from capacity_pilot.core.ports import Clock
+from capacity_pilot.core.quota import DAY_S
 from capacity_pilot.simulator.replay.cloudwatch import CloudWatch
 from capacity_pilot.simulator.replay.telemetry import Told
 from capacity_pilot.simulator.replay.world_gateway import WorldGateway, finish_now
@@ -69,6 +71,7 @@ class PilotPlayer:
         self._fleet: Fleet | None = None
         self._slots: Ints = np.zeros(0, dtype=np.int64)
         self._tallies: dict[str, Tally] = {}
+        self._plans: tuple[Plan, ...] = ()
         self._wake()
 
     def restart(self) -> None:
@@ -101,13 +104,22 @@ class PilotPlayer:
             queries = self._pilot.choose_readings(now)
             self._pilot.note_consumed(self._cloudwatch.read_minutes(queries, now))
 
-    def tick(self, told: Sequence[Told], signals: Mapping[SignalKey, float]) -> None:
-        """Takes in what arrived, decides, and carries plans out at once."""
+    def decide(self, told: Sequence[Sequence[Told]], signals: Mapping[SignalKey, float]) -> int:
+        """Takes in what arrived, second by second from now on, and decides until there is
+        something to do. Returns how many seconds that took; the last one is the one to ``act`` in.
+        """
         now = self._clock.now()
         self._describe(now)
-        arrivals = self._address(told, self._pilot.fit(now))
-        step = self._pilot.decide(arrivals, now, signals=signals)
-        for plan in step.plans:
+        told = told[: self._find_rest_s(now)]
+        arrivals, ends = self._address(told, self._pilot.fit(now))
+        step = self._pilot.decide_ahead(arrivals, ends, now, signals=signals)
+        self._plans = step.plans
+        return step.passed
+
+    def act(self) -> None:
+        """Carries out what was decided at once."""
+        now = self._clock.now()
+        for plan in self._plans:
             if not self._backoffs.is_due(plan.table, plan.direction, now):
                 continue
             self._pilot.begin(plan)
@@ -125,6 +137,17 @@ class PilotPlayer:
                         reasons=plan.reasons,
                     )
                 )
+
+    def _find_rest_s(self, now: float) -> int:
+        """Seconds until the next description may say something else.
+
+        Tables being changed are read every second, but while the world does not change that tells
+        nothing new, except that a day began or that a change has lasted too long.
+        """
+        next_at = min(
+            self._read_at + _DESCRIBE_S, (now // DAY_S + 1) * DAY_S, self._pilot.gives_up_at
+        )
+        return max(int(np.ceil(next_at - now)), 1)
 
     def score_forecasts(self) -> dict[str, tuple[HorizonScore, ...]]:
         """How the forecasts of each table's demand did, those from before restarts included."""
@@ -155,17 +178,19 @@ class PilotPlayer:
             if description is not None:
                 self._pilot.observe(description)
 
-    def _address(self, told: Sequence[Told], fleet: Fleet) -> Arrivals:
-        """What was told by table as arrivals by slot."""
+    def _address(self, told: Sequence[Sequence[Told]], fleet: Fleet) -> tuple[Arrivals, Ints]:
+        """What was told by table as arrivals by slot, and where each second's end."""
         if fleet is not self._fleet:
             self._fleet, self._slots = fleet, self._find_slots(fleet)
-        if not told:
-            return Arrivals.none()
-        parts = [self._locate(news) for news in told]
-        if len(parts) == 1:
-            return Arrivals(*parts[0])
-        slots, seconds, units, refusals, throttled = map(np.concatenate, zip(*parts, strict=True))
-        return Arrivals(slots, seconds, units, refusals, throttled)
+        parts = [[self._locate(news) for news in second] for second in told]
+        ends = np.array([sum(len(part[0]) for part in second) for second in parts]).cumsum()
+        flat = [part for second in parts for part in second]
+        if not flat:
+            return Arrivals.none(), ends
+        if len(flat) == 1:
+            return Arrivals(*flat[0]), ends
+        slots, seconds, units, refusals, throttled = map(np.concatenate, zip(*flat, strict=True))
+        return Arrivals(slots, seconds, units, refusals, throttled), ends
 
     def _locate(self, news: Told) -> _Located:
         _, units, _, refusals, throttled, is_told = news

@@ -76,8 +76,12 @@ class Telemetry:
             self._underway[due].append(_part(told, 1 - late.share))
 
     def arrivals(self, second: int) -> list[Told]:
-        """What arrives by the beginning of ``second``; whoever is away then misses it."""
-        return self._underway.pop(second, [])
+        """What arrives by the beginning of ``second``."""
+        return self._underway.get(second, [])
+
+    def pass_second(self, second: int) -> None:
+        """What arrived by the beginning of ``second`` is told to nobody else any more."""
+        self._underway.pop(second, None)
 
     def _keep(self, told: Told, ratio: float, *, stands_for: float) -> Told:
         """This share of calls, drawn, each standing for so many."""

@@ -1,0 +1,417 @@
+"""Seconds on end in which nothing comes up that a tick would have to be made for.
+
+``tick`` decides for one second, whatever may have come up in it. Between two things that come up
+there are mostly seconds in which spans tell of demand, and nothing is to be changed. ``advance``
+passes those in one call, by the very functions a tick is made of.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from capacity_pilot.core.burst import BurstState, empty_refused, pass_seconds, spend_late
+from capacity_pilot.core.compiled import compiled
+from capacity_pilot.core.coverage import correct, keep_minutes
+from capacity_pilot.core.coverage.minutes import next_close_at
+from capacity_pilot.core.demand import LAG_BINS, DemandState
+from capacity_pilot.core.demand.absorbing import take_in
+from capacity_pilot.core.events.schedule import NOTHING_COMING
+from capacity_pilot.core.fleet import Bools, Floats, Ints
+from capacity_pilot.core.forecast import (
+    EXCESS,
+    EXPECTED,
+    FRESH,
+    GROWN,
+    LEVEL,
+    MINUTE_AHEAD,
+    PANICKING,
+    RISE,
+    SURGING,
+    USUAL_AHEAD,
+    look_ahead,
+)
+from capacity_pilot.core.forecast.learning import learn_seconds
+from capacity_pilot.core.forecast.means import add_late
+from capacity_pilot.core.forecast.members import WINDOW_S
+from capacity_pilot.core.forecast.quantiles import learn_quantiles
+from capacity_pilot.core.guards import Draft, decide_slots
+from capacity_pilot.core.reasons import Reasons
+from capacity_pilot.core.settling import SettlingState, find_late, take_up
+from capacity_pilot.core.sizing import REACTION_S, raise_together, size_slots
+from capacity_pilot.core.stabilization import StabilizationState, watch
+from capacity_pilot.core.standing import bound_within, heed
+from capacity_pilot.core.tick import Decisions, Inputs, PilotState, compare_units
+
+_FOREVER = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """``state`` and ``decisions`` as the tick of the last of the ``passed`` seconds leaves them."""
+
+    state: PilotState
+    decisions: Decisions
+    passed: int
+
+
+def quiet_seconds(state: PilotState, inputs: Inputs, now: float) -> int:
+    """How many seconds from ``now`` on may be passed in one call.
+
+    None may, where the tick has something to do besides: CloudWatch's news, signals, events,
+    brakes. Where CloudWatch is read, a minute that is closed is another such thing.
+    """
+    if inputs.schedule is not NOTHING_COMING or inputs.braking is not None:
+        return 0
+    if len(inputs.signals.table_of) or np.count_nonzero(state.routes.is_used):
+        return 0
+    if inputs.consumed is None:
+        return _FOREVER
+    if len(inputs.consumed.slots):
+        return 0
+    return max(int(np.ceil(next_close_at(state.coverage.minutes) - now)), 0)
+
+
+def advance(state: PilotState, inputs: Inputs, ends: Ints, now: float) -> Advance:
+    """What as many ticks would come to, from ``now`` on and one second apart.
+
+    ``arrivals`` are those of all seconds, one after the other: of the first up to ``ends[0]``, and
+    so on. Goes on to the last of them or to the first in which capacity is to be changed. It also
+    stops where a window of quantiles is over, since those are learned once in ten seconds. There
+    must be as many ``quiet_seconds``.
+    """
+    capacity, policy = inputs.capacity, inputs.policy
+    coverage = state.coverage
+    told = correct(coverage, inputs.arrivals)
+    floor, ceiling = bound_within(capacity.standing, floor=policy.floor, ceiling=policy.ceiling)
+    size = len(capacity.provisioned)
+    schedule = NOTHING_COMING.over(size)
+    is_reading = inputs.consumed is not None
+    demand, burst = _copy_demand(state.demand), state.burst
+    units, keeps_s, drawn = burst.units.copy(), burst.keeps_s.copy(), burst.drawn.copy()
+    learned = state.forecast.copy()
+    kept = state.stabilization
+    peaks, ends_at, since = kept.peaks.copy(), kept.block_ends_at.copy(), kept.since.copy()
+    passed, head, settled, lag_s, known_until, ahead, sizes, drafted, reasons = _advance(
+        demand.units,
+        demand.known,
+        demand.last_seen,
+        demand.mean_gap,
+        demand.news_age,
+        demand.last_refused,
+        demand.lags,
+        demand.head,
+        state.settling.known_until,
+        state.settling.settled,
+        learned.sums,
+        learned.weights,
+        learned.noise,
+        learned.excess.units,
+        learned.excess.unseen,
+        learned.excess.usual,
+        learned.panic_until,
+        units,
+        keeps_s,
+        drawn,
+        burst.last_refused.copy(),
+        peaks,
+        ends_at,
+        since,
+        kept.window_s,
+        kept.pause_before(now),
+        told.slots,
+        told.seconds,
+        told.units,
+        told.refusals,
+        ends,
+        inputs.apply_time_s,
+        inputs.table_of,
+        capacity.provisioned,
+        capacity.is_changeable,
+        capacity.decreases_today,
+        capacity.last_decrease_at,
+        capacity.described_at,
+        policy.is_managed,
+        floor,
+        ceiling,
+        policy.caution,
+        policy.burst_reliance,
+        policy.stabilization_s,
+        policy.reserve_decreases,
+        schedule.is_near,
+        schedule.is_frozen_in,
+        schedule.is_frozen_out,
+        schedule.reasons,
+        coverage.doubts if is_reading else schedule.reasons,
+        state.quantiles.window,
+        float(now),
+    )
+    last = now + passed - 1
+    demand = replace(demand, lag_s=lag_s, head=head)
+    if is_reading:
+        coverage = keep_minutes(coverage, demand, inputs.arrivals.until(ends[passed - 1]), last)
+    draft = heed(capacity.standing, Draft(drafted, reasons), capacity.provisioned)
+    nothing = schedule.foreseen
+    after = PilotState(
+        demand=demand,
+        settling=SettlingState(known_until, settled),
+        forecast=learned,
+        burst=BurstState(units, keeps_s, drawn, demand.last_refused),
+        stabilization=StabilizationState(peaks, ends_at, since, policy.stabilization_s, last),
+        coverage=coverage,
+        upstream=state.upstream,
+        quantiles=learn_quantiles(
+            state.quantiles, demand, settled=settled, apply_time_s=inputs.apply_time_s, now=last
+        ),
+        routes=state.routes,
+    )
+    decisions = Decisions(
+        units=draft.units,
+        action=compare_units(draft.units, capacity.provisioned),
+        reasons=draft.reasons,
+        provisioned=capacity.provisioned,
+        demand=ahead[LEVEL],
+        expected=ahead[EXPECTED],
+        least=sizes[0],
+        sustained=sizes[1],
+        resting=sizes[2],
+        burst_units=units,
+        seconds_to_throttle=sizes[3],
+        foreseen=nothing,
+        coverage=coverage.coverage,
+        upstream=nothing,
+    )
+    return Advance(after, decisions, passed)
+
+
+def _copy_demand(demand: DemandState) -> DemandState:
+    return replace(
+        demand,
+        units=demand.units.copy(),
+        known=demand.known.copy(),
+        last_seen=demand.last_seen.copy(),
+        mean_gap=demand.mean_gap.copy(),
+        news_age=demand.news_age.copy(),
+        last_refused=demand.last_refused.copy(),
+        lags=demand.lags.copy(),
+    )
+
+
+@compiled
+def _advance(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
+    # What is remembered, in place: of demand,
+    units: Floats,
+    known: Bools,
+    last_seen: Floats,
+    mean_gap: Floats,
+    news_age: Floats,
+    last_refused: Floats,
+    lags: Floats,
+    head: int,
+    # of settling and the forecast,
+    known_until: Floats,
+    settled: int,
+    sums: Floats,
+    weights: Floats,
+    noise: Floats,
+    excess: Floats,
+    unseen: Floats,
+    usual: Floats,
+    panic_until: Floats,
+    # of the bucket and of recommendations.
+    bucket_units: Floats,
+    keeps_s: Floats,
+    drawn: Floats,
+    refused_before: Floats,
+    peaks: Floats,
+    ends_at: Floats,
+    since: Floats,
+    watched_s: Floats,
+    pause_s: float,
+    # What is told, second by second up to ``ends``.
+    slots: Ints,
+    seconds: Ints,
+    told: Floats,
+    refusals: Floats,
+    ends: Ints,
+    # What holds in all seconds.
+    apply_time_s: Floats,
+    table_of: Ints,
+    provisioned: Floats,
+    is_changeable: Bools,
+    decreases_today: Floats,
+    last_decrease_at: Floats,
+    described_at: Floats,
+    is_managed: Bools,
+    floor: Floats,
+    ceiling: Floats,
+    caution: Floats,
+    reliance: Floats,
+    stabilization_s: Floats,
+    reserve_decreases: Floats,
+    is_near: Bools,
+    is_frozen_in: Bools,
+    is_frozen_out: Bools,
+    schedule_reasons: Reasons,
+    doubts: Reasons,
+    window: int,
+    now: float,
+) -> tuple[int, int, int, int, Floats, Floats, Floats, Floats, Reasons]:
+    size = len(provisioned)
+    ahead_s = apply_time_s + REACTION_S
+    drafted, reasons = np.empty(size), np.empty(size, dtype=np.int64)
+    highest = np.empty(size)
+    place, begins = 0, 0
+    while True:
+        entries = slice(begins, ends[place])
+        begins = ends[place]
+        # What is known by now.
+        moved_to = max(int(now), head)
+        lag_s = take_in(
+            units,
+            known,
+            last_seen,
+            mean_gap,
+            news_age,
+            last_refused,
+            lags,
+            slots[entries],
+            seconds[entries],
+            told[entries],
+            refusals[entries],
+            head,
+            moved_to,
+            now,
+        )
+        head = moved_to
+        settled_until = int(np.floor(now - lag_s)) - 1
+        settled_before, settled = settled, max(settled_until, settled)
+        known_before = known_until
+        has_late, known_until, taken, is_new, silent_s, before = take_up(
+            known_before, known, seconds[entries], head, settled_before, settled
+        )
+        unsettled_s = max(now - settled, 0.0)
+        horizon_s = ahead_s + unsettled_s
+        if has_late:
+            late_slots, late_units, ages_s = find_late(
+                known_before, slots[entries], seconds[entries], told[entries]
+            )
+            if len(late_slots) > 0:
+                add_late(sums, late_slots, late_units, ages_s)
+                spend_late(bucket_units, late_slots, late_units)
+        learn_seconds(
+            sums,
+            weights,
+            noise,
+            excess,
+            unseen,
+            usual,
+            units,
+            known,
+            last_refused,
+            head,
+            taken,
+            is_new,
+            silent_s,
+            before,
+            horizon_s,
+        )
+        ahead, flags = look_ahead(
+            sums,
+            weights,
+            noise,
+            excess,
+            unseen,
+            panic_until,
+            units,
+            last_seen,
+            mean_gap,
+            news_age,
+            lag_s < LAG_BINS - 1,
+            int(now) - settled_until,
+            settled,
+            head,
+            horizon_s,
+            now,
+        )
+        pass_seconds(
+            bucket_units, keeps_s, drawn, units, taken, is_new, silent_s, provisioned, last_refused
+        )
+        empty_refused(bucket_units, drawn, last_refused, refused_before)
+        refused_before[:] = last_refused
+        # What is to be done.
+        sizes = size_slots(
+            ahead[GROWN],
+            ahead[EXPECTED],
+            ahead[USUAL_AHEAD],
+            ahead[MINUTE_AHEAD],
+            ahead[RISE],
+            ahead[EXCESS:],
+            provisioned,
+            bucket_units,
+            keeps_s,
+            reliance,
+            caution,
+            apply_time_s,
+            unsettled_s,
+        )
+        raise_together(sizes[0], flags[SURGING], ahead[EXPECTED], provisioned, table_of)
+        watch(
+            peaks,
+            ends_at,
+            since,
+            highest,
+            sizes[2],
+            flags[FRESH],
+            stabilization_s,
+            watched_s,
+            now,
+            pause_s,
+        )
+        watched_s, pause_s = stabilization_s, 0.0
+        decide_slots(
+            drafted,
+            reasons,
+            now,
+            provisioned,
+            sizes[0],
+            sizes[1],
+            sizes[2],
+            highest,
+            is_managed,
+            floor,
+            ceiling,
+            flags[FRESH],
+            flags[SURGING],
+            flags[PANICKING],
+            is_changeable,
+            last_refused,
+            decreases_today,
+            last_decrease_at,
+            described_at,
+            reserve_decreases,
+            stabilization_s,
+            is_near,
+            is_frozen_in,
+            is_frozen_out,
+            schedule_reasons,
+            doubts,
+        )
+        place += 1
+        is_moving = ((drafted > provisioned) | (drafted < provisioned)).any()
+        is_over = (settled + 1) // WINDOW_S - 1 > window
+        if place == len(ends) or is_moving or is_over:
+            break
+        now += 1.0
+    return (
+        place,
+        head,
+        settled,
+        lag_s,
+        known_until,
+        ahead,
+        sizes,
+        drafted,
+        reasons,
+    )

@@ -1,0 +1,222 @@
+"""Laws of seconds passed in one call: nothing comes out that ticks would not have come to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from capacity_pilot.core.advance import advance, quiet_seconds
+from capacity_pilot.core.braking import Braking
+from capacity_pilot.core.coverage import NO_NEWS, ConsumedMinutes
+from capacity_pilot.core.demand import Arrivals
+from capacity_pilot.core.events.schedule import NOTHING_COMING
+from capacity_pilot.core.fleet import Floats
+from capacity_pilot.core.forecast.upstream import SignalArrivals
+from capacity_pilot.core.tick import Decisions, Inputs, PilotState, tick
+from tests.core.scenario import policy
+from tests.core.test_tick_laws import START, described, fleet_of, histories, same, seeds, wander
+
+TABLES, LENGTH = 5, 400
+SIZE = 2 * TABLES
+FLEET = fleet_of(TABLES)
+RULES = policy(FLEET, stabilization_s=60.0, reserve_decreases=0.0)
+
+
+@dataclass(frozen=True)
+class History:
+    """What comes in, second by second; CloudWatch counts ``unseen`` times what spans tell."""
+
+    told: list[Arrivals]
+    minutes: Floats
+    unseen: float
+
+    def news(self, second: int) -> ConsumedMinutes:
+        minute, past = divmod(second, 60)
+        if past != 5 or minute < 2:
+            return NO_NEWS
+        slots, of = np.arange(SIZE), np.full(SIZE, int(START) // 60 + minute - 2)
+        return ConsumedMinutes(slots, of, self.unseen * self.minutes[minute - 2], np.zeros(SIZE))
+
+
+def make_history(seed: int, unseen: float) -> History:
+    """Spans that are seconds late and now and then a minute, silences, surges, throttles."""
+    draw = np.random.default_rng(seed)
+    units = wander(seed, LENGTH, SIZE)
+    late_s = np.where(draw.random(units.shape) < 0.03, draw.integers(10, 90, units.shape), 0)
+    due = np.arange(LENGTH)[:, None] + draw.integers(1, 8, units.shape) + late_s
+    is_silent = (draw.random((LENGTH // 20, SIZE)) < 0.15).repeat(20, axis=0)
+    refusals = units * (draw.random(units.shape) < 0.01)
+    told = []
+    for second in range(LENGTH):
+        of, slots = np.nonzero((due == second) & ~is_silent)
+        refused = refusals[of, slots]
+        told.append(
+            Arrivals(slots, int(START) + of, units[of, slots], refused, np.floor(refused / 2))
+        )
+    seen = np.where(is_silent, 0.0, units)[: LENGTH // 60 * 60]
+    return History(told, seen.reshape(-1, 60, SIZE).sum(axis=1), unseen)
+
+
+def first_units(seed: int) -> Floats:
+    """Too little for some, too much for others, and unknown for a table."""
+    provisioned: Floats = np.ceil(10 ** np.random.default_rng(seed).uniform(0.5, 4, SIZE))
+    provisioned[-2:] = np.nan
+    return provisioned
+
+
+def inputs(history: History, second: int, provisioned: Floats, arrivals: Arrivals) -> Inputs:
+    return Inputs(
+        arrivals,
+        described(provisioned, START),
+        RULES,
+        np.linspace(5.0, 60.0, SIZE),
+        FLEET.table_of,
+        consumed=history.news(second),
+    )
+
+
+def follow(provisioned: Floats, decisions: Decisions) -> Floats:
+    """The capacity that was decided on, in force at once."""
+    return np.where(decisions.action == 0, provisioned, decisions.units)
+
+
+def join(parts: list[Arrivals]) -> tuple[Arrivals, np.ndarray]:
+    joined = Arrivals(*(np.concatenate(values) for values in zip(*parts, strict=True)))
+    return joined, np.array([len(part.slots) for part in parts]).cumsum()
+
+
+def tick_through(history: History, seed: int) -> list[tuple[PilotState, Decisions]]:
+    state, provisioned, passed = PilotState.empty(SIZE, START), first_units(seed), []
+    for second in range(LENGTH):
+        given_in = inputs(history, second, provisioned, history.told[second])
+        state, decisions = tick(state, given_in, START + second)
+        provisioned = follow(provisioned, decisions)
+        passed.append((state, decisions))
+    return passed
+
+
+def run_through(
+    history: History, seed: int, longest: int
+) -> Iterator[tuple[int, PilotState, Decisions]]:
+    """By runs of up to so many seconds; after each, its last second and what it came to."""
+    draw = np.random.default_rng(seed)
+    state, provisioned, second = PilotState.empty(SIZE, START), first_units(seed), 0
+    while second < LENGTH:
+        until_news = (4 - second) % 60 + 1
+        wanted = min(int(draw.integers(1, longest + 1)), until_news, LENGTH - second)
+        arrivals, ends = join(history.told[second : second + wanted])
+        given_in, now = inputs(history, second, provisioned, arrivals), START + second
+        most = min(quiet_seconds(state, given_in, now), wanted)
+        if most:
+            # Those due later were handed over, too, and are to be told of again.
+            after = advance(state, given_in, ends[:most], now)
+            state, decisions, passed = after.state, after.decisions, after.passed
+        else:
+            given_in = given_in._replace(arrivals=history.told[second])
+            state, decisions = tick(state, given_in, now)
+            passed = 1
+        provisioned = follow(provisioned, decisions)
+        second += passed
+        yield second - 1, state, decisions
+
+
+@histories
+@given(seeds, st.integers(1, 40), st.sampled_from([1.0, 1.4]))
+def test_seconds_passed_at_once_come_to_what_ticks_come_to(
+    seed: int, longest: int, unseen: float
+) -> None:
+    history = make_history(seed, unseen)
+    ticks = tick_through(history, seed)
+    acted = {second for second, (_, decisions) in enumerate(ticks) if decisions.action.any()}
+    ends = set()
+    for second, state, decisions in run_through(history, seed, longest):
+        assert same((state, decisions), ticks[second]), f"after second {second}"
+        ends.add(second)
+    assert acted
+    assert acted <= ends, "a run went on past a change that was due"
+
+
+def test_a_history_of_runs_has_few_of_them() -> None:
+    """Else the law above would hold of nothing but runs of one second."""
+    history = make_history(3, 1.0)
+    lengths = np.diff([second for second, *_ in run_through(history, 3, 40)])
+    assert np.quantile(lengths, 0.9) >= 5
+    assert lengths.max() >= 9
+
+
+def steady(second: int, units: float) -> Arrivals:
+    at, nothing = np.full(SIZE, int(START) + second), np.zeros(SIZE)
+    return Arrivals(np.arange(SIZE), at, np.full(SIZE, units), nothing, nothing)
+
+
+def warmed_up(seconds: int) -> tuple[PilotState, Inputs]:
+    """A fleet with ample capacity for a steady 100 units, and inputs without arrivals."""
+    usual = Inputs(
+        Arrivals.none(),
+        described(np.full(SIZE, 150.0), START),
+        RULES,
+        np.full(SIZE, 30.0),
+        FLEET.table_of,
+    )
+    state = PilotState.empty(SIZE, START)
+    for second in range(seconds):
+        state, _ = tick(state, usual._replace(arrivals=steady(second - 1, 100.0)), START + second)
+    return state, usual
+
+
+def test_a_run_ends_with_the_second_in_which_a_change_is_due() -> None:
+    state, usual = warmed_up(302)
+    seconds = [steady(301 + n, 100.0 if n < 3 else 5000.0) for n in range(8)]
+    arrivals, ends = join(seconds)
+    after = advance(state, usual._replace(arrivals=arrivals), ends, START + 302)
+    ticked, acts = state, False
+    for passed, told in enumerate(seconds, 1):
+        ticked, decisions = tick(ticked, usual._replace(arrivals=told), START + 301 + passed)
+        acts = bool(decisions.action.any())
+        if acts:
+            break
+    assert acts
+    assert 3 < passed < len(seconds)
+    assert after.passed == passed
+    assert same(after.state, ticked)
+
+
+def test_a_run_leaves_what_it_was_given_as_it_was() -> None:
+    state, usual = warmed_up(60)
+    before = deepcopy(state)
+    arrivals, ends = join([steady(59 + n, 100.0) for n in range(8)])
+    advance(state, usual._replace(arrivals=arrivals), ends, START + 60)
+    assert same(state, before)
+
+
+def test_what_only_a_tick_can_do_is_left_to_ticks() -> None:
+    state, usual = warmed_up(1)
+    now = START + 1
+    nobody, nothing = np.zeros(SIZE, dtype=np.bool_), np.full(SIZE, np.nan)
+    counted = ConsumedMinutes(
+        np.array([0]), np.array([int(START) // 60]), np.array([1.0]), np.array([0.0])
+    )
+    number, table = np.zeros(1, dtype=np.int64), np.zeros(1)
+    signals = SignalArrivals(number, number, np.ones(1), table_of=table, renewed=number)
+    assert quiet_seconds(state, usual, now) > 1_000_000
+    assert quiet_seconds(state, usual._replace(consumed=counted), now) == 0
+    assert quiet_seconds(state, usual._replace(signals=signals), now) == 0
+    braking = Braking(nobody, nobody, nothing, nobody)
+    assert quiet_seconds(state, usual._replace(braking=braking), now) == 0
+    near = replace(NOTHING_COMING.over(SIZE), is_near=~nobody)
+    assert quiet_seconds(state, usual._replace(schedule=near), now) == 0
+    used = replace(state, routes=replace(state.routes, is_used=~nobody))
+    assert quiet_seconds(used, usual, now) == 0
+
+
+@pytest.mark.parametrize(("second", "quiet"), [(1, 109), (109, 1), (110, 0), (130, 0)])
+def test_where_cloudwatch_is_read_a_minute_is_closed_by_a_tick(second: int, quiet: int) -> None:
+    """Its spans are all here 50 s after it is over."""
+    state, usual = PilotState.empty(SIZE, START), warmed_up(0)[1]
+    assert quiet_seconds(state, usual._replace(consumed=NO_NEWS), START + second) == quiet
