@@ -171,13 +171,13 @@ def warmed_up(seconds: int) -> tuple[PilotState, Inputs]:
 
 
 def test_a_run_ends_with_the_second_in_which_a_change_is_due() -> None:
-    state, usual = warmed_up(302)
-    seconds = [steady(301 + n, 100.0 if n < 3 else 5000.0) for n in range(8)]
+    state, usual = warmed_up(112)
+    seconds = [steady(111 + n, 100.0 if n < 3 else 5000.0) for n in range(8)]
     arrivals, ends = join(seconds)
-    after = advance(state, usual._replace(arrivals=arrivals), ends, START + 302)
+    after = advance(state, usual._replace(arrivals=arrivals), ends, START + 112)
     ticked, acts = state, False
     for passed, told in enumerate(seconds, 1):
-        ticked, decisions = tick(ticked, usual._replace(arrivals=told), START + 301 + passed)
+        ticked, decisions = tick(ticked, usual._replace(arrivals=told), START + 111 + passed)
         acts = bool(decisions.action.any())
         if acts:
             break

@@ -14,7 +14,13 @@ SECONDS = 35 * MINUTE
 AFTER_THE_END = {"kind": "cloudwatch_gap", "at": "9h", "lasts": "1m"}
 """Where a scenario has faults, a replay goes second by second."""
 
-ANNOUNCED = {"name": "push", "at": "25m", "ahead": "12m", "lasts": "5m", "at_least": 900}
+ANNOUNCED = {
+    "name": "push",
+    "at": "25m",
+    "ahead": "12m",
+    "lasts": "5m",
+    "write": {"at_least": 900},
+}
 
 
 @pytest.mark.parametrize(
