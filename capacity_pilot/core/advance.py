@@ -77,9 +77,8 @@ def advance(state: PilotState, inputs: Inputs, ends: Ints, now: float) -> Advanc
     """What as many ticks would come to, from ``now`` on and one second apart.
 
     ``arrivals`` are those of all seconds, one after the other: of the first up to ``ends[0]``, and
-    so on. Goes on to the last of them or to the first in which capacity is to be changed. It also
-    stops where a window of quantiles is over, since those are learned once in ten seconds. There
-    must be as many ``quiet_seconds``.
+    so on. Goes on to the last of them or to the first in which capacity is to be changed. There must
+    be as many ``quiet_seconds``.
     """
     capacity, policy = inputs.capacity, inputs.policy
     coverage = state.coverage
@@ -93,62 +92,75 @@ def advance(state: PilotState, inputs: Inputs, ends: Ints, now: float) -> Advanc
     learned = state.forecast.copy()
     kept = state.stabilization
     peaks, ends_at, since = kept.peaks.copy(), kept.block_ends_at.copy(), kept.since.copy()
-    passed, head, settled, lag_s, known_until, ahead, sizes, drafted, reasons = _advance(
-        demand.units,
-        demand.known,
-        demand.last_seen,
-        demand.mean_gap,
-        demand.news_age,
-        demand.last_refused,
-        demand.lags,
-        demand.head,
-        state.settling.known_until,
-        state.settling.settled,
-        learned.sums,
-        learned.weights,
-        learned.noise,
-        learned.excess.units,
-        learned.excess.unseen,
-        learned.excess.usual,
-        learned.panic_until,
-        units,
-        keeps_s,
-        drawn,
-        burst.last_refused.copy(),
-        peaks,
-        ends_at,
-        since,
-        kept.window_s,
-        kept.pause_before(now),
-        told.slots,
-        told.seconds,
-        told.units,
-        told.refusals,
-        ends,
-        inputs.apply_time_s,
-        inputs.table_of,
-        capacity.provisioned,
-        capacity.is_changeable,
-        capacity.decreases_today,
-        capacity.last_decrease_at,
-        capacity.described_at,
-        policy.is_managed,
-        floor,
-        ceiling,
-        policy.caution,
-        policy.burst_reliance,
-        policy.stabilization_s,
-        policy.reserve_decreases,
-        schedule.is_near,
-        schedule.is_frozen_in,
-        schedule.is_frozen_out,
-        schedule.reasons,
-        coverage.doubts if is_reading else schedule.reasons,
-        state.quantiles.window,
-        float(now),
-    )
-    last = now + passed - 1
-    demand = replace(demand, lag_s=lag_s, head=head)
+    known_until, settled = state.settling.known_until, state.settling.settled
+    last_refused = burst.last_refused.copy()
+    watched_s, pause_s = kept.window_s, kept.pause_before(now)
+    quantiles, passed, is_moving = state.quantiles, 0, False
+    while passed < len(ends) and not is_moving:
+        begins = ends[passed - 1] if passed else 0
+        passed, head, settled, lag_s, known_until, ahead, sizes, drafted, reasons = _advance(
+            demand.units,
+            demand.known,
+            demand.last_seen,
+            demand.mean_gap,
+            demand.news_age,
+            demand.last_refused,
+            demand.lags,
+            demand.head,
+            known_until,
+            settled,
+            learned.sums,
+            learned.weights,
+            learned.noise,
+            learned.excess.units,
+            learned.excess.unseen,
+            learned.excess.usual,
+            learned.panic_until,
+            units,
+            keeps_s,
+            drawn,
+            last_refused,
+            peaks,
+            ends_at,
+            since,
+            watched_s,
+            pause_s,
+            told.slots,
+            told.seconds,
+            told.units,
+            told.refusals,
+            ends,
+            begins,
+            passed,
+            inputs.apply_time_s,
+            inputs.table_of,
+            capacity.provisioned,
+            capacity.is_changeable,
+            capacity.decreases_today,
+            capacity.last_decrease_at,
+            capacity.described_at,
+            policy.is_managed,
+            floor,
+            ceiling,
+            policy.caution,
+            policy.burst_reliance,
+            policy.stabilization_s,
+            policy.reserve_decreases,
+            schedule.is_near,
+            schedule.is_frozen_in,
+            schedule.is_frozen_out,
+            schedule.reasons,
+            coverage.doubts if is_reading else schedule.reasons,
+            quantiles.window,
+            float(now),
+        )
+        last = now + passed - 1
+        demand = replace(demand, lag_s=lag_s, head=head)
+        quantiles = learn_quantiles(
+            quantiles, demand, settled=settled, apply_time_s=inputs.apply_time_s, now=last
+        )
+        watched_s, pause_s = policy.stabilization_s, 0.0
+        is_moving = moves(drafted, capacity.provisioned)
     if is_reading:
         coverage = keep_minutes(coverage, demand, inputs.arrivals.until(ends[passed - 1]), last)
     draft = heed(capacity.standing, Draft(drafted, reasons), capacity.provisioned)
@@ -161,9 +173,7 @@ def advance(state: PilotState, inputs: Inputs, ends: Ints, now: float) -> Advanc
         stabilization=StabilizationState(peaks, ends_at, since, policy.stabilization_s, last),
         coverage=coverage,
         upstream=state.upstream,
-        quantiles=learn_quantiles(
-            state.quantiles, demand, settled=settled, apply_time_s=inputs.apply_time_s, now=last
-        ),
+        quantiles=quantiles,
         routes=state.routes,
     )
     decisions = Decisions(
@@ -196,6 +206,15 @@ def _copy_demand(demand: DemandState) -> DemandState:
         last_refused=demand.last_refused.copy(),
         lags=demand.lags.copy(),
     )
+
+
+@compiled
+def moves(units: Floats, provisioned: Floats) -> bool:
+    """Whether any slot is to have other than it has; unknown is not other."""
+    for slot in range(len(units)):
+        if units[slot] > provisioned[slot] or units[slot] < provisioned[slot]:
+            return True
+    return False
 
 
 @compiled
@@ -235,6 +254,8 @@ def _advance(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
     told: Floats,
     refusals: Floats,
     ends: Ints,
+    begins: int,
+    place: int,
     # What holds in all seconds.
     apply_time_s: Floats,
     table_of: Ints,
@@ -258,11 +279,14 @@ def _advance(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
     window: int,
     now: float,
 ) -> tuple[int, int, int, int, Floats, Floats, Floats, Floats, Reasons]:
+    """Goes on from the second at ``place`` to one in which something is to be done, or a window
+    of quantiles is over. ``now`` is the time of the first second of all.
+    """
     size = len(provisioned)
     ahead_s = apply_time_s + REACTION_S
     drafted, reasons = np.empty(size), np.empty(size, dtype=np.int64)
     highest = np.empty(size)
-    place, begins = 0, 0
+    now += place
     while True:
         entries = slice(begins, ends[place])
         begins = ends[place]
@@ -399,9 +423,8 @@ def _advance(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
             doubts,
         )
         place += 1
-        is_moving = ((drafted > provisioned) | (drafted < provisioned)).any()
         is_over = (settled + 1) // WINDOW_S - 1 > window
-        if place == len(ends) or is_moving or is_over:
+        if place == len(ends) or is_over or moves(drafted, provisioned):
             break
         now += 1.0
     return (

@@ -34,7 +34,7 @@ from capacity_pilot.simulator.replay.scenario import (
 from capacity_pilot.simulator.replay.service import Service
 from capacity_pilot.simulator.replay.settings import ReplaySettings
 from capacity_pilot.simulator.replay.signal_feed import SignalFeed
-from capacity_pilot.simulator.replay.telemetry import Telemetry
+from capacity_pilot.simulator.replay.telemetry import Telemetry, Told
 from capacity_pilot.simulator.replay.world_gateway import WorldGateway
 from capacity_pilot.simulator.result import Change
 from capacity_pilot.simulator.rivals import Bounds
@@ -173,7 +173,11 @@ class Replay:
 
     def _decide(self, second: int, signals: Mapping[SignalKey, float]) -> int:
         """Has the pilots decide from ``second`` on, and returns for how many seconds they did."""
-        told = [self._telemetry.arrivals(at) for at in range(second, self._find_end(second))]
+        end, usual_s = self._find_end(second), self._telemetry.usual_s
+        known = min(end, self._service.served + usual_s)
+        told = [self._telemetry.arrivals(at) for at in range(second, known)]
+        if end > known:
+            told.extend(map(_alone, self._service.foretell(end - usual_s)))
         passed = self._pilots.decide(told, signals)
         self._clock.pass_seconds(passed - 1)
         self._pilots.act()
@@ -186,16 +190,21 @@ class Replay:
         return not self._is_eventful or second >= self._service.served + self._telemetry.usual_s
 
     def _find_end(self, second: int) -> int:
-        """The second up to which the world stays as it is, and all is served that will be told."""
+        """The second up to which nothing comes up in the world but what the pilots decide.
+
+        Until then capacity stays as it is, so that what will be told of is certain before it is
+        served: only a run's last second can ask for changes.
+        """
         if self._is_eventful:
             return second + 1
         change_at = self._world.next_change_at - self._settings.start_at
         end = min(
             self._seconds,
-            self._service.served + self._telemetry.usual_s,
             second + (self._look_at - second) % 60 + 1,
             int(np.ceil(min(change_at, self._seconds))),
         )
+        if self._scenario.retries != "none":  # what comes back is known once it is served
+            end = min(end, self._service.served + self._telemetry.usual_s)
         announced = (at for at in range(second + 1, end) if at in self._announcements)
         return next(announced, end)
 
@@ -281,6 +290,11 @@ class Replay:
         rivals = {(s.workload, s.strategy): s.changes for s in self._onlookers.seats}
         nothing: dict[tuple[str, str], Sequence[Change]] = dict.fromkeys(self._columns, ())
         return nothing | self._pilots.changes | rivals
+
+
+def _alone(told: Told) -> list[Told]:
+    """What arrives in a second, if this is all of it."""
+    return [told] if np.count_nonzero(told.is_told) else []
 
 
 def _make_retries(scenario: Scenario, columns: int) -> Retries | None:

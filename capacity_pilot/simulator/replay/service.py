@@ -72,6 +72,21 @@ class Service:
             self._served = last
         return told
 
+    def foretell(self, second: int) -> Iterable[Told]:
+        """What telemetry will be able to tell of the seconds before ``second`` that were not
+        served yet, if no capacity changes in them. Serves nothing. Without callers that come back.
+        """
+        first, own = self._served, self._own
+        columns = self._columns[:, own]
+        units = self._demand[first:second, columns[1]]
+        throttled = np.empty_like(units)
+        buckets = self._world.buckets
+        has_begun = buckets.second == self._began_at + first
+        _try_seconds(buckets.levels.copy(), has_begun, columns, units, throttled)
+        calls = self._requests[first:second, columns[1]]
+        is_told = self._is_recorded[first:second, columns[1]] & (calls > 0)
+        return map(Told, range(first, second), units, calls, throttled, throttled, is_told)
+
     def _serve_run(self, first: int, last: int) -> Iterable[Told]:
         own = self._own
         workloads = self._columns[1, own]
@@ -135,6 +150,24 @@ def _check_demand(workload: Workload) -> None:
             f"{workload.name}'s demand of second {second} is {workload.demand[second]} units; "
             "it must be finite and >= 0"
         )
+
+
+@compiled
+def _try_seconds(
+    levels: Floats,
+    has_begun: bool,  # noqa: FBT001 - compiled code takes no keywords
+    columns: Ints,
+    asked: Floats,
+    throttled: Floats,
+) -> None:
+    """As ``_serve_seconds``, of the columns' own demand ``asked`` (seconds, n), without a word."""
+    for column in range(columns.shape[1]):
+        slot = columns[0, column]
+        for second in range(asked.shape[0]):
+            if second > 0 or not has_begun:
+                begin_second(levels, slot)
+            units = asked[second, column]
+            throttled[second, column] = units - take_units(levels, slot, units)
 
 
 @compiled
