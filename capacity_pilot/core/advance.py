@@ -77,8 +77,8 @@ def advance(state: PilotState, inputs: Inputs, ends: Ints, now: float) -> Advanc
     """What as many ticks would come to, from ``now`` on and one second apart.
 
     ``arrivals`` are those of all seconds, one after the other: of the first up to ``ends[0]``, and
-    so on. Goes on to the last of them or to the first in which capacity is to be changed. There must
-    be as many ``quiet_seconds``.
+    so on. Goes on to the last of them or to the first in which capacity is to be changed. There
+    must be as many ``quiet_seconds``.
     """
     capacity, policy = inputs.capacity, inputs.policy
     coverage = state.coverage

@@ -45,7 +45,7 @@ from capacity_pilot.core.model import (
 )
 from capacity_pilot.core.modes import Mode
 from capacity_pilot.core.plan import plan_changes
-from capacity_pilot.core.policy import PolicyArrays, PolicySet, spread_policies
+from capacity_pilot.core.policy import PolicyArrays, PolicySet, TablePolicy, spread_policies
 from capacity_pilot.core.ports import Agenda
 from capacity_pilot.core.route_costs import RouteCosts
 from capacity_pilot.core.signal_names import MOST_SIGNALS, SignalNames
@@ -120,7 +120,7 @@ class Pilot:
         self._radius = spread_limits(policies, self._fleet)
         self._capacity = Capacity.unknown(0)
         self._is_capacity_given = False  # a tick keeps what it was given: written to as a copy
-        self._covered: dict[str, bool] = {}
+        self._policy_of: dict[str, TablePolicy | None] = {}
         self._is_fleet_stale = False
         self._ticked_at = now
         self._readings = Readings(cloudwatch_usd_per_month, now)
@@ -192,10 +192,8 @@ class Pilot:
 
     def covers(self, table: str) -> bool:
         """True if a policy that is not off applies to a table of this name."""
-        covered = self._covered.get(table)
-        if covered is None:
-            covered = self._covered[table] = self._policies.mode_for(table) is not Mode.OFF
-        return covered
+        policy = self._policy_for(table)
+        return policy is not None and policy.mode is not Mode.OFF
 
     def is_changing(self, table: str) -> bool:
         """True while a change of ours is requested and not yet seen in force."""
@@ -203,7 +201,7 @@ class Pilot:
 
     def is_in_motion(self, table: str) -> bool:
         """True if a reading of the table is outdated soon: it changes, or is about to."""
-        description, policy = self._descriptions.get(table), self._policies.policy_for(table)
+        description, policy = self._descriptions.get(table), self._policy_for(table)
         if description is None or policy is None or not description.is_in_service:
             return False
         is_settled = description.is_settled and not self.is_changing(table)
@@ -236,9 +234,18 @@ class Pilot:
         self._descriptions[table] = description
         if before is None or _resources(before) != _resources(description):
             self._is_fleet_stale = True
+        was_changing = table in self._requested
         applied = self._settle(description)
-        if not self._is_fleet_stale:
+        if self._is_fleet_stale:
+            return applied
+        if before is not None and was_changing == (table in self._requested):
+            is_news = replace(before, described_at=description.described_at) != description
+        else:
+            is_news = True
+        if is_news:
             self._read_capacity(description)
+        else:
+            self._note_described(description)
         return applied
 
     def forget(self, table: str) -> None:
@@ -525,9 +532,7 @@ class Pilot:
         is_changeable = (
             description.is_settled and table not in self._in_flight and table not in self._requested
         )
-        if self._is_capacity_given:
-            self._capacity, self._is_capacity_given = self._capacity.copy(), False
-        capacity = self._capacity
+        capacity = self._write_capacity()
         for r in description.resources:
             slot = self._fleet.slot(r.resource, Dimension.READ)
             if slot is None:
@@ -540,8 +545,30 @@ class Pilot:
                 np.nan if r.last_decrease_at is None else r.last_decrease_at
             )
             capacity.described_at[pair] = description.described_at
-        if capacity.standing is not None and (policy := self._policies.policy_for(table)):
+        if capacity.standing is not None and (policy := self._policy_for(table)):
             read_standing(capacity.standing, description, policy, self._fleet)
+
+    def _note_described(self, description: TableDescription) -> None:
+        """The table is as it was."""
+        described_at = self._write_capacity().described_at
+        for r in description.resources:
+            slot = self._fleet.slot(r.resource, Dimension.READ)
+            if slot is not None:
+                described_at[slot : slot + 2] = description.described_at
+
+    def _write_capacity(self) -> Capacity:
+        """A capacity that no tick keeps, to be written to."""
+        if self._is_capacity_given:
+            self._capacity, self._is_capacity_given = self._capacity.copy(), False
+        return self._capacity
+
+    def _policy_for(self, table: str) -> TablePolicy | None:
+        """As the policies have it; patterns are gone through once for each table."""
+        try:
+            return self._policy_of[table]
+        except KeyError:
+            policy = self._policy_of[table] = self._policies.policy_for(table)
+            return policy
 
 
 def _resources(description: TableDescription) -> frozenset[Resource]:
