@@ -1,10 +1,11 @@
 """How long a replay takes, by the number of tables side by side, and how much memory.
 
 Workload: generated social-app days at one second (``capacity-pilot generate``'s mix, 500 units/s),
-every default rival and the clairvoyant in the same run, one process. Peak memory is the whole
-process's.
+every default rival, the pilot at other risks and the clairvoyant in the same run, one process. The
+tables have upstream signals, and those are replayed second by second; ``--without-signals`` drops
+them, which leaves what recorded traces have. Peak memory is the whole process's.
 
-Run: python bench/simulate.py [--days 7] [--tables 1] [--processes 1]
+Run: python bench/simulate.py [--days 7] [--tables 1] [--processes 1] [--without-signals]
      (64 tables: --tables 64 --processes 2)
 """
 
@@ -18,6 +19,7 @@ for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[threads] = "1"
 
 import tempfile  # noqa: E402 - threads are set before numpy loads
+from dataclasses import replace  # noqa: E402
 from pathlib import Path  # noqa: E402
 from time import perf_counter  # noqa: E402
 
@@ -40,7 +42,7 @@ BOUNDS = {"min": 1, "max": 40_000}
 POLICY = {"name": "all", "match": {"tables": ["*"]}, "write": BOUNDS}
 
 
-def make_workloads(tables: int, days: float) -> list[Workload]:
+def make_workloads(tables: int, days: float, *, has_signals: bool = True) -> list[Workload]:
     kinds = list(KINDS)
     with tempfile.TemporaryDirectory() as folder:
         workloads = []
@@ -49,7 +51,8 @@ def make_workloads(tables: int, days: float) -> list[Workload]:
             file = Path(folder) / f"{kind}-{table:03}.csv"
             spec = TableSpec(kind=kind, days=days, mean=MEAN, seed=1, table=table)
             write_demand(file, generate_blocks(spec))
-            workloads.append(prepare_workload(read_demand(file), mean=MEAN, days=days, seed=1))
+            workload = prepare_workload(read_demand(file), mean=MEAN, days=days, seed=1)
+            workloads.append(workload if has_signals else replace(workload, signals={}))
     return workloads
 
 
@@ -58,9 +61,10 @@ def main() -> None:
     arguments.add_argument("--days", type=float, default=7.0)
     arguments.add_argument("--tables", type=int, default=1)
     arguments.add_argument("--processes", type=int, default=1)
+    arguments.add_argument("--without-signals", action="store_true")
     given = arguments.parse_args()
     order = order_replay(
-        make_workloads(given.tables, given.days),
+        make_workloads(given.tables, given.days, has_signals=not given.without_signals),
         policies=PolicySet.model_validate({"version": 1, "policies": [POLICY]}),
         strategies=parse_strategies(",".join(DEFAULT_NAMES)),
         settings=ReplaySettings(),
