@@ -34,6 +34,11 @@ _NEVER_S = float("inf")
 _WIDE = 110
 _UP, _DOWN = "↑", "↓"
 _LAST_WIDTH = 34
+_BY_LIMIT = {
+    "KeyRangeThroughputExceeded": "hot keys, which capacity does not cool",
+    "AccountLimitExceeded": "the account's quota",
+    "MaxOnDemandThroughputExceeded": "its on-demand maximum",
+}
 _FIGURES = f"{'demand':>9}{'expected':>9}{'has':>9}{'dry in':>8}  "
 
 
@@ -115,6 +120,19 @@ def _draw_faults(status: Told, tick_s: float | None, spans_s: float | None) -> I
     for part in ("journal", "lease"):
         if fault := (status.get(part) or {}).get("fault"):
             yield f"! {part}: {fault}"
+    for refused in status.get("refused_by_other_limits", ()):
+        if refused["is_on"]:
+            yield f"! {_say_refused(refused)}"
+
+
+def _say_refused(refused: Told) -> str:
+    """Whose calls a limit other than provisioned capacity refuses."""
+    place = f"{refused['table']}/{refused['index']}" if refused["index"] else refused["table"]
+    whose = ", ".join(refused["routes"]) or refused["service"] or "nobody named"
+    return (
+        f"{place} throttled by {_BY_LIMIT[refused['limit']]}: {say_number(refused['calls'])} "
+        f"{refused['operation']} of {whose}, last {_ago(refused['last_s_ago'])}"
+    )
 
 
 def _count(tables: set[str]) -> str:

@@ -49,6 +49,7 @@ from capacity_pilot.daemon.status import find_fault, report_status
 from capacity_pilot.daemon.store import DAY_S, Store, open_store
 from capacity_pilot.daemon.succession import Estate, Succession
 from capacity_pilot.daemon.tenure import Tenure
+from capacity_pilot.daemon.throttle_watch import LOOK_S, ThrottleWatch
 from capacity_pilot.settings import DaemonSettings
 from capacity_pilot.web.announcements import announcement_routes
 from capacity_pilot.web.brakes import brake_routes
@@ -84,6 +85,7 @@ class Parts:
     snapshots: Snapshots
     succession: Succession
     scaling: ScalingWatch
+    throttles: ThrottleWatch
     watch: CoverageWatch | None
 
 
@@ -164,6 +166,7 @@ def _list_jobs(
     if parts.store.lease is not None:
         yield "catch_up", parts.keeping.catch_up, _CATCH_UP_S
     yield "watch_auto_scaling", parts.scaling.look, WATCH_S
+    yield "watch_throttles", parts.throttles.look, LOOK_S
     if parts.watch is not None:
         yield "read_cloudwatch", parts.watch.read_cloudwatch, _CLOUDWATCH_S
 
@@ -301,6 +304,7 @@ async def _open_parts(
         snapshots=snapshots,
         succession=Succession(estate, gateway=gateway, clock=clock),
         scaling=scaling,
+        throttles=ThrottleWatch(intake, clock=clock),
         watch=await _watch_coverage(settings, loop, stack),
     )
 
@@ -341,12 +345,13 @@ async def _listen(settings: DaemonSettings, parts: Parts, stack: AsyncExitStack)
         status |= report_forecasts(loop.pilot.fleet, loop.pilot.quantiles)
         status |= desk.report() | parts.brakes.report()
         status |= parts.book.report() | parts.tenure.report() | parts.snapshots.report()
-        status |= parts.scaling.report()
+        status |= parts.scaling.report() | parts.throttles.report()
         return status if watch is None else status | watch.report()
 
     def measure() -> Iterable[Metric]:
         return chain(
             measure_forecasts(loop.pilot.fleet, loop.pilot.quantiles),
+            parts.throttles.measure(),
             () if watch is None else watch.measure(),
         )
 

@@ -13,8 +13,10 @@ from typing import Any, Final
 
 from capacity_pilot.adapters.otlp.capacity import Consumed, parse_capacity
 from capacity_pilot.adapters.otlp.operations import dimension_of_statement
+from capacity_pilot.adapters.otlp.throttle_reasons import find_causes
 from capacity_pilot.adapters.otlp.wire import AnyValue, KeyValue
 from capacity_pilot.core.model import Dimension
+from capacity_pilot.core.throttling import Cause
 
 
 class Slot(Enum):
@@ -36,6 +38,7 @@ class Slot(Enum):
     HTTP_STATUS = auto()
     ERROR_TYPE = auto()
     STATEMENT_DIMENSION = auto()
+    REASONS = auto()
 
 
 _SLOTS: dict[bytes, Slot] = {
@@ -63,6 +66,7 @@ _SLOTS: dict[bytes, Slot] = {
     b"error.type": Slot.ERROR_TYPE,
     b"db.statement": Slot.STATEMENT_DIMENSION,
     b"db.query.text": Slot.STATEMENT_DIMENSION,
+    b"aws.dynamodb.throttling_reasons": Slot.REASONS,  # set by applications, see the README
 }
 
 _SYSTEMS = frozenset(("dynamodb", "aws.dynamodb"))
@@ -226,6 +230,11 @@ def _read_statement(value: AnyValue) -> Dimension | None:
     return dimension_of_statement(words[0]) if words else None
 
 
+def _read_reasons(value: AnyValue) -> tuple[Cause, ...]:
+    """What cannot be read is as good as unsaid, and so is what comes after the first few."""
+    return find_causes(_read_texts(value)[:MAX_TABLES_PER_CALL])
+
+
 _READERS = {
     Slot.IS_DYNAMODB: lambda value: read_text(value).lower() in _SYSTEMS,
     Slot.METHOD: read_text,
@@ -241,6 +250,7 @@ _READERS = {
     Slot.HTTP_STATUS: read_whole_number,
     Slot.ERROR_TYPE: read_text,
     Slot.STATEMENT_DIMENSION: _read_statement,
+    Slot.REASONS: _read_reasons,
 }
 
 DYNAMODB_READERS: Final[Readers] = {key: (slot, _READERS[slot]) for key, slot in _SLOTS.items()}

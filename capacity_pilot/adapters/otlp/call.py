@@ -17,6 +17,7 @@ from capacity_pilot.adapters.otlp.operations import (
     Operation,
 )
 from capacity_pilot.core.model import Dimension
+from capacity_pilot.core.throttling import Cause
 
 
 class Reading(Enum):
@@ -40,7 +41,9 @@ class Call:
     ``dimension`` is ``None`` only where ``stated`` tells it, or for calls that are no demand.
     ``stated`` is empty when the span states no capacity, and its ``parts`` are ``None`` only
     where table and indexes share a total in ways the span does not say. ``index`` is ``""``
-    unless a read names one. ``limit`` is the most items a query or scan asked for, 1 if unsaid.
+    unless a read names one. ``causes`` are reasons for refusals, of the call or of attempts before
+    it, that the application has added. ``limit`` is the most items a query or scan asked for, 1
+    if unsaid.
 
     The rest is worked out once for all spans that share the call. ``lessons`` are what
     ``stated`` teaches, in eventual reads. ``charges`` are the call's demand as (table, index,
@@ -60,6 +63,7 @@ class Call:
     retries: int = 0
     http_status: int | None = None
     error_type: str | None = None
+    causes: tuple[Cause, ...] = ()
     hints_at_failure: bool = False
     lessons: tuple[tuple[Shape, float, Parts | None], ...] = ()
     charges: tuple[tuple[str, str, int, float], ...] = ()
@@ -156,6 +160,7 @@ def _describe_demand(operation: Operation, found: dict[Enum, Any]) -> Call:
         retries=retries,
         http_status=http_status,
         error_type=error_type,
+        causes=found.get(Slot.REASONS, ()),
         hints_at_failure=error_type is not None or (http_status or 0) >= 400,
         lessons=tuple(_teach(stated, operation, index, is_consistent=is_consistent)),
         charges=() if retries else tuple(_charge_all(stated, index)),
@@ -211,6 +216,7 @@ def _charge_all(stated: tuple[Stated, ...], index: str) -> Iterable[tuple[str, s
 
 def _are_admitted(call: Call, names: NameRegistry) -> bool:
     pairs = [(table, call.index) for table in call.tables]
+    pairs += [(cause.table, cause.index) for cause in call.causes if cause.table]
     for stated in call.stated:
         pairs.append((stated.table, ""))
         pairs.extend((stated.table, index) for index, _ in stated.parts or () if index)

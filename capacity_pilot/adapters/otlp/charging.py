@@ -12,12 +12,13 @@ from capacity_pilot.adapters.otlp.call import Call
 from capacity_pilot.adapters.otlp.capacity import Parts, Stated
 from capacity_pilot.adapters.otlp.estimate import Estimator, Shape
 from capacity_pilot.adapters.otlp.harvest import Counts, Harvest
-from capacity_pilot.adapters.otlp.outcome import Outcome
+from capacity_pilot.adapters.otlp.outcome import Outcome, Throttle, Verdict
 from capacity_pilot.core.model import Dimension, Sample, SampleKey
+from capacity_pilot.core.throttling import Cause, feeds_demand, list_scaled
 
 Samples = dict[SampleKey, Sample]
 
-Tally = dict[tuple[Call, Outcome, int, float], int]
+Tally = dict[tuple[Call, Verdict, int, float], int]
 """Spans per (call, outcome, Unix second of their end, adjusted count)."""
 
 
@@ -25,23 +26,28 @@ def charge(tally: Tally, *, estimator: Estimator, harvest: Harvest) -> None:
     """Adds the demand of all tallied calls to the harvest, and counts how it was come by.
 
     A throttled call is charged what it would have consumed, on every resource it would have
-    touched: which of them refused, spans do not say. A call that failed without consuming
-    adds a request with 0 units. Attempts hidden by retries are refusals, their units are not
-    counted again: the call needs its capacity once.
+    touched. Where its span tells which of them were short of capacity, these alone refused it;
+    where it tells of other limits alone, capacity would not have served it, and it adds a request
+    with 0 units, as a call does that failed without consuming. Attempts hidden by retries are
+    refusals, their units are not counted again: the call needs its capacity once.
     """
     _learn(tally, estimator)
-    for (call, outcome, second, weight), spans in tally.items():
+    for (call, verdict, second, weight), spans in tally.items():
         calls = weight * spans
+        outcome, causes = verdict, call.causes
+        if isinstance(verdict, Throttle):
+            outcome, causes = Outcome.THROTTLED, verdict.causes
         if call.charges and outcome is Outcome.SERVED:
             _charge_plainly(harvest.samples, call, second, calls)
             if weight != 1.0:
                 harvest.counts.sampled += spans
             continue
-        _count(harvest.counts, call, outcome, spans, weight)
-        ledger = _Ledger(harvest.samples, call, outcome, second, calls)
-        if outcome is Outcome.FAILED_UNCONSUMING:
+        _count(harvest.counts, call, verdict, spans, weight)
+        is_throttled = outcome is Outcome.THROTTLED
+        ledger = _Ledger(harvest.samples, call, is_throttled, causes, second, calls)
+        if outcome is Outcome.FAILED_UNCONSUMING or (is_throttled and not feeds_demand(causes)):
             ledger.charge_nothing()
-        elif call.stated and outcome is not Outcome.THROTTLED:
+        elif call.stated and not is_throttled:
             for stated in call.stated:
                 harvest.counts.total_only += spans * _charge_stated(ledger, stated, estimator)
         else:
@@ -113,23 +119,49 @@ class _Ledger:
 
     samples: Samples
     call: Call
-    outcome: Outcome
+    is_throttled: bool
+    causes: tuple[Cause, ...]
     second: int
     calls: float
 
     def charge(self, table: str, dimension: Dimension, parts: Parts, *, is_estimated: bool) -> None:
-        is_throttled = self.outcome is Outcome.THROTTLED
-        refusals = self.calls * (self.call.retries + is_throttled)
-        for index, units in parts or ((self.call.index, 0.0),):
+        parts = self._add_named(parts or ((self.call.index, 0.0),), table, dimension)
+        short = self._find_short(parts, table, dimension)
+        refusals = self.calls * (self.call.retries + self.is_throttled)
+        for index, units in parts:
             sample = self._sample(table, index, dimension)
             charged = units * self.calls
             sample.units += charged
             sample.requests += self.calls
-            sample.refusals += refusals
-            if is_throttled:
-                sample.throttled += charged
+            if index in short:
+                sample.refusals += refusals
+                if self.is_throttled:
+                    sample.throttled += charged
             if is_estimated:
                 sample.estimated += charged
+
+    def _add_named(self, parts: Parts, table: str, dimension: Dimension) -> Parts:
+        """A write that an index refused costs it about what it costs the table, if nothing else
+        is known of that index.
+        """
+        if not self.is_throttled or dimension is not Dimension.WRITE:
+            return parts
+        known = dict(parts)
+        for cause in list_scaled(self.causes):
+            if cause.index and cause.concerns(table, cause.index, dimension):
+                known.setdefault(cause.index, known.get("", 0.0))
+        return tuple(known.items())
+
+    def _find_short(self, parts: Parts, table: str, dimension: Dimension) -> set[str]:
+        """The indexes, ``""`` for the table, that were short of capacity: all of them where nobody
+        says, and where one is said to be but which cannot be known.
+        """
+        every = {index for index, _ in parts}
+        if not self.causes:
+            return every
+        scaled = list_scaled(self.causes)
+        named = {i for i in every if any(c.concerns(table, i, dimension) for c in scaled)}
+        return named or (every if any(not cause.table for cause in scaled) else set())
 
     def charge_nothing(self) -> None:
         if self.call.dimension is None:
@@ -145,16 +177,17 @@ class _Ledger:
         return sample
 
 
-def _count(counts: Counts, call: Call, outcome: Outcome, spans: int, weight: float) -> None:
+def _count(counts: Counts, call: Call, verdict: Verdict, spans: int, weight: float) -> None:
     if weight != 1.0:
         counts.sampled += spans
     if call.has_malformed_capacity:
         counts.malformed_capacity += spans
-    if outcome is Outcome.SERVED:
+    if verdict is Outcome.SERVED:
         counts.without_capacity += 0 if call.stated else spans
-    elif outcome is Outcome.THROTTLED:
+    elif verdict is Outcome.THROTTLED or isinstance(verdict, Throttle):
         counts.throttled += spans
-    elif outcome is Outcome.FAILED_CONSUMING:
+        counts.throttled_unexplained += spans * (verdict is Outcome.THROTTLED)
+    elif verdict is Outcome.FAILED_CONSUMING:
         counts.failed_consuming += spans
     else:
         counts.failed_unconsuming += spans

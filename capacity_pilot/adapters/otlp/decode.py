@@ -18,6 +18,7 @@ from capacity_pilot.adapters.otlp.estimate import Estimator
 from capacity_pilot.adapters.otlp.harvest import Counts, Harvest
 from capacity_pilot.adapters.otlp.json_request import read_json_request
 from capacity_pilot.adapters.otlp.names import NameRegistry
+from capacity_pilot.adapters.otlp.route_join import RouteJoin, trace_of
 from capacity_pilot.adapters.otlp.signals import SIGNAL_MARKS, SignalReader
 from capacity_pilot.adapters.otlp.spans import Gathered, Service, SpanReader, Window
 from capacity_pilot.adapters.otlp.wire import Resource, TraceRequest
@@ -26,6 +27,9 @@ from capacity_pilot.core.errors import InputError, TelemetryError
 
 _MAX_SERVICE_CHARS = 64
 _MAX_CACHED_RESOURCE_BYTES = 8192
+
+_Groups = Sequence[tuple[bytes, Sequence[bytes]]]
+"""Encoded resources, each with spans of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +76,7 @@ class Decoder:
             max_signals=bounds.max_signals, max_memo_entries=bounds.max_memo_entries
         )
         self._services: dict[bytes, Service] = {}
+        self._joins = RouteJoin()
 
     def decode_protobuf(self, body: bytes, received_at: float) -> Harvest:
         """Raises ``TelemetryError`` if the body is no ExportTraceServiceRequest, and its
@@ -85,16 +90,14 @@ class Decoder:
         has_capitals = b"YNAMO" in body
         marks = [mark for mark in SIGNAL_MARKS if mark in body]
         harvest, gathered = self._begin(received_at)
-        for resource_spans in request.resource_spans:
-            for scope_spans in resource_spans.scope_spans:
-                self._read(
-                    resource_spans.resource,
-                    scope_spans.spans,
-                    gathered,
-                    has_capitals=has_capitals,
-                    marks=marks,
-                )
-        return self._finish(harvest, gathered)
+        groups = [
+            (resource_spans.resource, scope_spans.spans)
+            for resource_spans in request.resource_spans
+            for scope_spans in resource_spans.scope_spans
+        ]
+        for resource, spans in groups:
+            self._read(resource, spans, gathered, has_capitals=has_capitals, marks=marks)
+        return self._finish(harvest, gathered, groups, received_at)
 
     def decode_json(self, body: bytes, received_at: float) -> Harvest:
         """As ``decode_protobuf``, for a body in OTLP's JSON encoding."""
@@ -104,7 +107,8 @@ class Decoder:
             gathered.counts.spans += group.malformed_spans
             gathered.counts.malformed_spans += group.malformed_spans
             self._read(group.resource, group.spans, gathered, has_capitals=True, marks=SIGNAL_MARKS)
-        return self._finish(harvest, gathered)
+        told = [(group.resource, group.spans) for group in groups]
+        return self._finish(harvest, gathered, told, received_at)
 
     def _begin(self, received_at: float) -> tuple[Harvest, Gathered]:
         if self._names.turn(received_at):
@@ -140,11 +144,28 @@ class Decoder:
         if upstream:
             self._signals.read(upstream, self._service_of(resource), gathered)
 
-    def _finish(self, harvest: Harvest, gathered: Gathered) -> Harvest:
+    def _finish(
+        self, harvest: Harvest, gathered: Gathered, groups: _Groups, received_at: float
+    ) -> Harvest:
         """Everything that can fail is behind us: from here on the request counts."""
         charge(gathered.tally, estimator=self._estimator, harvest=harvest)
         harvest.signals = gathered.signals
+        for trace, incident, calls in gathered.incidents:
+            harvest.incidents[incident] = harvest.incidents.get(incident, 0.0) + calls
+            if trace:
+                self._joins.wait(trace, incident, calls, received_at)
+        if self._joins:
+            self._find_routes(harvest, groups)
         return harvest
+
+    def _find_routes(self, harvest: Harvest, groups: _Groups) -> None:
+        for resource, spans in groups:
+            for raw in self._joins.may_concern(spans, SIGNAL_MARKS):
+                service = self._service_of(resource)
+                if route := self._signals.name_request(raw, service):
+                    for incident, calls in self._joins.settle(trace_of(raw), service.name):
+                        key = (incident, route)
+                        harvest.routes[key] = harvest.routes.get(key, 0.0) + calls
 
     def _service_of(self, resource: bytes) -> Service:
         service = self._services.get(resource)

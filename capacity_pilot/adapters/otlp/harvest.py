@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 
 from capacity_pilot.core.model import Sample, SampleKey, SignalKey
+from capacity_pilot.core.throttling import Incident
 
 MAX_CALLERS = 256
 """Distinct ``service:operation`` pairs remembered for spans without a table."""
@@ -37,6 +38,7 @@ class Counts:
     malformed_capacity: int = 0  # consumed capacity that cannot be read: treated as absent
     total_only: int = 0  # writes stating TOTAL whose index share nothing tells
     throttled: int = 0  # refused in the end
+    throttled_unexplained: int = 0  # of these, the spans that do not tell which limit refused
     failed_consuming: int = 0  # failed conditions and cancelled transactions: units estimated
     failed_unconsuming: int = 0  # errors that consume nothing: a request with 0 units
     retries: int = 0  # attempts refused before one succeeded or the caller gave up
@@ -46,6 +48,7 @@ class Counts:
     upstream: int = 0  # spans counted for a signal: of routes, messages, pushes
     signals_over_bound: int = 0  # such spans past the bound on distinct signals
     signals_dropped: int = 0  # signals' seconds the intake had no room for
+    incidents_dropped: int = 0  # kinds of refusals to be told of past the intake's bound
     without_table_by: dict[str, int] = field(default_factory=dict)  # "service:operation" -> spans
 
     def add(self, other: Counts) -> None:
@@ -69,8 +72,13 @@ _NUMBERS = tuple(f.name for f in fields(Counts) if f.name != "without_table_by")
 class Harvest:
     """One request's demand per target and second, complete or not at all; and, per second, counts
     of what may precede demand.
+
+    ``incidents`` are calls that limits other than provisioned throughput refused. ``routes`` are
+    those of them, told now or before, whose request is known by now: its route and the calls.
     """
 
     samples: dict[SampleKey, Sample] = field(default_factory=dict)
     signals: dict[SignalKey, float] = field(default_factory=dict)
     counts: Counts = field(default_factory=Counts)
+    incidents: dict[Incident, float] = field(default_factory=dict)
+    routes: dict[tuple[Incident, str], float] = field(default_factory=dict)

@@ -5,9 +5,14 @@ from __future__ import annotations
 from capacity_pilot.adapters.otlp.harvest import Counts, Harvest
 from capacity_pilot.core.errors import OverloadedError
 from capacity_pilot.core.model import Sample, SampleKey, SignalKey
+from capacity_pilot.core.throttling import Incident
 
 MAX_PENDING_KEYS = 200_000
 MAX_PENDING_SIGNALS = 20_000
+MAX_PENDING_INCIDENTS = 1_000
+
+Incidents = dict[Incident, float]
+IncidentRoutes = dict[tuple[Incident, str], float]
 
 
 class Intake:
@@ -20,6 +25,8 @@ class Intake:
         self._max_pending_keys = max_pending_keys
         self._samples: dict[SampleKey, Sample] = {}
         self._signals: dict[SignalKey, float] = {}
+        self._incidents: Incidents = {}
+        self._routes: IncidentRoutes = {}
         self._last_received_at: float | None = None
         self.totals = Counts()
 
@@ -56,6 +63,8 @@ class Intake:
             else:
                 pending.add(sample)
         self._take_signals(harvest.signals)
+        if harvest.incidents or harvest.routes:
+            self._take_incidents(harvest)
         self.totals.add(harvest.counts)
         self._last_received_at = received_at
 
@@ -68,6 +77,24 @@ class Intake:
         """Hands over what was counted of signals, and starts afresh."""
         drained, self._signals = self._signals, {}
         return drained
+
+    def drain_incidents(self) -> tuple[Incidents, IncidentRoutes]:
+        """Hands over the calls that other limits refused, with the routes found, and starts
+        afresh.
+        """
+        drained = self._incidents, self._routes
+        self._incidents, self._routes = {}, {}
+        return drained
+
+    def _take_incidents(self, harvest: Harvest) -> None:
+        for incident, calls in harvest.incidents.items():
+            if incident in self._incidents or len(self._incidents) < MAX_PENDING_INCIDENTS:
+                self._incidents[incident] = self._incidents.get(incident, 0.0) + calls
+            else:
+                self.totals.incidents_dropped += 1
+        for key, calls in harvest.routes.items():
+            if key in self._routes or len(self._routes) < MAX_PENDING_INCIDENTS:
+                self._routes[key] = self._routes.get(key, 0.0) + calls
 
     def _take_signals(self, signals: dict[SignalKey, float]) -> None:
         pending = self._signals

@@ -8,9 +8,12 @@ botocore's generic ClientError carry the code nowhere but in the message.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from enum import Enum
 
+from capacity_pilot.adapters.otlp.throttle_reasons import find_causes
 from capacity_pilot.adapters.otlp.wire import Event, KeyValue, Status
+from capacity_pilot.core.throttling import Cause
 
 
 class Outcome(Enum):
@@ -23,6 +26,16 @@ class Outcome(Enum):
     FAILED_CONSUMING = "failed_consuming"  # a failed condition consumes what the write would
     FAILED_UNCONSUMING = "failed_unconsuming"
 
+
+@dataclass(frozen=True, slots=True)
+class Throttle:
+    """A call refused for reasons that its span tells, one at least."""
+
+    causes: tuple[Cause, ...]
+
+
+Verdict = Outcome | Throttle
+"""``Outcome.THROTTLED`` is a refusal whose reason is not told, as most are."""
 
 _STATUS_ERROR = 2
 
@@ -42,7 +55,7 @@ _THROTTLE_TEXT = re.compile(
     r"\b(?:ProvisionedThroughputExceeded(?:Exception)?|ThrottlingException|ThrottlingError"
     r"|RequestLimitExceeded(?:Exception)?)\b"
     r"|level of configured provisioned throughput for"
-    r"|Throughput exceeds the current "
+    r"|Throughput exceeds the (?:current|maximum) "
 )
 _CONSUMING_TEXT = re.compile(
     r"\b(?:ConditionalCheckFailed(?:Exception)?|TransactionCanceledException)\b"
@@ -52,10 +65,15 @@ _LAST_SEGMENT = re.compile(r"[\w]+$")
 
 
 def classify(
-    status: bytes, events: list[bytes], error_type: str | None, http_status: int | None
-) -> Outcome:
+    status: bytes,
+    events: list[bytes],
+    error_type: str | None,
+    http_status: int | None,
+    reasons: tuple[Cause, ...] = (),
+) -> Verdict:
     """Decides from a span's status, exception events, ``error.type`` and HTTP status.
 
+    ``reasons`` are those that an attribute names, which go before those in messages.
     An error nobody can name consumed nothing: that is so for refused, invalid and failed
     requests, and a call that never arrived. Raises ``DecodeError`` on damaged bytes.
     """
@@ -73,7 +91,10 @@ def classify(
     names = [name for name, _ in exceptions if name]
     if error_type:
         names.append(_last_segment(error_type))
-    return _judge(names, "\n".join(texts))
+    outcome = _judge(names, "\n".join(texts))
+    if outcome is Outcome.THROTTLED and (causes := reasons or find_causes((*names, *texts))):
+        return Throttle(causes)
+    return outcome
 
 
 def _judge(names: list[str], text: str) -> Outcome:

@@ -117,6 +117,17 @@ class SignalReader:
             at = ("", name, began_at // _NANOS)
             signals[at] = signals.get(at, 0.0) + weight * messages
 
+    def name_request(self, raw: bytes, service: Service) -> str:
+        """What a span of a request or of a message being taken is called; ``""`` for any other."""
+        recall = self._memo.__getitem__
+        try:
+            span = Span.FromString(raw)
+            key = (service.name, span.kind, tuple(filter(None, map(recall, span.attributes))))
+            signal = self._known[key] if key in self._known else self._name(key)
+        except (DecodeError, ValueError):
+            return ""
+        return signal[0] if signal and span.kind in {_SERVER, _CONSUMER} else ""
+
     def _name(self, key: _Key) -> _Signal | None:
         service, kind, facts = key
         signal = _name_signal(service, kind, {fact.slot: fact.value for fact in facts})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from google.protobuf.message import DecodeError
@@ -12,10 +12,12 @@ from capacity_pilot.adapters.otlp.call import Call, Reading, describe_call
 from capacity_pilot.adapters.otlp.charging import Tally
 from capacity_pilot.adapters.otlp.harvest import MAX_CALLERS, Counts
 from capacity_pilot.adapters.otlp.names import NameRegistry
-from capacity_pilot.adapters.otlp.outcome import Outcome, classify
+from capacity_pilot.adapters.otlp.outcome import Outcome, Throttle, Verdict, classify
+from capacity_pilot.adapters.otlp.route_join import trace_of
 from capacity_pilot.adapters.otlp.sampling import adjusted_count
 from capacity_pilot.adapters.otlp.wire import Span
 from capacity_pilot.core.model import SignalKey
+from capacity_pilot.core.throttling import Cause, Incident, ThrottleLimit
 
 _CLIENT = 3  # SpanKind
 _NANOS = 1_000_000_000
@@ -50,6 +52,8 @@ class Gathered:
     counts: Counts
     tally: Tally = field(default_factory=dict)
     signals: dict[SignalKey, float] = field(default_factory=dict)
+    incidents: list[tuple[bytes, Incident, float]] = field(default_factory=list)
+    """Trace, what happened in it, and the calls that it stands for."""
 
 
 class SpanReader:
@@ -85,9 +89,9 @@ class SpanReader:
                 if call.reading is not Reading.DEMAND:
                     self._exclude(span, call, service, gathered)
                     continue
-                outcome = Outcome.SERVED
+                outcome: Verdict = Outcome.SERVED
                 if span.status or call.hints_at_failure:
-                    outcome = _judge(span, call)
+                    outcome = self._judge(span, call)
                 weight = service.weight
                 if span.trace_state:
                     weight = weigh_span(span.trace_state, service, counts)
@@ -99,15 +103,28 @@ class SpanReader:
                 counts.malformed_spans += 1
                 continue
             counts.dynamodb_spans += 1
-            if span.dropped_attributes_count:
-                counts.truncated += 1
+            counts.truncated += span.dropped_attributes_count > 0
             if opens_at <= ended_at <= closes_at:
                 key = (call, outcome, ended_at // _NANOS, weight)
                 tally[key] = tally.get(key, 0) + 1
+                if outcome is not Outcome.SERVED or call.causes:
+                    causes = outcome.causes if isinstance(outcome, Throttle) else call.causes
+                    incidents = _name_incidents(causes, call, service)
+                    gathered.incidents += ((trace_of(raw), each, weight) for each in incidents)
             elif ended_at < opens_at:
                 counts.late += 1
             else:
                 counts.clock_skew += 1
+
+    def _judge(self, span: Span, call: Call) -> Verdict:
+        verdict = classify(
+            span.status, list(span.events), call.error_type, call.http_status, call.causes
+        )
+        if isinstance(verdict, Throttle):
+            admit = self._names.admit
+            if not all(admit(c.table, c.index) for c in verdict.causes if c.table):
+                return Outcome.THROTTLED
+        return verdict
 
     def _exclude(self, span: Span, call: Call, service: Service, gathered: Gathered) -> None:
         """Counts a call that is no demand under its reason."""
@@ -158,8 +175,23 @@ class SpanReader:
         self._calls.clear()
 
 
-def _judge(span: Span, call: Call) -> Outcome:
-    return classify(span.status, list(span.events), call.error_type, call.http_status)
+def _name_incidents(causes: tuple[Cause, ...], call: Call, service: Service) -> Iterator[Incident]:
+    """What is to be told of; provisioned throughput is the pilot's own business."""
+    for cause in causes:
+        if cause.limit is ThrottleLimit.PROVISIONED:
+            continue
+        places = [(cause.table, cause.index)]
+        if not cause.table:
+            places = [(table, call.index) for table in call.tables]
+        for table, index in places:
+            yield Incident(
+                limit=cause.limit,
+                table=table,
+                index=index,
+                dimension=call.dimension if cause.dimension is None else cause.dimension,
+                operation=call.operation_name,
+                service=service.name,
+            )
 
 
 def weigh_span(trace_state: bytes, service: Service, counts: Counts) -> float:

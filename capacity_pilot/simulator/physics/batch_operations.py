@@ -29,7 +29,7 @@ from capacity_pilot.simulator.physics.world import Charge
 _MOST_READS: Final = 100
 _MOST_WRITES: Final = 25
 _LARGEST_RESPONSE_BYTES: Final = 16 * 1024 * 1024
-_THROTTLED: Final = "ProvisionedThroughputExceededException"
+_THROTTLES: Final = ("ProvisionedThroughputExceededException", "ThrottlingException")
 _DUPLICATES: Final = "Provided list of item keys contains duplicates"
 _REQUEST_MEMBERS: Final = ("RequestItems", "ReturnConsumedCapacity")
 _TABLE_MEMBERS: Final = (
@@ -75,7 +75,7 @@ class _Tally:
         try:
             database.world.admit(table.state, charges)
         except RefusedError as refusal:
-            if refusal.code != _THROTTLED:
+            if refusal.code not in _THROTTLES:
                 raise
             self._refusal = refusal
             return False
@@ -109,7 +109,7 @@ def batch_get_item(database: Database, request: Request, _now: float) -> Respons
         stored = read.table.store.items.get(read.place)
         size = stored.size if stored else 0
         units = read_units(size, consistent=bool(read.options.get("ConsistentRead")))
-        charge = Charge("", Dimension.READ, units)
+        charge = Charge("", Dimension.READ, units, read.place.partition)
         if size > room or not tally.admit(database, read.table, (charge,)):
             left[read.name].append(read.key)
         elif stored is not None:

@@ -49,11 +49,13 @@ def get_item(database: Database, request: Request, _now: float) -> Response:
     """Costs the item's size; a missing one as much as a small one."""
     refuse_unmodelled(request, _GET_MEMBERS, operation="GetItem")
     table = database.open(request)
-    stored = table.store.items.get(table.store.place_of_key(require(request, "Key", dict)))
+    place = table.store.place_of_key(require(request, "Key", dict))
+    stored = table.store.items.get(place)
     charge = Charge(
         "",
         Dimension.READ,
         read_units(stored.size if stored else 0, consistent=bool(request.get("ConsistentRead"))),
+        place.partition,
     )
     report = consumed_capacity(request, table.state, [charge])
     response: Response = {}

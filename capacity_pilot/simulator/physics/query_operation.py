@@ -51,8 +51,11 @@ _MEMBERS: Final = (
 
 @dataclass(slots=True)
 class _Page:
-    """What a Query evaluated: items before any filter, their bytes, and where it stopped."""
+    """What a Query evaluated of a partition: items before any filter, their bytes, and where it
+    stopped.
+    """
 
+    partition: Orderable
     items: list[Item] = field(default_factory=list)
     size: int = 0
     is_last: bool = True
@@ -69,6 +72,7 @@ def query(database: Database, request: Request, _now: float) -> Response:
         index.name if index else "",
         Dimension.READ,
         read_units(page.size, consistent=bool(request.get("ConsistentRead"))),
+        page.partition,
     )
     kept = _filter(page.items, request, placeholders)
     response: Response = {"Count": len(kept), "ScannedCount": len(page.items)}
@@ -123,8 +127,8 @@ def _evaluate(
             "constraint: Member must have value greater than or equal to 1"
         )
     items = table.store.indexes[index.name] if index else table.store.items
-    partition = items.partitions.get(orderable(condition.partition))
-    page = _Page()
+    page = _Page(orderable(condition.partition))
+    partition = items.partitions.get(page.partition)
     if partition is None:
         return page
     for order in _orders(table, request, index=index, condition=condition, partition=partition):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from capacity_pilot.core.errors import PilotError
 from capacity_pilot.core.model import Dimension
+from capacity_pilot.core.throttling import ThrottleLimit
 from capacity_pilot.simulator.physics.tables import Units
 
 _SEE_GUIDE: Final = (
@@ -149,26 +151,44 @@ def control_plane_throttled() -> RefusedError:
     )
 
 
-def throttled(reasons: Iterable[tuple[Dimension, bool, str]]) -> RefusedError:
-    """A data-plane throttle. ``reasons``: (dimension, whether it is an index, resource ARN)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThrottlingReason:
+    """Which limit of which resource refused a request (API reference, ThrottlingReason)."""
+
+    limit: ThrottleLimit
+    dimension: Dimension
+    is_index: bool
+    arn: str
+
+    @property
+    def name(self) -> str:
+        kind = "Index" if self.is_index else "Table"
+        return f"{kind}{self.dimension.label.capitalize()}{self.limit}"
+
+
+def throttled(reasons: Iterable[ThrottlingReason], *, is_on_demand: bool = False) -> RefusedError:
+    """A data-plane throttle. The message is the same whichever limit it was: only the reasons tell
+    a hot partition from a table without capacity.
+    """
     listed = tuple(reasons)
-    by_index = any(is_index for _, is_index, _ in listed)
+    told = [{"reason": reason.name, "resource": reason.arn} for reason in listed]
+    if is_on_demand:
+        return RefusedError(
+            "ThrottlingException",
+            "Throughput exceeds the current capacity of your table or index. DynamoDB is "
+            "automatically scaling your table or index so please try again shortly. If exceptions "
+            "persist, check if you have a hot key: https://docs.aws.amazon.com/amazondynamodb/"
+            "latest/developerguide/bp-partition-key-design.html",
+            details={"throttlingReasons": told},
+        )
+    by_index = any(reason.is_index for reason in listed)
     where = "one or more global secondary indexes of the table was" if by_index else "the table was"
     remedy = " for the under-provisioned global secondary indexes" if by_index else ""
     return RefusedError(
         "ProvisionedThroughputExceededException",
         f"The level of configured provisioned throughput for {where} exceeded. Consider "
         f"increasing your provisioning level{remedy} with the UpdateTable API.",
-        details={
-            "ThrottlingReasons": [
-                {
-                    "reason": f"{'Index' if is_index else 'Table'}{dimension.label.capitalize()}"
-                    "ProvisionedThroughputExceeded",
-                    "resource": arn,
-                }
-                for dimension, is_index, arn in listed
-            ]
-        },
+        details={"ThrottlingReasons": told},
     )
 
 

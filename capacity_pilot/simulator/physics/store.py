@@ -150,7 +150,7 @@ class TableStore:
         """Replaces what stands at ``place``; ``None`` deletes it. Nothing changes yet."""
         before = self.items.get(place)
         units = write_units(before.size if before else 0, after.size if after else 0)
-        charges = [Charge("", Dimension.WRITE, units)]
+        charges = [Charge("", Dimension.WRITE, units, place.partition)]
         entries = []
         for index in self.spec.indexes:
             old = self._entry(index, before)
@@ -163,7 +163,9 @@ class TableStore:
                 is_changed=bool(old and new and old.item.attributes != new.item.attributes),
             )
             if cost:
-                charges.append(Charge(index.name, Dimension.WRITE, cost))
+                entry = new or old
+                partition = entry.place.partition if entry else None
+                charges.append(Charge(index.name, Dimension.WRITE, cost, partition))
         return Write(place, before, after, tuple(entries), tuple(charges))
 
     def commit(self, write: Write) -> None:

@@ -16,9 +16,9 @@ import heapq
 import itertools
 import math
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NoReturn
 
 import numpy as np
 
@@ -30,9 +30,11 @@ from capacity_pilot.core.model import (
     ResourceStatus,
     ScalableTarget,
 )
+from capacity_pilot.core.throttling import ThrottleLimit
 from capacity_pilot.simulator.physics import refusals, updates
 from capacity_pilot.simulator.physics.apply_times import ControlPlaneLimiter
 from capacity_pilot.simulator.physics.bucket import BurstBuckets, FloatArray
+from capacity_pilot.simulator.physics.key_ranges import KeyRanges
 from capacity_pilot.simulator.physics.meter import Meter
 from capacity_pilot.simulator.physics.settings import WorldSettings
 from capacity_pilot.simulator.physics.tables import (
@@ -48,11 +50,15 @@ _ON_DEMAND_WARM: Final = Units(read=12_000, write=4_000)
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """Units one request takes from one resource (``""`` is the table) in one dimension."""
+    """Units one request takes from one resource (``""`` is the table) in one dimension.
+
+    ``partition`` is the one partition key it touches there, ``None`` if there are several.
+    """
 
     index: str
     dimension: Dimension
     units: float
+    partition: Hashable = None
 
 
 class World:
@@ -65,6 +71,7 @@ class World:
             initial_burst_seconds=self.settings.initial_burst_seconds,
         )
         self.meter = Meter(publication_lag_seconds=self.settings.publication_lag_seconds)
+        self._key_ranges = KeyRanges()
         self._tables: dict[str, TableState] = {}
         self._slowdown = 1.0
         self._limiter = ControlPlaneLimiter(
@@ -98,6 +105,7 @@ class World:
         second = int(at // 1)
         self.buckets.advance_to(second)
         self.meter.advance_to(second)
+        self._key_ranges.begin_second(second)
 
     def _put_in_force(self, resource: ResourceState) -> None:
         resource.status = ResourceStatus.ACTIVE
@@ -276,23 +284,48 @@ class World:
         """Serves one request from every resource it touches, or raises and takes nothing.
 
         A write to a table waits for all its indexes: one index short of write capacity throttles
-        the table's write (AWS developer guide, "GSI back-pressure"). Only the resources that are
+        the table's write (AWS developer guide, "GSI back-pressure"), and a hot partition does what
+        a table short of capacity does, in on-demand mode as well. Only the resources that are
         short count a throttle event, each with the units it was asked for.
         """
         slotted = [(state.resources[c.index].slot(c.dimension), c) for c in charges]
+        short = {
+            c: ThrottleLimit.KEY_RANGE
+            for s, c in slotted
+            if not self._key_ranges.has_room(s, c.dimension, c.partition, c.units)
+        }
         if not state.is_on_demand:
-            short = [(s, c) for s, c in slotted if self.buckets.spendable(s) < c.units]
-            if short:
-                self._refuse(state, short)
-            for slot, charge in slotted:
-                self.buckets.admit(slot, charge.units)
+            short |= {
+                c: ThrottleLimit.PROVISIONED
+                for s, c in slotted
+                if self.buckets.spendable(s) < c.units
+            }
+        if short:
+            self._refuse(state, slotted, short)
         for slot, charge in slotted:
+            if not state.is_on_demand:
+                self.buckets.admit(slot, charge.units)
+            self._key_ranges.take(slot, charge.partition, charge.units)
             self.meter.record_served(slot, charge.units)
 
-    def _refuse(self, state: TableState, short: Iterable[tuple[int, Charge]]) -> None:
-        listed = list(short)
-        for slot, charge in listed:
-            self.meter.record_refused(slot, charge.units)
+    def _refuse(
+        self,
+        state: TableState,
+        slotted: Iterable[tuple[int, Charge]],
+        short: Mapping[Charge, ThrottleLimit],
+    ) -> NoReturn:
+        for slot, charge in slotted:
+            if charge in short:
+                self.meter.record_refused(slot, charge.units)
         raise refusals.throttled(
-            (c.dimension, bool(c.index), state.arn_of(c.index)) for _, c in listed
+            (
+                refusals.ThrottlingReason(
+                    limit=limit,
+                    dimension=charge.dimension,
+                    is_index=bool(charge.index),
+                    arn=state.arn_of(charge.index),
+                )
+                for charge, limit in short.items()
+            ),
+            is_on_demand=state.is_on_demand,
         )

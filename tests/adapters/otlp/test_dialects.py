@@ -244,7 +244,7 @@ THROTTLES = {
     "java": exception(
         "software.amazon.awssdk.services.dynamodb.model.ProvisionedThroughputExceededException"
     ),
-    "dotnet": exception("Amazon.DynamoDBv2.Model.RequestLimitExceededException", ""),
+    "dotnet": exception("Amazon.DynamoDBv2.Model.ProvisionedThroughputExceededException", ""),
     "php": exception(
         "Aws\\DynamoDb\\Exception\\DynamoDbException",
         'AWS HTTP error: 400 {"__type":"com.amazonaws.dynamodb.v20120810'
@@ -252,7 +252,7 @@ THROTTLES = {
     ),
     "botocore generic": exception(
         "botocore.exceptions.ClientError",
-        "An error occurred (RequestLimitExceeded) when calling the GetItem operation",
+        "An error occurred (ThrottlingException) when calling the GetItem operation",
     ),
     "cancelled by throttling": exception(
         "TransactionCanceledException",

@@ -513,3 +513,50 @@ def test_table_and_indexes_agree_after_any_history(
         assert [int(i["sk"]["N"]) for i in found] == sorted(
             n for n, a in expected.items() if a == author
         )
+
+
+# Key ranges
+
+
+def test_a_hot_partition_is_refused_however_much_the_table_has() -> None:
+    posts = service(write=5000, index_write=5000, burst=0)
+    for number in range(1000):
+        posts("PutItem", Item=item(number))
+    refusal = posts.refuse("PutItem", Item=item(1000))
+    assert refusal.code == "ProvisionedThroughputExceededException"
+    (reason,) = refusal.details["ThrottlingReasons"]
+    assert reason["reason"] == "TableWriteKeyRangeThroughputExceeded"
+    assert reason["resource"].endswith(":table/posts")
+    posts("PutItem", Item=item(0, pk="another"))
+    posts.now += 1
+    posts("PutItem", Item=item(1000))
+
+
+def test_a_hot_key_of_an_index_holds_its_table_back() -> None:
+    posts = service(write=5000, index_write=5000, burst=0)
+    for number in range(1000):
+        posts("PutItem", Item=item(0, pk=str(number), author="a"))
+    refusal = posts.refuse("PutItem", Item=item(0, pk="1000", author="a"))
+    assert [reason["reason"] for reason in refusal.details["ThrottlingReasons"]] == [
+        "IndexWriteKeyRangeThroughputExceeded"
+    ] * 2
+    posts("PutItem", Item=item(0, pk="1000", author="b"))
+
+
+def test_reads_of_one_key_are_bounded_on_demand_as_well() -> None:
+    posts = service()
+    posts(
+        "CreateTable",
+        TableName="spiky",
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    posts.now += 60
+    read = {"TableName": "spiky", "Key": {"pk": {"S": "p"}}, "ConsistentRead": True}
+    for _ in range(3000):
+        posts("GetItem", **read)
+    refusal = posts.refuse("GetItem", **read)
+    assert refusal.code == "ThrottlingException"
+    (reason,) = refusal.details["throttlingReasons"]
+    assert reason["reason"] == "TableReadKeyRangeThroughputExceeded"
