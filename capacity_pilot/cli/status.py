@@ -104,6 +104,22 @@ def _draw_head(status: Told) -> Iterator[str]:
     for announced in status.get("announcements", ()):
         when = "on now" if announced["state"] == "on" else f"at {say_time(announced['at'], now)}"
         yield f"  announced {announced['name']!r}: {when}"
+    for table in status.get("on_demand", ()):
+        yield f"  {_say_on_demand(table)}"
+
+
+def _say_on_demand(told: Told) -> str:
+    """A table that is only watched: demand, and what is to be said of its price."""
+    asked = [f"{name} {say_number(units)}" for name, units in told["demand"].items() if units]
+    demand = ", ".join(asked) or "no demand told of"
+    advice = told["advice"]
+    if advice is None:
+        return f"on demand, only watched: {told['table']} ({demand})"
+    has, other = advice["on_demand_usd_per_hour"], advice["provisioned_usd_per_hour"]
+    return (
+        f"on demand, only watched: {told['table']} ({demand}); ${has:.4g}/h over "
+        f"{advice['over_hours']} h, provisioned would have been ${other:.4g}/h"
+    )
 
 
 def _draw_faults(status: Told, tick_s: float | None, spans_s: float | None) -> Iterator[str]:

@@ -41,6 +41,7 @@ from capacity_pilot.daemon.explanation import explain_table
 from capacity_pilot.daemon.forecast_report import measure_forecasts, report_forecasts
 from capacity_pilot.daemon.housekeeping import keep_house
 from capacity_pilot.daemon.listeners import open_listeners
+from capacity_pilot.daemon.on_demand_watch import ADVISE_S
 from capacity_pilot.daemon.rehearsal import rehearse
 from capacity_pilot.daemon.scaling_watch import WATCH_S, ScalingWatch
 from capacity_pilot.daemon.schedule import Job, run_jobs
@@ -141,6 +142,7 @@ async def run_daemon(settings: DaemonSettings) -> None:
 async def _take_up(parts: Parts) -> None:
     await parts.succession.take_up()
     await parts.scaling.take_up()
+    await parts.loop.on_demand.restore(parts.store.journal)
     if parts.store.lease is not None:
         taken = {"pilot": parts.store.pilot, "token": parts.store.lease.token}
         parts.book.note(RecordKind.LEASE_TAKEN, body=taken)
@@ -151,6 +153,7 @@ async def _save(parts: Parts) -> None:
     if parts.tenure.is_active:
         await parts.snapshots.save()
         await parts.keeping.save()
+        await parts.loop.on_demand.save(parts.store.journal)
 
 
 def _list_jobs(
@@ -167,6 +170,7 @@ def _list_jobs(
         yield "catch_up", parts.keeping.catch_up, _CATCH_UP_S
     yield "watch_auto_scaling", parts.scaling.look, WATCH_S
     yield "watch_throttles", parts.throttles.look, LOOK_S
+    yield "advise", parts.loop.on_demand.advise, ADVISE_S
     if parts.watch is not None:
         yield "read_cloudwatch", parts.watch.read_cloudwatch, _CLOUDWATCH_S
 
@@ -345,13 +349,14 @@ async def _listen(settings: DaemonSettings, parts: Parts, stack: AsyncExitStack)
         status |= report_forecasts(loop.pilot.fleet, loop.pilot.quantiles)
         status |= desk.report() | parts.brakes.report()
         status |= parts.book.report() | parts.tenure.report() | parts.snapshots.report()
-        status |= parts.scaling.report() | parts.throttles.report()
+        status |= parts.scaling.report() | parts.throttles.report() | loop.on_demand.report()
         return status if watch is None else status | watch.report()
 
     def measure() -> Iterable[Metric]:
         return chain(
             measure_forecasts(loop.pilot.fleet, loop.pilot.quantiles),
             parts.throttles.measure(),
+            loop.on_demand.measure(),
             () if watch is None else watch.measure(),
         )
 

@@ -27,6 +27,7 @@ from capacity_pilot.core.pilot import Pilot, Step
 from capacity_pilot.core.ports import CapacityGateway, Clock
 from capacity_pilot.daemon.bookkeeping import Bookkeeper
 from capacity_pilot.daemon.chronicle import Chronicle
+from capacity_pilot.daemon.on_demand_watch import OnDemandWatch
 
 _READS_AT_ONCE = 8
 _UPDATES_AT_ONCE = 8
@@ -80,6 +81,7 @@ class ControlLoop:
     def __init__(self, pilot: Pilot, around: Surroundings, *, describe_s: float) -> None:
         self.pilot = pilot
         self.counts = around.book.counts
+        self.on_demand = OnDemandWatch(around.clock)
         self.last_tick_at: float | None = None
         self.last_step: Step | None = None
         self._gateway = around.gateway
@@ -158,6 +160,7 @@ class ControlLoop:
             self._observe(description)
 
     def _observe(self, description: TableDescription) -> None:
+        self.on_demand.see(description)
         applied = self.pilot.observe(description)
         if applied is not None:
             self._chronicle.applied(applied)
@@ -174,6 +177,7 @@ class ControlLoop:
         self._chronicle.forget(table)
         self._book.see(table, None)
         self.pilot.forget(table)
+        self.on_demand.forget(table)
 
     async def tick(self) -> None:
         """One evaluation: everything that arrived, one decision per target, the calls it needs."""
@@ -181,7 +185,9 @@ class ControlLoop:
         self._watch_telemetry(now)
         signals = self._intake.drain_signals()
         waiting = self._backoffs.waiting(now)
-        step = self.pilot.step(self._intake.drain(), now, signals=signals, waiting=waiting)
+        samples = self._intake.drain()
+        self.on_demand.take_in(samples)
+        step = self.pilot.step(samples, now, signals=signals, waiting=waiting)
         self.last_step, self.last_tick_at = step, now
         self.counts["ticks"] += 1
         self.counts["unmanaged_samples"] += step.unmanaged

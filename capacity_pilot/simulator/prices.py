@@ -1,8 +1,7 @@
-"""What capacity costs: AWS's public prices in us-east-1, Standard table class, in US dollars.
+"""What a replay's capacity costs by ``core/prices``, in US dollars.
 
-As of November 2026: provisioned prices from AWS's price list (as kept in public fixtures of it),
-on-demand prices those in force since November 2024 (on-demand was halved then). The monthly free
-tier, reserved capacity, savings plans and storage are left out; they are the same for everyone.
+The monthly free tier, reserved capacity, savings plans and storage are left out; they are the same
+for everyone.
 
 AWS bills provisioned throughput by the hour. Whether an hour is billed by its highest value or
 pro rata by what was provisioned is not settled by its text, so both are offered.
@@ -17,9 +16,8 @@ import numpy as np
 from capacity_pilot.core.errors import InputError
 from capacity_pilot.core.fleet import Floats
 from capacity_pilot.core.model import Dimension
-from capacity_pilot.core.prices import USD_PER_UNIT_HOUR
+from capacity_pilot.core.prices import USD_PER_MILLION_REQUEST_UNITS, USD_PER_UNIT_HOUR
 
-USD_PER_MILLION_REQUEST_UNITS: Final = {Dimension.WRITE: 0.625, Dimension.READ: 0.125}
 _HOUR_S: Final = 3_600
 
 
