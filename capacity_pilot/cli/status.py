@@ -136,6 +136,12 @@ def _draw_faults(status: Told, tick_s: float | None, spans_s: float | None) -> I
     for part in ("journal", "lease"):
         if fault := (status.get(part) or {}).get("fault"):
             yield f"! {part}: {fault}"
+    for dimension, total in status.get("account", {}).items():
+        if total["is_near"]:
+            quota = f"the account's quota of {total['quota']:,} {dimension} units"
+            yield f"! {total['share']:.0%} of {quota} is provisioned"
+    for near in status.get("near_table_quota", ()):
+        yield f"! {near['target']} has {near['provisioned']:,.0f} of {near['quota']:,} it may have"
     for refused in status.get("refused_by_other_limits", ()):
         if refused["is_on"]:
             yield f"! {_say_refused(refused)}"

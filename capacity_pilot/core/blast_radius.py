@@ -78,7 +78,7 @@ def limit_blast(radius: BlastRadius, decisions: Decisions, past: Past) -> Decisi
         return decisions
     draft = _cut_steps(radius, decisions)
     rooms = [_Room.of(scope, radius.fleet, past) for scope in radius.scopes]
-    for table, slots in _by_urgency(radius.fleet, decisions):
+    for table, slots in by_urgency(radius.fleet, decisions):
         direction = Direction.OUT if decisions.action[slots].max() > 0 else Direction.IN
         if (table, direction) not in past.waiting:
             concerned = [room for room in rooms if table in room.scope.tables]
@@ -136,7 +136,7 @@ def _cut_steps(radius: BlastRadius, decisions: Decisions) -> _Draft:
     )
 
 
-def _by_urgency(fleet: Fleet, decisions: Decisions) -> Iterator[tuple[str, Ints]]:
+def by_urgency(fleet: Fleet, decisions: Decisions) -> Iterator[tuple[str, Ints]]:
     """The tables to be changed with the slots that move: what people ordered, then increases, the
     soonest to throttle first, then decreases.
     """

@@ -225,6 +225,17 @@ class Plan:
     moving: tuple[ScalableTarget, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReservedUnits:
+    """What AWS says of an account when it refuses to go past its quota: what all its tables and
+    indexes have in one dimension, and the quota.
+    """
+
+    dimension: Dimension
+    units: int
+    most: int
+
+
 class OutcomeKind(Enum):
     """How an actuation ended."""
 
@@ -247,7 +258,8 @@ class Outcome:
     """What came of a plan. ``sent`` is what the call carried, empty if no call was made.
 
     ``before`` is the re-read the call was based on; ``retry_at`` the earliest time at which the
-    same plan could be accepted, where AWS says so.
+    same plan could be accepted, where AWS says so. ``reserved`` is what a refusal told of the
+    account.
     """
 
     plan: Plan
@@ -257,3 +269,4 @@ class Outcome:
     before: TableDescription | None = None
     message: str = ""
     retry_at: float | None = None
+    reserved: ReservedUnits | None = None

@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from capacity_pilot.core.account_quota import AccountQuota, AccountUse
 from capacity_pilot.core.advance import advance, quiet_seconds
 from capacity_pilot.core.apply_time import ApplyTimes, learn_apply_time
 from capacity_pilot.core.blast_radius import MINUTE_S, Past, limit_blast, spread_limits
@@ -106,7 +107,7 @@ class Pilot:
         self.signals = SignalNames(most_signals)
         self.deeds = Deeds()
         self._policies = policies
-        self._limits = limits
+        self._quota = AccountQuota(limits)
         self._initial_apply_time_s = apply_time_s
         self._descriptions: dict[str, TableDescription] = {}
         self._requested: dict[str, _Requested] = {}
@@ -178,7 +179,7 @@ class Pilot:
 
     @property
     def limits(self) -> AccountLimits:
-        return self._limits
+        return self._quota.limits
 
     @property
     def quantiles(self) -> QuantileState:
@@ -272,7 +273,7 @@ class Pilot:
         fleet = memory.fleet
         self._state, self._apply_times = state_after(memory, now), memory.apply_times
         self._apply_time_s = self._apply_times.high_s()
-        self._policy = spread_policies(self._policies, fleet, self._limits)
+        self._policy = spread_policies(self._policies, fleet, self._quota.limits)
         self._radius = spread_limits(self._policies, fleet)
         self._capacity, self._is_capacity_given = Capacity.unknown(len(fleet)), False
         self._reasons = np.zeros(len(fleet), dtype=np.int64)
@@ -291,6 +292,15 @@ class Pilot:
         """What operators have ordered, in place of all that they had before."""
         self._brakes = brakes
 
+    def obey(self, limits: AccountLimits) -> None:
+        """AWS's quotas, in place of those known before."""
+        self._quota.limits = limits
+        self._is_fleet_stale = True  # the policies' maxima are cut to them
+
+    def weigh_account(self, now: float) -> tuple[AccountUse, AccountUse]:
+        """What the account has of its quota, reads and writes."""
+        return self._quota.use(self._commit(), now)
+
     def begin(self, plan: Plan) -> None:
         """A plan is on its way: until ``finish`` no other is made for the table."""
         self._in_flight.add(plan.table)
@@ -304,6 +314,8 @@ class Pilot:
         if outcome is not None:
             if outcome.before is not None:
                 self.observe(outcome.before)
+            if outcome.reserved is not None:
+                self._quota.note(outcome.reserved, self._commit(), outcome.ended_at)
             if outcome.kind in (OutcomeKind.REQUESTED, OutcomeKind.UNKNOWN):
                 self._requested[table] = _Requested(outcome.sent, outcome.ended_at)
         self._reread(table)
@@ -389,6 +401,10 @@ class Pilot:
         self.lookout.learn(self._state.demand, last)
         if self._radius is not None:
             decisions = limit_blast(self._radius, decisions, self._recall_past(waiting, last))
+        if np.count_nonzero(decisions.action > 0):
+            decisions = self._quota.hold(
+                self._fleet, decisions, self._commit(), waiting=waiting, now=last
+            )
         self._reasons = decisions.reasons
         plans = plan_changes(self._fleet, decisions, last)
         return Step(self._fleet, decisions, plans, unmanaged, passed)
@@ -430,6 +446,11 @@ class Pilot:
 
     def _recall_past(self, waiting: Waiting, now: float) -> Past:
         """What was changed lately, and what is provisioned once all that is under way is."""
+        changed = self.deeds.changed_since(now - MINUTE_S)
+        return Past(changed=changed, committed=self._commit(), waiting=waiting)
+
+    def _commit(self) -> Floats:
+        """What is provisioned once all that is under way is, (n,)."""
         committed = self._capacity.provisioned.copy()
         changes = [c for requested in self._requested.values() for c in requested.changes]
         for table in self._in_flight:
@@ -440,8 +461,7 @@ class Pilot:
                 slot = self._fleet.slot(change.resource, dimension)
                 if slot is not None:
                     committed[slot] = np.fmax(committed[slot], units)
-        changed = self.deeds.changed_since(now - MINUTE_S)
-        return Past(changed=changed, committed=committed, waiting=waiting)
+        return committed
 
     def _brake(self, now: float) -> Braking | None:
         """The brakes in force by slot; made anew only when they or the fleet have changed."""
@@ -512,7 +532,7 @@ class Pilot:
         expecting = ApplyTimes.expecting(size, self._initial_apply_time_s)
         self._apply_times = carry_over(self._apply_times, fresh=expecting, old=old, new=new)
         self._apply_time_s = self._apply_times.high_s()
-        self._policy = spread_policies(self._policies, new, self._limits)
+        self._policy = spread_policies(self._policies, new, self._quota.limits)
         self._radius = spread_limits(self._policies, new)
         self._capacity, self._is_capacity_given = Capacity.unknown(size), False
         self._readings.refit(old=old, new=new, now=now)

@@ -53,6 +53,7 @@ class Reason(IntFlag):
     LARGEST_STEP = 1 << 35
     TABLES_PER_MINUTE = 1 << 36
     SPEND_PER_HOUR = 1 << 37
+    ACCOUNT_QUOTA = 1 << 40
 
 
 WORDING: dict[Reason, str] = {
@@ -93,6 +94,7 @@ WORDING: dict[Reason, str] = {
     Reason.LARGEST_STEP: "cut short by the policy's limits: largest_step",
     Reason.TABLES_PER_MINUTE: "held by the policy's limits: tables_changed_per_minute",
     Reason.SPEND_PER_HOUR: "cut short or held by the policy's limits: spend_per_hour",
+    Reason.ACCOUNT_QUOTA: "cut short or held by the account's quota of provisioned units",
     Reason.NOT_SUSPENDED: "Application Auto Scaling's scale-in is not suspended yet: no scale-in",
 }
 

@@ -42,6 +42,8 @@ from capacity_pilot.daemon.forecast_report import measure_forecasts, report_fore
 from capacity_pilot.daemon.housekeeping import keep_house
 from capacity_pilot.daemon.listeners import open_listeners
 from capacity_pilot.daemon.on_demand_watch import ADVISE_S
+from capacity_pilot.daemon.quota_watch import ASK_S, QuotaWatch
+from capacity_pilot.daemon.quota_watch import WATCH_S as QUOTA_S
 from capacity_pilot.daemon.rehearsal import rehearse
 from capacity_pilot.daemon.scaling_watch import WATCH_S, ScalingWatch
 from capacity_pilot.daemon.schedule import Job, run_jobs
@@ -87,6 +89,7 @@ class Parts:
     succession: Succession
     scaling: ScalingWatch
     throttles: ThrottleWatch
+    quotas: QuotaWatch
     watch: CoverageWatch | None
 
 
@@ -170,6 +173,8 @@ def _list_jobs(
         yield "catch_up", parts.keeping.catch_up, _CATCH_UP_S
     yield "watch_auto_scaling", parts.scaling.look, WATCH_S
     yield "watch_throttles", parts.throttles.look, LOOK_S
+    yield "watch_quotas", parts.quotas.look, QUOTA_S
+    yield "ask_quotas", parts.quotas.ask, ASK_S
     yield "advise", parts.loop.on_demand.advise, ADVISE_S
     if parts.watch is not None:
         yield "read_cloudwatch", parts.watch.read_cloudwatch, _CLOUDWATCH_S
@@ -309,6 +314,7 @@ async def _open_parts(
         succession=Succession(estate, gateway=gateway, clock=clock),
         scaling=scaling,
         throttles=ThrottleWatch(intake, clock=clock),
+        quotas=QuotaWatch(pilot, gateway=gateway, clock=clock),
         watch=await _watch_coverage(settings, loop, stack),
     )
 
@@ -350,6 +356,7 @@ async def _listen(settings: DaemonSettings, parts: Parts, stack: AsyncExitStack)
         status |= desk.report() | parts.brakes.report()
         status |= parts.book.report() | parts.tenure.report() | parts.snapshots.report()
         status |= parts.scaling.report() | parts.throttles.report() | loop.on_demand.report()
+        status |= parts.quotas.report()
         return status if watch is None else status | watch.report()
 
     def measure() -> Iterable[Metric]:
@@ -357,6 +364,7 @@ async def _listen(settings: DaemonSettings, parts: Parts, stack: AsyncExitStack)
             measure_forecasts(loop.pilot.fleet, loop.pilot.quantiles),
             parts.throttles.measure(),
             loop.on_demand.measure(),
+            parts.quotas.measure(),
             () if watch is None else watch.measure(),
         )
 

@@ -226,6 +226,7 @@ async def set_stage(
     cloudwatch_usd_per_month: float = 0.0,
     journal: Journal | None = None,
     registered: Iterable[Mapping[str, Any]] | None = None,
+    limits: AccountLimits = AccountLimits(),  # noqa: B008 - frozen
 ) -> AsyncIterator[Stage]:
     """A loop that has discovered ``tables``; every change takes ``APPLY_TIME_S``.
 
@@ -238,6 +239,7 @@ async def set_stage(
         WorldSettings(
             apply_times=ApplyTimes(median_seconds=APPLY_TIME_S, sigma=0.0, warm_is_fast=False),
             initial_burst_seconds=initial_burst_seconds,
+            limits=limits,
         )
     )
     for spec in tables:
@@ -281,7 +283,7 @@ async def set_stage(
         loop = ControlLoop(
             Pilot(
                 policy_set or policies(),
-                limits=AccountLimits(),
+                limits=limits,
                 apply_time_s=APPLY_TIME_S,
                 now=clock.now(),
                 agenda=agenda,

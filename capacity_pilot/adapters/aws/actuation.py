@@ -158,6 +158,7 @@ class Actuation:
             before=before,
             message=refusal.message if refusal else "",
             retry_at=refusal.retry_at if refusal else None,
+            reserved=refusal.reserved if refusal else None,
         )
 
 

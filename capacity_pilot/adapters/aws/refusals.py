@@ -32,7 +32,7 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 
 from capacity_pilot.core.errors import GatewayError
-from capacity_pilot.core.model import OutcomeKind
+from capacity_pilot.core.model import Dimension, OutcomeKind, ReservedUnits
 
 CALL_ERRORS = (ClientError, BotoCoreError, ResponseParserError)
 """Everything a call of the client raises about AWS, the network or the request."""
@@ -114,14 +114,24 @@ _NEXT_DECREASE = re.compile(
     r"\s+(?P<half>AM|PM)\s+Coordinated Universal Time"
 )
 
+_RESERVED = re.compile(
+    r"would have caused the (?P<dimension>Read|Write)CapacityUnits limit to be exceeded"
+    r".*?CapacityUnits reserved by the account: (?P<units>\d[\d,]*)\."
+    r" Limit: (?P<most>[1-9][\d,]*)\.",
+    re.DOTALL,
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """Why a call did not do what it asked. ``retry_at`` is set where AWS lets it be known."""
+    """Why a call did not do what it asked. ``retry_at`` and ``reserved``, of the account, are set
+    where AWS lets them be known.
+    """
 
     kind: OutcomeKind
     message: str
     retry_at: float | None = None
+    reserved: ReservedUnits | None = None
 
 
 class RefusedError(GatewayError):
@@ -189,6 +199,15 @@ def parse_next_decrease_at(message: str) -> float | None:
     return moment.timestamp()
 
 
+def parse_reserved(message: str) -> ReservedUnits | None:
+    """Read what the account has of its quota; ``None`` if it is another limit's refusal."""
+    match = _RESERVED.search(message)
+    if match is None:
+        return None
+    units, most = (int(match[name].replace(",", "")) for name in ("units", "most"))
+    return ReservedUnits(dimension=Dimension[match["dimension"].upper()], units=units, most=most)
+
+
 def _classify_answer(error: ClientError, *, now: float) -> Refusal:
     answer = error.response.get("Error", {})
     code = answer.get("Code", "")
@@ -228,7 +247,7 @@ def _classify_limit(text: str, *, message: str, now: float) -> Refusal:
         )
     lowered = text.lower()
     if "maximum" in lowered or "limit to be exceeded" in lowered:
-        return Refusal(kind=OutcomeKind.LIMIT, message=message)
+        return Refusal(kind=OutcomeKind.LIMIT, message=message, reserved=parse_reserved(text))
     # What is left is too many tables changing at once (500 per account), and texts unknown to
     # us: asking again in a second costs a call, taking a passing limit for a lasting one would
     # keep a table from growing.

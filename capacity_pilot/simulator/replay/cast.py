@@ -11,7 +11,7 @@ import numpy as np
 from capacity_pilot.core.errors import InputError
 from capacity_pilot.core.model import AccountLimits, Dimension, Resource
 from capacity_pilot.core.policy import Bounds, Match, PolicySet, TablePolicy
-from capacity_pilot.simulator.replay.settings import START_UTILIZATION, TABLE_LIMIT
+from capacity_pilot.simulator.replay.settings import START_UTILIZATION, TABLE_LIMIT, UNLIMITED
 from capacity_pilot.simulator.rivals.registry import Kind, Strategy
 from capacity_pilot.simulator.workload import Workload
 
@@ -90,9 +90,13 @@ def policies_of(rules: Mapping[str, Rule], risks: Risks) -> PolicySet:
 
 
 def limits_of(rules: Mapping[str, Rule]) -> AccountLimits:
-    """Account limits that let the policies have what they name: the operator has raised them."""
+    """Account limits that let the policies have what they name: the operator has raised them. The
+    account's total does not bind, since each table stands for an account of its own.
+    """
     most = max(TABLE_LIMIT, *(rule.most for rule in rules.values()))
-    return AccountLimits(table_read=most, table_write=most)
+    return AccountLimits(
+        account_read=UNLIMITED, account_write=UNLIMITED, table_read=most, table_write=most
+    )
 
 
 def table_of(workload: str, strategy: str) -> str:

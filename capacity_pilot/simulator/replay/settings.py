@@ -15,6 +15,9 @@ START_AT = 1_767_571_200.0
 TABLE_LIMIT = 40_000
 """AWS's default maximum of a table's or index's capacity (Service Quotas)."""
 
+UNLIMITED = 10**12
+"""Units of what does not bind."""
+
 START_UTILIZATION = 0.7
 """Strategies begin with the capacity at which the first minute's demand is used this much."""
 
@@ -50,19 +53,18 @@ class ReplaySettings:
         since the tables of a replay stand for as many accounts. Every change takes the drawn
         apply time, within warm throughput too, which is the harder world.
         """
-        unlimited = 10**12
         return WorldSettings(
             limits=AccountLimits(
-                account_read=unlimited,
-                account_write=unlimited,
-                table_read=unlimited,
-                table_write=unlimited,
+                account_read=UNLIMITED,
+                account_write=UNLIMITED,
+                table_read=UNLIMITED,
+                table_write=UNLIMITED,
             ),
             apply_times=ApplyTimes(median_seconds=self.apply_time_s, warm_is_fast=False),
             burst_availability=self.burst_availability,
             control_plane_per_second=1e9,
             control_plane_burst=1e9,
-            tables_in_flux=unlimited,
+            tables_in_flux=UNLIMITED,
             publication_lag_seconds=self.cloudwatch_lag_s,
             seed=self.seed,
         )

@@ -26,10 +26,11 @@ from capacity_pilot.adapters.aws.refusals import (
     classify,
     is_certainly_unsent,
     parse_next_decrease_at,
+    parse_reserved,
     translate_read,
 )
 from capacity_pilot.core.errors import GatewayError
-from capacity_pilot.core.model import OutcomeKind
+from capacity_pilot.core.model import Dimension, OutcomeKind, ReservedUnits
 
 NOW = datetime(2026, 10, 9, 0, 30, tzinfo=UTC).timestamp()
 
@@ -145,6 +146,27 @@ def test_a_refusal_is_classed_by_what_the_caller_does_next(
 def test_a_crowded_control_plane_is_asked_again_a_second_later(error: ClientError) -> None:
     refusal = classify(error, now=NOW)
     assert (refusal.kind, refusal.retry_at) == (OutcomeKind.CONTROL_PLANE, NOW + 1.0)
+
+
+def test_the_accounts_total_is_read_from_its_refusal_and_from_no_other() -> None:
+    text = (
+        "This request would have caused the WriteCapacityUnits limit to be exceeded for the "
+        "account in us-east-1. Current WriteCapacityUnits reserved by the account: 79,000. "
+        "Limit: 80000. Requested: 31001. Refer to the Amazon DynamoDB Developer Guide"
+    )
+    told = ReservedUnits(dimension=Dimension.WRITE, units=79_000, most=80_000)
+    assert classify(refused("LimitExceededException", text), now=NOW).reserved == told
+    table = (
+        "The requested ReadCapacityUnits, 40001, is above the per table maximum for the account"
+        " in us-east-1. Per table maximum: 40000."
+    )
+    refusal = classify(refused("LimitExceededException", table), now=NOW)
+    assert (refusal.kind, refusal.reserved) == (OutcomeKind.LIMIT, None)
+
+
+@given(st.text())
+def test_no_text_breaks_the_reading_of_an_accounts_total(text: str) -> None:
+    parse_reserved(f"would have caused the ReadCapacityUnits limit to be exceeded {text}")
 
 
 def test_a_spent_decrease_quota_says_when_the_next_decrease_is_taken() -> None:
