@@ -37,6 +37,7 @@ from capacity_pilot.core.forecast.means import add_late
 from capacity_pilot.core.forecast.members import WINDOW_S
 from capacity_pilot.core.forecast.quantiles import learn_quantiles
 from capacity_pilot.core.guards import Draft, decide_slots
+from capacity_pilot.core.ladder import Heard, age_spans, is_any_lost, step_ladder
 from capacity_pilot.core.reasons import Reasons
 from capacity_pilot.core.settling import SettlingState, find_late, take_up
 from capacity_pilot.core.sizing import REACTION_S, raise_together, size_slots
@@ -60,11 +61,14 @@ def quiet_seconds(state: PilotState, inputs: Inputs, now: float) -> int:
     """How many seconds from ``now`` on may be passed in one call.
 
     None may, where the tick has something to do besides: CloudWatch's news, signals, events,
-    brakes. Where CloudWatch is read, a minute that is closed is another such thing.
+    brakes, targets that are not heard. Where CloudWatch is read, a minute that is closed is another
+    such thing.
     """
     if inputs.schedule is not NOTHING_COMING or inputs.braking is not None:
         return 0
     if len(inputs.signals.table_of) or np.count_nonzero(state.routes.is_used):
+        return 0
+    if np.count_nonzero(state.ladder.rung):
         return 0
     if inputs.consumed is None:
         return _FOREVER
@@ -77,8 +81,8 @@ def advance(state: PilotState, inputs: Inputs, ends: Ints, now: float) -> Advanc
     """What as many ticks would come to, from ``now`` on and one second apart.
 
     ``arrivals`` are those of all seconds, one after the other: of the first up to ``ends[0]``, and
-    so on. Goes on to the last of them or to the first in which capacity is to be changed. There
-    must be as many ``quiet_seconds``.
+    so on. Goes on to the last of them or to the first in which capacity is to be changed or spans
+    of a target are lost. There must be as many ``quiet_seconds``.
     """
     capacity, policy = inputs.capacity, inputs.policy
     coverage = state.coverage
@@ -95,8 +99,8 @@ def advance(state: PilotState, inputs: Inputs, ends: Ints, now: float) -> Advanc
     known_until, settled = state.settling.known_until, state.settling.settled
     last_refused = burst.last_refused.copy()
     watched_s, pause_s = kept.window_s, kept.pause_before(now)
-    quantiles, passed, is_moving = state.quantiles, 0, False
-    while passed < len(ends) and not is_moving:
+    quantiles, passed, has_ended = state.quantiles, 0, False
+    while passed < len(ends) and not has_ended:
         begins = ends[passed - 1] if passed else 0
         passed, head, settled, lag_s, known_until, ahead, sizes, drafted, reasons = _advance(
             demand.units,
@@ -160,9 +164,20 @@ def advance(state: PilotState, inputs: Inputs, ends: Ints, now: float) -> Advanc
             quantiles, demand, settled=settled, apply_time_s=inputs.apply_time_s, now=last
         )
         watched_s, pause_s = policy.stabilization_s, 0.0
-        is_moving = moves(drafted, capacity.provisioned)
+        is_lost = is_any_lost(policy.is_managed, *age_spans(demand, last))
+        has_ended = is_lost or moves(drafted, capacity.provisioned)
     if is_reading:
         coverage = keep_minutes(coverage, demand, inputs.arrivals.until(ends[passed - 1]), last)
+    # Only in the last second can a target be lost, and then its footing is that it is not fresh.
+    heard = Heard(demand, coverage.minutes, inputs.consumed, state.upstream)
+    ladder, _ = step_ladder(
+        state.ladder,
+        heard,
+        policy,
+        provisioned=capacity.provisioned,
+        has_scaler=None,
+        now=last,
+    )
     draft = heed(capacity.standing, Draft(drafted, reasons), capacity.provisioned)
     nothing = schedule.foreseen
     after = PilotState(
@@ -175,6 +190,7 @@ def advance(state: PilotState, inputs: Inputs, ends: Ints, now: float) -> Advanc
         upstream=state.upstream,
         quantiles=quantiles,
         routes=state.routes,
+        ladder=ladder,
     )
     decisions = Decisions(
         units=draft.units,
@@ -279,8 +295,8 @@ def _advance(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
     window: int,
     now: float,
 ) -> tuple[int, int, int, int, Floats, Floats, Floats, Floats, Reasons]:
-    """Goes on from the second at ``place`` to one in which something is to be done, or a window
-    of quantiles is over. ``now`` is the time of the first second of all.
+    """Goes on from the second at ``place`` to one in which something is to be done or spans are
+    lost, or a window of quantiles is over. ``now`` is the time of the first second of all.
     """
     size = len(provisioned)
     ahead_s = apply_time_s + REACTION_S
@@ -424,6 +440,9 @@ def _advance(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
         )
         place += 1
         is_over = (settled + 1) // WINDOW_S - 1 > window
+        is_over |= is_any_lost(
+            is_managed, last_seen, mean_gap, news_age, int(now) - settled_until, int(now)
+        )
         if place == len(ends) or is_over or moves(drafted, provisioned):
             break
         now += 1.0

@@ -26,6 +26,7 @@ from capacity_pilot.core.events.lookout import EMPTY_AGENDA, Lookout
 from capacity_pilot.core.fleet import Fleet, Floats, Ints, carry_over
 from capacity_pilot.core.forecast.quantiles import QuantileState
 from capacity_pilot.core.forecast.upstream import Lead, list_leads
+from capacity_pilot.core.ladder import LadderState
 from capacity_pilot.core.memory import PUT_BACK_S, Memory, state_after
 from capacity_pilot.core.model import (
     AccountLimits,
@@ -163,6 +164,11 @@ class Pilot:
     def routes(self) -> RouteCosts:
         """What requests of routes cost, by slot."""
         return self._state.routes
+
+    @property
+    def ladder(self) -> LadderState:
+        """How much was heard of each target by the last step, by slot."""
+        return self._state.ladder
 
     @property
     def fleet(self) -> Fleet:

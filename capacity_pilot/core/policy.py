@@ -24,15 +24,20 @@ _LEAST_RISK_PPM = 0.01
 
 
 class Bounds(Strict):
-    """Least and most units of one dimension."""
+    """Least and most units of one dimension, and the ``safe`` ones: enough for as long as nothing
+    is known of demand.
+    """
 
     min: int = Field(ge=1)
     max: int = Field(ge=1)
+    safe: int | None = Field(default=None, ge=1)
 
     @model_validator(mode="after")
     def _are_ordered(self) -> Bounds:
         if self.min > self.max:
             raise ValueError(f"min {self.min} is above max {self.max}")
+        if self.safe is not None and not self.min <= self.safe <= self.max:
+            raise ValueError(f"safe {self.safe} is not within {self.min} to {self.max}")
         return self
 
 
@@ -61,7 +66,8 @@ class TablePolicy(Strict):
 
     ``country`` (``KR``, or ``DE-BY`` for a part of one) is whose public holidays events and
     freezes mean. ``auto_scaling`` says what active mode does where Application Auto Scaling is
-    at work already.
+    at work already. What nothing has been known of for ``hand_back_after`` is handed back: to
+    Application Auto Scaling where that has a target, else raised to what is ``safe``.
     """
 
     name: str
@@ -75,6 +81,7 @@ class TablePolicy(Strict):
     burst_reliance: float = Field(default=0.5, ge=0, le=1)
     scale_in: ScaleIn = ScaleIn()
     limits: Limits = NO_LIMITS
+    hand_back_after: Duration = Field(default=1800.0, ge=60)
     country: str | None = Field(default=None, max_length=20)
     events: list[Event] = Field(default_factory=list, max_length=100)
     freeze: list[Freeze] = Field(default_factory=list, max_length=100)
@@ -112,6 +119,7 @@ class Defaults(Strict):
     auto_scaling: Rivalry = Rivalry.REFUSE
     risk: Ppm = 10.0
     burst_reliance: float = Field(default=0.5, ge=0, le=1)
+    hand_back_after: Duration = Field(default=1800.0, ge=60)
 
 
 class PolicySet(Strict):
@@ -160,7 +168,8 @@ class PolicyArrays:
     """A policy set spread over a fleet's slots, all (n,).
 
     ``caution`` is how much ``risk`` asks to buy on suspicion, 1 for 10 ppm;
-    ``stabilization_s`` is in seconds.
+    ``stabilization_s`` and ``hand_back_after_s`` are in seconds; ``safe`` is what to have while
+    nothing is known, NaN where the policy says none.
     """
 
     is_managed: Bools
@@ -170,6 +179,8 @@ class PolicyArrays:
     burst_reliance: Floats
     stabilization_s: Floats
     reserve_decreases: Floats
+    safe: Floats
+    hand_back_after_s: Floats
 
 
 def caution_for(risk_ppm: float) -> float:
@@ -193,6 +204,8 @@ def spread_policies(policies: PolicySet, fleet: Fleet, limits: AccountLimits) ->
         burst_reliance=np.zeros(size),
         stabilization_s=np.full(size, 150.0),
         reserve_decreases=np.ones(size),
+        safe=np.full(size, np.nan),
+        hand_back_after_s=np.full(size, np.inf),
     )
     most = {Dimension.READ: limits.table_read, Dimension.WRITE: limits.table_write}
     for slot in range(size):
@@ -204,9 +217,11 @@ def spread_policies(policies: PolicySet, fleet: Fleet, limits: AccountLimits) ->
         arrays.burst_reliance[slot] = policy.burst_reliance
         arrays.stabilization_s[slot] = policy.scale_in.stabilization
         arrays.reserve_decreases[slot] = policy.scale_in.reserve_decreases
+        arrays.hand_back_after_s[slot] = policy.hand_back_after
         bounds = getattr(policy.bounds(target.resource), target.dimension.label)
         if bounds is not None:
             arrays.is_managed[slot] = True
             arrays.floor[slot] = min(bounds.min, most[target.dimension])
             arrays.ceiling[slot] = min(bounds.max, most[target.dimension])
+            arrays.safe[slot] = np.nan if bounds.safe is None else bounds.safe
     return arrays

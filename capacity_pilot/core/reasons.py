@@ -54,6 +54,8 @@ class Reason(IntFlag):
     TABLES_PER_MINUTE = 1 << 36
     SPEND_PER_HOUR = 1 << 37
     ACCOUNT_QUOTA = 1 << 40
+    BY_CLOUDWATCH = 1 << 45
+    SAFE_LEVEL = 1 << 46
 
 
 WORDING: dict[Reason, str] = {
@@ -95,6 +97,8 @@ WORDING: dict[Reason, str] = {
     Reason.TABLES_PER_MINUTE: "held by the policy's limits: tables_changed_per_minute",
     Reason.SPEND_PER_HOUR: "cut short or held by the policy's limits: spend_per_hour",
     Reason.ACCOUNT_QUOTA: "cut short or held by the account's quota of provisioned units",
+    Reason.BY_CLOUDWATCH: "spans are lost, and CloudWatch's late minutes ask for more",
+    Reason.SAFE_LEVEL: "nothing has been known for hand_back_after: the policy's safe level",
     Reason.NOT_SUSPENDED: "Application Auto Scaling's scale-in is not suspended yet: no scale-in",
 }
 
@@ -108,6 +112,8 @@ _MOVES: Final = (
     | Reason.OVERRIDDEN
     | Reason.FIRST_TIME
     | Reason.BEYOND_WARM
+    | Reason.BY_CLOUDWATCH
+    | Reason.SAFE_LEVEL
 )
 """What asks for a capacity, or tells of one; all others hold or cut short what is asked for."""
 

@@ -29,7 +29,7 @@ class Standing:
     ``barred`` are the reasons it is held for, 0 for none. ``drives_minimum`` is floor mode, where
     ``minimum`` and ``maximum`` are Application Auto Scaling's and ``least`` is the minimum that was
     found there, NaN elsewhere. ``warm`` is what the resource bears without AWS adding to it, NaN
-    where AWS does not say.
+    where AWS does not say. ``has_scaler`` is where Application Auto Scaling has a scalable target.
     """
 
     barred: Reasons
@@ -38,6 +38,7 @@ class Standing:
     minimum: Floats
     maximum: Floats
     warm: Floats
+    has_scaler: Bools
 
     @classmethod
     def free(cls, size: int) -> Standing:
@@ -49,6 +50,7 @@ class Standing:
             minimum=np.full(size, np.nan),
             maximum=np.full(size, np.nan),
             warm=np.full(size, np.nan),
+            has_scaler=np.zeros(size, dtype=np.bool_),
         )
 
     def copy(self) -> Standing:
@@ -60,6 +62,7 @@ class Standing:
             minimum=self.minimum.copy(),
             maximum=self.maximum.copy(),
             warm=self.warm.copy(),
+            has_scaler=self.has_scaler.copy(),
         )
 
 
@@ -80,6 +83,7 @@ def read_standing(
             standing.least[slot] = np.nan if driven is None else driven.least
             standing.minimum[slot] = np.nan if driven is None else driven.minimum
             standing.maximum[slot] = np.nan if driven is None else driven.maximum
+            standing.has_scaler[slot] = description.registration(at) is not None
             standing.warm[slot] = np.nan if warm is None else warm
 
 

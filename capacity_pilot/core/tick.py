@@ -31,6 +31,7 @@ from capacity_pilot.core.forecast.upstream import (
     size_announced,
 )
 from capacity_pilot.core.guards import Situation, decide
+from capacity_pilot.core.ladder import Heard, LadderState, step_ladder
 from capacity_pilot.core.policy import PolicyArrays
 from capacity_pilot.core.reasons import Reason, Reasons
 from capacity_pilot.core.route_costs import RouteCosts, learn_costs, reckon
@@ -118,6 +119,7 @@ class PilotState:
     upstream: UpstreamState
     quantiles: QuantileState
     routes: RouteCosts
+    ladder: LadderState
 
     @classmethod
     def empty(cls, size: int, now: float) -> PilotState:
@@ -131,6 +133,7 @@ class PilotState:
             upstream=UpstreamState.empty(size, now),
             quantiles=QuantileState.empty(size, now),
             routes=RouteCosts.empty(size, now),
+            ladder=LadderState.empty(size, now),
         )
 
 
@@ -215,6 +218,16 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         sizing, ahead, provisioned=capacity.provisioned, table_of=inputs.table_of
     )
     sizing = provide_for(sizing, inputs.schedule)
+    ladder, footing = step_ladder(
+        state.ladder,
+        Heard(demand, coverage.minutes, inputs.consumed, signalled),
+        policy,
+        provisioned=capacity.provisioned,
+        has_scaler=None if capacity.standing is None else capacity.standing.has_scaler,
+        now=now,
+    )
+    if footing is not None:
+        sizing = sizing._replace(least=np.fmax(sizing.least, footing.least))
     stabilization, stabilized = stabilize(
         state.stabilization,
         sizing.resting,
@@ -234,7 +247,7 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         is_managed=policy.is_managed,
         floor=floor,
         ceiling=ceiling,
-        is_fresh=ahead.is_fresh,
+        is_fresh=ahead.is_fresh if footing is None else ahead.is_fresh & footing.is_heard,
         is_surging=ahead.is_surging,
         is_panicking=ahead.is_panicking,
         is_changeable=capacity.is_changeable,
@@ -251,7 +264,7 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
     if inputs.braking is not None:
         draft = brake(inputs.braking, draft, situation)
     draft = heed(capacity.standing, draft, capacity.provisioned)
-    reasons = draft.reasons
+    reasons = draft.reasons if footing is None else draft.reasons | footing.reasons
     if upstream is not None:
         reasons = reasons | (upstream > capacity.provisioned) * Reason.UPSTREAM.value
     decisions = Decisions(
@@ -280,6 +293,7 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         upstream=signalled,
         quantiles=quantiles,
         routes=routes,
+        ladder=ladder,
     )
     return after, decisions
 

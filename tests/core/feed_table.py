@@ -20,9 +20,10 @@ from capacity_pilot.core.policy import PolicySet
 FEED = ScalableTarget(Resource("feed"), Dimension.WRITE)
 
 
-def make_pilot(now: float, *, usd_per_month: float = inf) -> Pilot:
+def make_pilot(now: float, *, usd_per_month: float = inf, safe: int | None = None) -> Pilot:
     """A pilot that may set writes to anything and knows nothing yet."""
-    policy = {"name": "all", "match": {"tables": ["*"]}, "write": {"min": 1, "max": 40_000}}
+    bounds = {"min": 1, "max": 40_000, "safe": safe}
+    policy = {"name": "all", "match": {"tables": ["*"]}, "write": bounds}
     return Pilot(
         PolicySet.model_validate({"version": 1, "policies": [policy]}),
         limits=AccountLimits(),

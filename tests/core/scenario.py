@@ -68,6 +68,8 @@ def policy(fleet: Fleet, **changes: float | bool) -> PolicyArrays:
         "burst_reliance": 0.5,
         "stabilization_s": 600.0,
         "reserve_decreases": 1.0,
+        "safe": np.nan,
+        "hand_back_after_s": 1800.0,
     }
     return PolicyArrays(**{name: np.full(size, v) for name, v in (values | changes).items()})
 

@@ -18,6 +18,7 @@ from capacity_pilot.core.demand import Arrivals
 from capacity_pilot.core.events.schedule import NOTHING_COMING
 from capacity_pilot.core.fleet import Floats
 from capacity_pilot.core.forecast.upstream import SignalArrivals
+from capacity_pilot.core.ladder import Rung
 from capacity_pilot.core.tick import Decisions, Inputs, PilotState, tick
 from tests.core.scenario import policy
 from tests.core.test_tick_laws import START, described, fleet_of, histories, same, seeds, wander
@@ -50,7 +51,8 @@ def make_history(seed: int, unseen: float) -> History:
     units = wander(seed, LENGTH, SIZE)
     late_s = np.where(draw.random(units.shape) < 0.03, draw.integers(10, 90, units.shape), 0)
     due = np.arange(LENGTH)[:, None] + draw.integers(1, 8, units.shape) + late_s
-    is_silent = (draw.random((LENGTH // 20, SIZE)) < 0.15).repeat(20, axis=0)
+    is_silent = (draw.random((LENGTH // 20, SIZE)) < 0.3).repeat(20, axis=0)
+    is_silent[:160] = is_silent[220:] = False  # while one is not heard there are no runs
     refusals = units * (draw.random(units.shape) < 0.01)
     told = []
     for second in range(LENGTH):
@@ -170,6 +172,27 @@ def warmed_up(seconds: int) -> tuple[PilotState, Inputs]:
     return state, usual
 
 
+def heard(state: PilotState) -> PilotState:
+    """The same with every target's spans heard for long enough."""
+    ladder = replace(state.ladder, rung=np.zeros(SIZE, dtype=np.int64))
+    return replace(state, ladder=ladder)
+
+
+def test_a_run_ends_with_the_second_in_which_spans_are_lost() -> None:
+    state, usual = warmed_up(112)
+    usual = usual._replace(capacity=described(np.full(SIZE, 108.0), START))  # nothing to change
+    silence = Arrivals.none()._replace(throttled=np.zeros(0))
+    seconds = [steady(111 + n, 100.0) if n < 3 else silence for n in range(20)]
+    arrivals, ends = join(seconds)
+    after = advance(state, usual._replace(arrivals=arrivals), ends, START + 112)
+    assert 10 < after.passed < 20
+    assert (after.state.ladder.rung == Rung.HOLD).all()
+    for passed, told in enumerate(seconds[: after.passed]):
+        assert not state.ladder.rung.any()
+        state, _ = tick(state, usual._replace(arrivals=told), START + 112 + passed)
+    assert same(after.state, state)
+
+
 def test_a_run_ends_with_the_second_in_which_a_change_is_due() -> None:
     state, usual = warmed_up(112)
     seconds = [steady(111 + n, 100.0 if n < 3 else 5000.0) for n in range(8)]
@@ -204,6 +227,8 @@ def test_what_only_a_tick_can_do_is_left_to_ticks() -> None:
     )
     number, table = np.zeros(1, dtype=np.int64), np.zeros(1)
     signals = SignalArrivals(number, number, np.ones(1), table_of=table, renewed=number)
+    assert quiet_seconds(state, usual, now) == 0, "nobody was heard for long enough"
+    state = heard(state)
     assert quiet_seconds(state, usual, now) > 1_000_000
     assert quiet_seconds(state, usual._replace(consumed=counted), now) == 0
     assert quiet_seconds(state, usual._replace(signals=signals), now) == 0
@@ -218,5 +243,5 @@ def test_what_only_a_tick_can_do_is_left_to_ticks() -> None:
 @pytest.mark.parametrize(("second", "quiet"), [(1, 109), (109, 1), (110, 0), (130, 0)])
 def test_where_cloudwatch_is_read_a_minute_is_closed_by_a_tick(second: int, quiet: int) -> None:
     """Its spans are all here 50 s after it is over."""
-    state, usual = PilotState.empty(SIZE, START), warmed_up(0)[1]
+    state, usual = heard(PilotState.empty(SIZE, START)), warmed_up(0)[1]
     assert quiet_seconds(state, usual._replace(consumed=NO_NEWS), START + second) == quiet

@@ -16,7 +16,7 @@ from typing import Self
 import numpy as np
 
 from capacity_pilot.core.coverage import NO_NEWS, ConsumedMinutes, CoverageState
-from capacity_pilot.core.demand import DemandState
+from capacity_pilot.core.demand import DemandState, is_fresh
 from capacity_pilot.core.fleet import Bools, Fleet, Floats, Ints, carry_over
 from capacity_pilot.core.model import ConsumedMinute, ConsumptionQuery
 from capacity_pilot.core.reasons import Reason, Reasons
@@ -63,11 +63,12 @@ def choose_readings(
     """The slots to read minutes for, the most pressing first, and of which throttles as well.
 
     ``held`` are the last decisions' reasons. Throttles are asked for where spans do not tell of
-    nearly everything anyway. Never more than the price allows.
+    nearly everything anyway, or of nothing just now. Never more than the price allows.
     """
     seen = now - demand.last_seen <= _SEEN_S
+    is_silent = ~is_fresh(demand, now)
     is_idle = ~seen & np.isnan(coverage.minutes.consumed).all(axis=0)
-    is_doubtful = (coverage.doubts != 0) | coverage.is_suspect
+    is_doubtful = (coverage.doubts != 0) | coverage.is_suspect | is_silent
     every_s = np.where(is_doubtful, _DOUBTFUL_S, _KNOWN_S)
     every_s = np.where(is_idle, _IDLE_S, every_s)
     waited_s = np.where(np.isnan(state.asked_at), inf, now - state.asked_at)
@@ -78,7 +79,7 @@ def choose_readings(
         return state, slots, is_due[:0]
     pressing = np.where(held & _DOUBTS, 0, np.where(is_idle, 2, 1))[slots]
     slots = slots[np.lexsort((-waited_s[slots], pressing))][:_AT_ONCE]
-    with_throttles = ~(coverage.coverage[slots] >= _NEARLY_ALL)
+    with_throttles = ~(coverage.coverage[slots] >= _NEARLY_ALL) | is_silent[slots]
     metrics = _save_up(state, usd_per_month, now)
     spent = np.cumsum(1 + with_throttles)
     affordable = np.count_nonzero(spent <= metrics)

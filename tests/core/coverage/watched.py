@@ -39,6 +39,7 @@ class Watched:
     lag_s: int = 60
     starts: str = "9h"
     usd_per_month: float = inf
+    safe: int | None = None
     pilot: Pilot = field(init=False)
     now: float = field(init=False)
     start: float = field(init=False)
@@ -55,7 +56,7 @@ class Watched:
 
     def restart(self) -> None:
         """The pilot begins anew, knowing nothing."""
-        self.pilot = make_pilot(self.now, usd_per_month=self.usd_per_month)
+        self.pilot = make_pilot(self.now, usd_per_month=self.usd_per_month, safe=self.safe)
 
     def until(self, time: str) -> Watched:
         """Lets the story run up to ``time`` after its start."""

@@ -71,7 +71,7 @@ def test_where_no_caller_is_traced_requests_of_routes_tell_of_demand() -> None:
     post[45 * MINUTE :] *= 8
     silent = workload(2.0 * post + 0.5 * read)
     untraced = {"kind": "untraced", "share": 1.0, "at": "0s", "lasts": f"{seconds}s"}
-    blind = play(silent, faults=[untraced])
+    blind = play(silent, faults=[untraced], settings=ReplaySettings(reads_cloudwatch=False))
     told = play(replace(silent, signals={"post": post, "read": read}), faults=[untraced])
     assert not blind.changes()
     assert blind.throttled() > 100_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +22,10 @@ PUSH_AT = 12 * MINUTE
 PUSH = with_push(noisy(200, 25 * MINUTE), at=PUSH_AT, times=6, lasts=13 * MINUTE)
 
 
-def play_push(*faults: Mapping[str, object], retries: str = "none") -> Played:
-    return play(workload(PUSH), rivals=AWS, faults=faults, retries=retries, settings=NO_BURST)
+def play_push(
+    *faults: Mapping[str, object], retries: str = "none", settings: ReplaySettings = NO_BURST
+) -> Played:
+    return play(workload(PUSH), rivals=AWS, faults=faults, retries=retries, settings=settings)
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +45,27 @@ def during_push(kind: str, **more: object) -> dict[str, object]:
 
 
 def test_without_telemetry_the_pilot_sees_the_push_when_it_is_back(untroubled: Played) -> None:
-    blind = play_push(during_push("telemetry_gap"))
+    alone = replace(NO_BURST, reads_cloudwatch=False)
+    blind = play_push(during_push("telemetry_gap"), settings=alone)
     assert raised_at(blind) >= PUSH_AT + 180
     assert blind.throttled() > 1.5 * untroubled.throttled()
     assert blind.changes(AWS) == untroubled.changes(AWS)  # it never looked at spans
+
+
+def test_spans_lost_in_the_middle_of_a_rise_leave_cloudwatch_to_follow_it_by() -> None:
+    """Over eight minutes demand grows fourfold; spans are gone from the second minute on."""
+    growth = np.interp(np.arange(30 * MINUTE), [12 * MINUTE, 20 * MINUTE], [1.0, 4.0])
+    rise = workload(np.rint(noisy(300, 30 * MINUTE) * growth))
+    lost = {"kind": "telemetry_gap", "at": "14m", "lasts": "16m"}
+    following = play(rise, faults=[lost])
+    holding = play(rise, faults=[lost], settings=ReplaySettings(reads_cloudwatch=False))
+    silent = {"kind": "cloudwatch_gap", "at": "12m", "lasts": "18m"}
+    neither = play(rise, faults=[lost, silent])
+    assert not [c for c in holding.changes() if c.at_s > 15 * MINUTE]
+    assert neither.throttled() == pytest.approx(holding.throttled(), rel=0.01)
+    assert following.throttled() < 0.3 * holding.throttled()
+    assert [c for c in following.changes() if "by_cloudwatch" in c.reasons]
+    assert not [c for c in following.changes() if c.at_s > 15 * MINUTE and c.after < c.before]
 
 
 def test_late_spans_delay_the_pilot_at_least_by_as_much(untroubled: Played) -> None:
@@ -118,11 +138,12 @@ def test_every_retry_comes_once_and_in_its_time() -> None:
 
 
 def test_a_gap_of_telemetry_is_not_made_up_for_later() -> None:
-    """Demand doubles inside the gap and is back at its end: nothing to be seen of it."""
+    """Demand doubles inside the gap and is back at its end: spans show nothing of it."""
     demand = constant(200.0, 20 * MINUTE)
     demand[10 * MINUTE : 12 * MINUTE] = 400.0
     gap = {"kind": "telemetry_gap", "at": "10m", "lasts": "2m"}
-    played = play(workload(demand), faults=[gap])
+    alone = ReplaySettings(reads_cloudwatch=False)
+    played = play(workload(demand), faults=[gap], settings=alone)
     assert not [c for c in played.changes() if c.at_s >= 10 * MINUTE and c.after > c.before]
 
 

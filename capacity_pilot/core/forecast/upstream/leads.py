@@ -6,11 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from capacity_pilot.core.forecast.upstream.pairs import find_trusted
+from capacity_pilot.core.fleet import Bools
+from capacity_pilot.core.forecast.upstream.pairs import Pairs, find_trusted
 from capacity_pilot.core.forecast.upstream.response import EDGES_S, gain_of
 from capacity_pilot.core.forecast.upstream.state import UpstreamState
 
 _MIDDLES_S = (EDGES_S[1:] + EDGES_S[:-1]) / 2
+_STEADY = 0.1
+_LOST_S = 120.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,3 +62,22 @@ def list_leads(state: UpstreamState) -> list[Lead]:
             if held.lessons[pairs][n] > 0
         ]
     return sorted(leads, key=lambda lead: (lead.slot, lead.signal))
+
+
+def find_deaf(state: UpstreamState, now: float) -> Bools | None:
+    """The slots that a believed signal leads while signals are lost, (n,), ``None`` for none.
+
+    Lost they are when of all that are told of in a tenth of all seconds or more none has been for
+    two minutes; rarer ones, such as pushes, may well be silent for so long.
+    """
+    signals = state.signals
+    if not len(signals):
+        return None
+    steady = signals.last_told[signals.duty >= _STEADY]
+    if not len(steady) or now - steady.max() <= _LOST_S:
+        return None
+    held = ~np.isnan(state.pairs.signal)
+    pairs = Pairs(*np.nonzero(held))
+    deaf = np.zeros(held.shape[1], dtype=np.bool_)
+    deaf[pairs.slots[find_trusted(state.pairs, pairs)]] = True
+    return deaf if np.count_nonzero(deaf) else None
