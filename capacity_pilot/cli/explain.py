@@ -124,6 +124,7 @@ def _draw_target(target: Told, width: int, now: float) -> list[str]:
         ("  capacity", [_say_capacity(target)]),
         ("  bucket", [_say_bucket(target)]),
         ("  why", target["because"]),
+        ("  heard", [target["heard"]] if target["rung"] != "full" else []),
         ("  held", [_say_hold(hold, now) for hold in target["holds"]]),
     ):
         lines += label(name, texts, width, indent=_INDENT)

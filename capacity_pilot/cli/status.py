@@ -130,6 +130,7 @@ def _draw_faults(status: Told, tick_s: float | None, spans_s: float | None) -> I
         yield "! no spans have come yet: nothing is known of demand"
     elif spans_s > _SILENT_S:
         yield f"! no spans for {say_seconds(spans_s)}: nothing is lowered until they come again"
+    yield from _draw_ladder(status.get("ladder"))
     if status.get("state") == "standby":
         lease = status.get("lease") or {}
         yield f"! standby: {lease.get('holder') or 'nobody known'} holds the lease"
@@ -155,6 +156,18 @@ def _say_refused(refused: Told) -> str:
         f"{place} throttled by {_BY_LIMIT[refused['limit']]}: {say_number(refused['calls'])} "
         f"{refused['operation']} of {whose}, last {_ago(refused['last_s_ago'])}"
     )
+
+
+def _draw_ladder(ladder: Told | None) -> Iterator[str]:
+    """How many targets stand on which rung, where the whole is not at the top or some have come
+    down from it further than to being silent, which idle ones are.
+    """
+    if ladder is None:
+        return
+    counts = ladder["targets"]
+    if ladder["rung"] != "full" or counts["cloudwatch"] or counts["hand_back"]:
+        stand = ", ".join(f"{n:,} {say_reasons([name])}" for name, n in counts.items() if n)
+        yield f"! {say_reasons([ladder['rung']])}: {ladder['because']} ({stand})"
 
 
 def _count(tables: set[str]) -> str:

@@ -56,7 +56,6 @@ class Rung(IntEnum):
 _FULL, _NO_UPSTREAM, _CLOUDWATCH, _HOLD, _HAND_BACK = (rung.value for rung in Rung)
 _BY_CLOUDWATCH, _SAFE_LEVEL = Reason.BY_CLOUDWATCH.value, Reason.SAFE_LEVEL.value
 
-RUNG_NAMES: Final = {rung.value: rung.name.lower() for rung in Rung}
 RUNG_WORDING: Final = {
     Rung.FULL: "spans are heard",
     Rung.NO_UPSTREAM: "spans are heard, the signals that demand follows are not",

@@ -26,7 +26,7 @@ from capacity_pilot.core.events.lookout import EMPTY_AGENDA, Lookout
 from capacity_pilot.core.fleet import Fleet, Floats, Ints, carry_over
 from capacity_pilot.core.forecast.quantiles import QuantileState
 from capacity_pilot.core.forecast.upstream import Lead, list_leads
-from capacity_pilot.core.ladder import LadderState
+from capacity_pilot.core.ladder import LadderState, Rung
 from capacity_pilot.core.memory import PUT_BACK_S, Memory, state_after
 from capacity_pilot.core.model import (
     AccountLimits,
@@ -42,6 +42,7 @@ from capacity_pilot.core.model import (
     Resource,
     Sample,
     SampleKey,
+    ScalableTarget,
     SignalKey,
     TableDescription,
 )
@@ -169,6 +170,20 @@ class Pilot:
     def ladder(self) -> LadderState:
         """How much was heard of each target by the last step, by slot."""
         return self._state.ladder
+
+    def rungs(self) -> dict[ScalableTarget, Rung]:
+        """Where each target that is the pilot's stands."""
+        slots = np.flatnonzero(self._policy.is_managed)
+        stand = self._state.ladder.rung[slots]
+        return {
+            self._fleet.target(n): Rung(r)
+            for n, r in zip(slots.tolist(), stand.tolist(), strict=True)
+        }
+
+    def is_handed_back(self, target: ScalableTarget) -> bool:
+        """True while nothing has been known of a target for longer than its policy bears."""
+        slot = self._fleet.slot(target.resource, target.dimension)
+        return slot is not None and self._state.ladder.rung[slot] == Rung.HAND_BACK
 
     @property
     def fleet(self) -> Fleet:

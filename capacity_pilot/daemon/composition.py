@@ -40,6 +40,8 @@ from capacity_pilot.daemon.driving import check_modes, open_registrations, route
 from capacity_pilot.daemon.explanation import explain_table
 from capacity_pilot.daemon.forecast_report import measure_forecasts, report_forecasts
 from capacity_pilot.daemon.housekeeping import keep_house
+from capacity_pilot.daemon.ladder_watch import WATCH_S as LADDER_S
+from capacity_pilot.daemon.ladder_watch import LadderWatch
 from capacity_pilot.daemon.listeners import open_listeners
 from capacity_pilot.daemon.on_demand_watch import ADVISE_S
 from capacity_pilot.daemon.quota_watch import ASK_S, QuotaWatch
@@ -88,6 +90,7 @@ class Parts:
     snapshots: Snapshots
     succession: Succession
     scaling: ScalingWatch
+    ladder: LadderWatch
     throttles: ThrottleWatch
     quotas: QuotaWatch
     watch: CoverageWatch | None
@@ -171,6 +174,7 @@ def _list_jobs(
     yield "note_ends", parts.brakes.note_ends, 1.0
     if parts.store.lease is not None:
         yield "catch_up", parts.keeping.catch_up, _CATCH_UP_S
+    yield "watch_ladder", parts.ladder.look, LADDER_S
     yield "watch_auto_scaling", parts.scaling.look, WATCH_S
     yield "watch_throttles", parts.throttles.look, LOOK_S
     yield "watch_quotas", parts.quotas.look, QUOTA_S
@@ -313,6 +317,7 @@ async def _open_parts(
         snapshots=snapshots,
         succession=Succession(estate, gateway=gateway, clock=clock),
         scaling=scaling,
+        ladder=LadderWatch(pilot),
         throttles=ThrottleWatch(intake, clock=clock),
         quotas=QuotaWatch(pilot, gateway=gateway, clock=clock),
         watch=await _watch_coverage(settings, loop, stack),
@@ -362,6 +367,7 @@ async def _listen(settings: DaemonSettings, parts: Parts, stack: AsyncExitStack)
     def measure() -> Iterable[Metric]:
         return chain(
             measure_forecasts(loop.pilot.fleet, loop.pilot.quantiles),
+            parts.ladder.measure(),
             parts.throttles.measure(),
             loop.on_demand.measure(),
             parts.quotas.measure(),

@@ -8,12 +8,14 @@ from capacity_pilot.core.brakes import Brake
 from capacity_pilot.core.forecast.calibration import LEVELS
 from capacity_pilot.core.forecast.quantiles import APPLY
 from capacity_pilot.core.hold_ends import find_ends
+from capacity_pilot.core.ladder import RUNG_WORDING, Rung
 from capacity_pilot.core.model import Dimension, ResourceDescription, TableDescription
 from capacity_pilot.core.pilot import Pilot, Step
 from capacity_pilot.core.quota import FREE_DECREASES, next_decrease_of
 from capacity_pilot.core.reasons import WORDING, list_reasons
 from capacity_pilot.daemon.brake_rendering import render_brake
 from capacity_pilot.daemon.deed_report import render_deed
+from capacity_pilot.daemon.ladder_watch import name_rung
 from capacity_pilot.daemon.moments import render_time
 from capacity_pilot.daemon.narration import render_number, render_target
 
@@ -77,7 +79,10 @@ def _explain_target(pilot: Pilot, step: Step, slot: int, now: float) -> Told:
     ends = find_ends(pilot, slot, now)
     is_managed = bool(bounds.is_managed[slot])
     quantiles = pilot.quantiles.current.units[:, APPLY, slot]
+    rung = Rung(int(pilot.ladder.rung[slot]))
     return render_target(step, slot) | {
+        "rung": name_rung(rung),
+        "heard": RUNG_WORDING[rung],
         "min": int(bounds.floor[slot]) if is_managed else None,
         "max": int(bounds.ceiling[slot]) if is_managed else None,
         "sustained": render_number(decisions.sustained[slot]),

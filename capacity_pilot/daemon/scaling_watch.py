@@ -200,6 +200,7 @@ class ScalingWatch:
             if policy is not None and policy.mode is Mode.ACTIVE and description is not None:
                 registered = self._registrations.complete(description)
                 found += find_unsuspended(registered, policy)
+        found = [r for r in found if not self._pilot.is_handed_back(r.target)]
         if not found:
             return
         failure = await self._registrations.suspend_scale_in(found)
@@ -209,7 +210,9 @@ class ScalingWatch:
         log.info("scale_in_suspended", targets=[str(r.target) for r in found])
 
     async def _give_back_unwanted(self) -> None:
-        """What another mode held, or a policy that is gone: it is nobody's to change any more."""
+        """What another mode held, or a policy that is gone: it is nobody's to change any more. And
+        what nothing has been known of for long, until it is again.
+        """
         unwanted = [h.target for h in self._registrations.holds.all.values() if not self._wants(h)]
         if unwanted:
             await self._registrations.give_back(unwanted)
@@ -219,6 +222,8 @@ class ScalingWatch:
         at = hold.target
         policy = self._policies.policy_for(at.resource.table)
         if policy is None or not is_bounded(policy, at.resource, at.dimension):
+            return False
+        if self._pilot.is_handed_back(at):
             return False
         if hold.resumes_scale_in:
             return policy.mode is Mode.ACTIVE and policy.auto_scaling is Rivalry.SUSPEND

@@ -41,6 +41,14 @@ def complaint(raw: object) -> str:
             "policies.0.write: Value error, min 9 is above max 5",
         ),
         (
+            {"write": {"min": 5, "max": 9, "safe": 10}},
+            "policies.0.write: Value error, safe 10 is not within 5 to 9",
+        ),
+        (
+            {"hand_back_after": "30s"},
+            "policies.0.hand_back_after: Input should be greater than or equal to 60",
+        ),
+        (
             {"write": {"min": 0, "max": 5}},
             "policies.0.write.min: Input should be greater than or equal to 1",
         ),

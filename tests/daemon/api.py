@@ -16,6 +16,7 @@ from capacity_pilot.adapters.otlp.decode import Decoder
 from capacity_pilot.adapters.otlp.receiver import Receiver
 from capacity_pilot.cli import main
 from capacity_pilot.daemon.explanation import explain_table
+from capacity_pilot.daemon.ladder_watch import LadderWatch
 from capacity_pilot.daemon.status import report_status
 from capacity_pilot.web.announcements import announcement_routes
 from capacity_pilot.web.brakes import brake_routes
@@ -35,6 +36,7 @@ async def serve(stage: Stage) -> AsyncIterator[str]:
             report_status(stage.loop, stage.intake, receiver, mode="active", now=stage.now)
             | stage.desk.report()
             | stage.brakes.report()
+            | LadderWatch(stage.loop.pilot).report()
         ),
         routes=(
             *announcement_routes(stage.desk),

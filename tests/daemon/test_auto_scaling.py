@@ -324,3 +324,28 @@ async def test_shadow_decides_what_floor_mode_would_and_registers_nothing(
         await stage.until(lambda: stage.witness.actuated[-1].direction is Direction.IN, within=1500)
         assert stage.provisioned(FEED) == (100, 100)
         assert await found(stage) == Registration(target=WRITES, minimum=20, maximum=500)
+
+
+@pytest.mark.timeout(300)
+async def test_what_nothing_is_known_of_for_long_is_auto_scalings_until_it_is_heard_again(
+    aws_session: AioSession, journal: SqliteJournal
+) -> None:
+    async with set_stage(
+        aws_session,
+        table("feed"),
+        policy_set=policies(auto_scaling="suspend", read=None, hand_back_after="2m"),
+        journal=journal,
+        registered=[registered(WRITES)],
+    ) as stage:
+        stage.demand = {(FEED, WRITE): 60.0}
+        await stage.pass_seconds(60)
+        assert (await found(stage)).suspension == Suspension(scale_in=True)
+        stage.demand = {}
+        await stage.pass_seconds(110)
+        assert (await found(stage)).suspension == Suspension(scale_in=True)
+        await stage.pass_seconds(40)
+        assert stage.loop.pilot.is_handed_back(WRITES)
+        assert (await found(stage)).suspension == Suspension()
+        stage.demand = {(FEED, WRITE): 60.0}
+        await stage.pass_seconds(120)
+        assert (await found(stage)).suspension == Suspension(scale_in=True)

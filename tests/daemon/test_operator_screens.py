@@ -149,9 +149,10 @@ async def test_what_is_out_of_order_is_said_first(stage: Stage) -> None:
     changed |= {"state": "standby", "lease": {"holder": "pilot-b", "fault": None}}
     changed |= {"journal": {"fault": "disk full"}, "now": status["now"] + 60}
     lines = draw_status(changed, WHOLE)
-    assert lines[1:5] == [
+    assert lines[1:6] == [
         "! the loop stands still: ticked 60.0 s ago",
         "! no spans for 40 s: nothing is lowered until they come again",
+        "! hold: neither spans nor CloudWatch tell of it: held, idle or unheard (6 hold)",
         "! standby: pilot-b holds the lease",
         "! journal: disk full",
     ]
