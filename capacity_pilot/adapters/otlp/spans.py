@@ -55,6 +55,13 @@ class Gathered:
     incidents: list[tuple[bytes, Incident, float]] = field(default_factory=list)
     """Trace, what happened in it, and the calls that it stands for."""
 
+    def leave_out(self, ended_at: int) -> None:
+        """Counts a call that ended outside the window."""
+        if ended_at < self.window.opens_at:
+            self.counts.late += 1
+        else:
+            self.counts.clock_skew += 1
+
 
 class SpanReader:
     """Reads encoded spans; holds the memos, so that equal spans are understood once."""
@@ -77,6 +84,7 @@ class SpanReader:
         counts, tally = gathered.counts, gathered.tally
         opens_at, closes_at = gathered.window.opens_at, gathered.window.closes_at
         parse, recall, known_calls = Span.FromString, self._memo.__getitem__, self._calls
+        served: Verdict = Outcome.SERVED
         for raw in spans:
             try:
                 span = parse(raw)
@@ -89,7 +97,7 @@ class SpanReader:
                 if call.reading is not Reading.DEMAND:
                     self._exclude(span, call, service, gathered)
                     continue
-                outcome: Verdict = Outcome.SERVED
+                outcome = served
                 if span.status or call.hints_at_failure:
                     outcome = self._judge(span, call)
                 weight = service.weight
@@ -103,18 +111,17 @@ class SpanReader:
                 counts.malformed_spans += 1
                 continue
             counts.dynamodb_spans += 1
-            counts.truncated += span.dropped_attributes_count > 0
+            if span.dropped_attributes_count:
+                counts.truncated += 1
             if opens_at <= ended_at <= closes_at:
                 key = (call, outcome, ended_at // _NANOS, weight)
                 tally[key] = tally.get(key, 0) + 1
-                if outcome is not Outcome.SERVED or call.causes:
+                if outcome is not served or call.causes:
                     causes = outcome.causes if isinstance(outcome, Throttle) else call.causes
                     incidents = _name_incidents(causes, call, service)
                     gathered.incidents += ((trace_of(raw), each, weight) for each in incidents)
-            elif ended_at < opens_at:
-                counts.late += 1
             else:
-                counts.clock_skew += 1
+                gathered.leave_out(ended_at)
 
     def _judge(self, span: Span, call: Call) -> Verdict:
         verdict = classify(
