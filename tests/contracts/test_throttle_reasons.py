@@ -36,9 +36,9 @@ ITEM = {"id": {"S": "1"}, "by-day": {"S": "monday"}, "text": {"S": "x" * 4000}}
 
 
 def add_throttling_reasons(parsed: dict[str, Any], **_: Any) -> None:
-    reasons = parsed.get("ThrottlingReasons") or parsed.get("throttlingReasons") or ()
-    told = [f"{reason['reason']} {reason['resource']}" for reason in reasons]
-    trace.get_current_span().set_attribute("aws.dynamodb.throttling_reasons", told)
+    if reasons := parsed.get("ThrottlingReasons") or parsed.get("throttlingReasons"):
+        told = [f"{reason['reason']} {reason['resource']}" for reason in reasons]
+        trace.get_current_span().set_attribute("aws.dynamodb.throttling_reasons", told)
 
 
 def write_once(server: PhysicsServer, port: int) -> None:

@@ -45,7 +45,7 @@ async def test_a_refusal_tells_what_tables_of_others_have(aws_session: AioSessio
     foreign = table("accounting", write=150)
     async with set_stage(aws_session, table("feed"), foreign, limits=LIMITS) as stage:
         stage.demand = {(FEED, WRITE): 900.0}
-        await stage.pass_seconds(90)
+        await stage.pass_seconds(30)
         deeds = stage.loop.pilot.deeds.of("feed")
         assert OutcomeKind.LIMIT in {d.outcome.kind for d in deeds if d.outcome}
         assert stage.provisioned(FEED) == (100, 350)

@@ -247,7 +247,11 @@ def _classify_limit(text: str, *, message: str, now: float) -> Refusal:
         )
     lowered = text.lower()
     if "maximum" in lowered or "limit to be exceeded" in lowered:
-        return Refusal(kind=OutcomeKind.LIMIT, message=message, reserved=parse_reserved(text))
+        if (reserved := parse_reserved(text)) is None:
+            return Refusal(kind=OutcomeKind.LIMIT, message=message)
+        # It tells how much would have been taken: the next plan asks for no more than that.
+        at = now + CONTROL_PLANE_PAUSE_S
+        return Refusal(kind=OutcomeKind.LIMIT, message=message, retry_at=at, reserved=reserved)
     # What is left is too many tables changing at once (500 per account), and texts unknown to
     # us: asking again in a second costs a call, taking a passing limit for a lasting one would
     # keep a table from growing.

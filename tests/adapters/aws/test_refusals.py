@@ -82,8 +82,7 @@ def refused(code: str, text: str = "", *, status: int = 400) -> ClientError:
             refused(
                 "LimitExceededException",
                 "This request would have caused the ReadCapacityUnits limit to be exceeded for "
-                "the account in us-east-1. Current ReadCapacityUnits reserved by the account: 1. "
-                "Limit: 80000. Requested: 80000",
+                "the account in us-east-1",
             ),
             OutcomeKind.LIMIT,
         ),
@@ -155,7 +154,9 @@ def test_the_accounts_total_is_read_from_its_refusal_and_from_no_other() -> None
         "Limit: 80000. Requested: 31001. Refer to the Amazon DynamoDB Developer Guide"
     )
     told = ReservedUnits(dimension=Dimension.WRITE, units=79_000, most=80_000)
-    assert classify(refused("LimitExceededException", text), now=NOW).reserved == told
+    refusal = classify(refused("LimitExceededException", text), now=NOW)
+    assert (refusal.kind, refusal.reserved) == (OutcomeKind.LIMIT, told)
+    assert refusal.retry_at == NOW + 1.0, "by then it is known how much would be taken"
     table = (
         "The requested ReadCapacityUnits, 40001, is above the per table maximum for the account"
         " in us-east-1. Per table maximum: 40000."
