@@ -125,6 +125,12 @@ class DaemonSettings(StoreSettings):
         description="CloudWatch endpoint, if not the Region's own; with --endpoint-url and without "
         "this CloudWatch is not read",
     )
+    heartbeat: str | None = Field(
+        default=None,
+        pattern="^[A-Za-z0-9_.-]{1,100}$",
+        description="name under which a heartbeat is put into CloudWatch each minute, for an alarm "
+        "on its absence; pilots that share a state table share it",
+    )
     snapshot_s: float = Field(
         default=300.0, ge=1, le=86_400, description="seconds between savings of what was learned"
     )

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from capacity_pilot.adapters.aws import PERMISSIONS
+from capacity_pilot.adapters.aws import PERMISSIONS, heartbeat
 from capacity_pilot.adapters.journal.state_table import STATE_PERMISSIONS
+from capacity_pilot.daemon.heartbeat import BEAT_S
 from capacity_pilot.settings import DaemonSettings
 
 ROOT = Path(__file__).parent.parent
@@ -99,6 +100,17 @@ def test_what_the_dockerfile_copies_is_in_the_build_context() -> None:
 def test_the_role_allows_exactly_the_calls_the_code_makes() -> None:
     actions = task_actions((TERRAFORM / "iam.tf").read_text())
     assert sorted(actions) == sorted(PERMISSIONS | STATE_PERMISSIONS)
+
+
+def test_the_alarm_looks_for_the_heartbeat_the_daemon_sends() -> None:
+    switch, main = ((TERRAFORM / f"{name}.tf").read_text() for name in ("switch", "main"))
+    assert f'heartbeat_namespace = "{heartbeat.NAMESPACE}"' in main
+    assert re.search(r"CAPACITY_PILOT_HEARTBEAT\s+= var.name", main)
+    assert re.search(rf'metric_name\s+= "{heartbeat.METRIC}"', switch)
+    assert re.search(rf"dimensions\s+= {{ {heartbeat.DIMENSION} = var.name }}", switch)
+    assert re.search(r'treat_missing_data\s+= "breaching"', switch)
+    assert 'command = ["hand-back"]' in switch
+    assert float(dict(re.findall(r"(period)\s+= (\d+)", switch))["period"]) == BEAT_S
 
 
 def test_pilots_share_a_table_of_the_schema_the_code_asks_for() -> None:

@@ -195,6 +195,11 @@ class Pilot:
         return self._descriptions
 
     @property
+    def described_at(self) -> float | None:
+        """As of when any table was last read, Unix seconds, ``None`` for never."""
+        return max((d.described_at for d in self._descriptions.values()), default=None)
+
+    @property
     def policies(self) -> PolicySet:
         return self._policies
 

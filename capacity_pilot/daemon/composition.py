@@ -16,7 +16,8 @@ import structlog
 from capacity_pilot import __version__
 from capacity_pilot.adapters.agenda import RunningAgenda
 from capacity_pilot.adapters.aws.cloudwatch import open_cloudwatch
-from capacity_pilot.adapters.aws.dynamodb import open_gateway
+from capacity_pilot.adapters.aws.dynamodb import SENT_WITHIN_S, open_gateway
+from capacity_pilot.adapters.aws.heartbeat import open_pulse
 from capacity_pilot.adapters.clock import SystemClock
 from capacity_pilot.adapters.lease import KEEP_S
 from capacity_pilot.adapters.otlp.decode import Decoder
@@ -39,6 +40,7 @@ from capacity_pilot.daemon.coverage_watch import CoverageWatch
 from capacity_pilot.daemon.driving import check_modes, open_registrations, route_tables
 from capacity_pilot.daemon.explanation import explain_table
 from capacity_pilot.daemon.forecast_report import measure_forecasts, report_forecasts
+from capacity_pilot.daemon.heartbeat import BEAT_S, Heartbeat
 from capacity_pilot.daemon.housekeeping import keep_house
 from capacity_pilot.daemon.ladder_watch import WATCH_S as LADDER_S
 from capacity_pilot.daemon.ladder_watch import LadderWatch
@@ -94,6 +96,7 @@ class Parts:
     throttles: ThrottleWatch
     quotas: QuotaWatch
     watch: CoverageWatch | None
+    heartbeat: Heartbeat | None
 
 
 async def run_daemon(settings: DaemonSettings) -> None:
@@ -174,6 +177,8 @@ def _list_jobs(
     yield "note_ends", parts.brakes.note_ends, 1.0
     if parts.store.lease is not None:
         yield "catch_up", parts.keeping.catch_up, _CATCH_UP_S
+    if parts.heartbeat is not None:
+        yield "beat", parts.heartbeat.beat, BEAT_S
     yield "watch_ladder", parts.ladder.look, LADDER_S
     yield "watch_auto_scaling", parts.scaling.look, WATCH_S
     yield "watch_throttles", parts.throttles.look, LOOK_S
@@ -321,6 +326,7 @@ async def _open_parts(
         throttles=ThrottleWatch(intake, clock=clock),
         quotas=QuotaWatch(pilot, gateway=gateway, clock=clock),
         watch=await _watch_coverage(settings, loop, stack),
+        heartbeat=await _open_heartbeat(settings, loop, tenure, stack),
     )
 
 
@@ -338,6 +344,31 @@ async def _watch_coverage(
         )
     )
     return CoverageWatch(loop.pilot, source=reader, clock=clock, counts=loop.counts)
+
+
+async def _open_heartbeat(
+    settings: DaemonSettings, loop: ControlLoop, tenure: Tenure, stack: AsyncExitStack
+) -> Heartbeat | None:
+    """None in shadow, where nothing is changed that could be handed back."""
+    if settings.heartbeat is None or settings.mode == "shadow":
+        return None
+    clock = SystemClock()
+    pulse = await stack.enter_async_context(
+        open_pulse(
+            region=settings.region or "",
+            name=settings.heartbeat,
+            endpoint_url=settings.cloudwatch_endpoint_url,
+            clock=clock,
+        )
+    )
+    return Heartbeat(
+        pulse,
+        clock=clock,
+        counts=loop.counts,
+        may_send=lambda: tenure.may_send(SENT_WITHIN_S),
+        decided_at=lambda: loop.last_tick_at,
+        read_at=lambda: loop.pilot.described_at,
+    )
 
 
 async def _ask_limits(gateway: CapacityGateway) -> AccountLimits:
@@ -362,6 +393,8 @@ async def _listen(settings: DaemonSettings, parts: Parts, stack: AsyncExitStack)
         status |= parts.book.report() | parts.tenure.report() | parts.snapshots.report()
         status |= parts.scaling.report() | parts.throttles.report() | loop.on_demand.report()
         status |= parts.quotas.report()
+        if parts.heartbeat is not None:
+            status |= parts.heartbeat.report()
         return status if watch is None else status | watch.report()
 
     def measure() -> Iterable[Metric]:

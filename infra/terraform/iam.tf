@@ -55,6 +55,18 @@ data "aws_iam_policy_document" "task" {
     resources = ["*"]
   }
 
+  statement {
+    sid       = "Heartbeat"
+    actions   = ["cloudwatch:PutMetricData"]
+    resources = ["*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "cloudwatch:namespace"
+      values   = [local.heartbeat_namespace]
+    }
+  }
+
   # Minimums in floor mode, suspended scale-in in active mode. The daemon sends neither a maximum
   # nor a role, without which no new target is made.
   statement {

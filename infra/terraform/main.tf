@@ -6,6 +6,8 @@ locals {
   # Each pilot is a service with a name of its own, since every span has to reach each of them.
   pilots = [for n in range(var.pilots) : n == 0 ? var.name : "${var.name}-${n + 1}"]
 
+  heartbeat_namespace = "CapacityPilot"
+
   environment = {
     CAPACITY_PILOT_MODE        = var.mode
     CAPACITY_PILOT_REGION      = var.region
@@ -15,6 +17,7 @@ locals {
     CAPACITY_PILOT_HTTP_PORT   = tostring(local.http_port)
     CAPACITY_PILOT_HEALTH_PORT = tostring(local.health_port)
     CAPACITY_PILOT_LOG_LEVEL   = var.log_level
+    CAPACITY_PILOT_HEARTBEAT   = var.name
 
     CAPACITY_PILOT_CLOUDWATCH_USD_PER_MONTH = tostring(var.cloudwatch_usd_per_month)
   }

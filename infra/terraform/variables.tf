@@ -132,6 +132,12 @@ variable "cloudwatch_usd_per_month" {
   }
 }
 
+variable "alarm_actions" {
+  description = "ARNs told when the heartbeat is missing and when it is back, such as an SNS topic's."
+  type        = list(string)
+  default     = []
+}
+
 variable "pilots" {
   description = "1, or 2 for one that stands by; every span then has to be sent to both."
   type        = number

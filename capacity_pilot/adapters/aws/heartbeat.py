@@ -1,0 +1,67 @@
+"""A sign of life in CloudWatch, whose absence an alarm notices."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from aiobotocore.config import AioConfig
+from aiobotocore.session import AioSession, get_session
+
+from capacity_pilot import __version__
+from capacity_pilot.adapters.aws.refusals import CALL_ERRORS, translate_read
+from capacity_pilot.core.ports import Clock
+
+NAMESPACE: Final = "CapacityPilot"
+METRIC: Final = "Heartbeat"
+DIMENSION: Final = "Pilot"
+OPERATION: Final = "PutMetricData"
+
+_ATTEMPTS: Final = 2
+_CONNECT_TIMEOUT_S: Final = 2.0
+_READ_TIMEOUT_S: Final = 10.0
+
+
+class CloudWatchPulse:
+    """Puts the metric for pilots of one ``name``, which share it: one of them has the lease."""
+
+    def __init__(self, client: Any, *, name: str, clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
+        self._datum = {
+            "MetricName": METRIC,
+            "Dimensions": [{"Name": DIMENSION, "Value": name}],
+            "Value": 1.0,
+            "Unit": "Count",
+        }
+
+    async def beat(self) -> None:
+        """Send one; raises ``GatewayError`` when CloudWatch cannot be told."""
+        try:
+            await self._client.put_metric_data(Namespace=NAMESPACE, MetricData=[self._datum])
+        except CALL_ERRORS as error:
+            raise translate_read(error, now=self._clock.now()) from error
+
+
+@asynccontextmanager
+async def open_pulse(
+    *,
+    region: str,
+    name: str,
+    clock: Clock,
+    endpoint_url: str | None = None,
+    session: AioSession | None = None,
+) -> AsyncIterator[CloudWatchPulse]:
+    """Open it in the Region's CloudWatch, or at ``endpoint_url``."""
+    session = session or get_session()
+    config = AioConfig(
+        connect_timeout=_CONNECT_TIMEOUT_S,
+        read_timeout=_READ_TIMEOUT_S,
+        retries={"total_max_attempts": _ATTEMPTS, "mode": "standard"},
+        user_agent_extra=f"capacity-pilot/{__version__}",
+    )
+    async with session.create_client(
+        "cloudwatch", region_name=region, endpoint_url=endpoint_url, config=config
+    ) as client:
+        yield CloudWatchPulse(client, name=name, clock=clock)
