@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum, IntEnum, StrEnum
 from typing import TYPE_CHECKING
@@ -213,7 +214,8 @@ class Plan:
     """At most one UpdateTable call: changes of one table in one direction.
 
     ``moving`` are the targets it is about: a change names both dimensions, of which one may be to
-    stay as it is. ``expires_at`` is when the decision is too old to be sent.
+    stay as it is. ``expires_at`` is when the decision is too old to be sent. ``urgent_s`` is in how
+    many seconds the first of them runs dry, 0 where people ordered it and inf for decreases.
     """
 
     table: str
@@ -223,6 +225,7 @@ class Plan:
     expires_at: float
     reasons: tuple[str, ...] = ()
     moving: tuple[ScalableTarget, ...] = ()
+    urgent_s: float = math.inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from capacity_pilot.core.backoff import Backoffs
 from capacity_pilot.core.errors import GatewayError, RetryableError
 from capacity_pilot.core.model import (
     Outcome,
+    OutcomeKind,
     Plan,
     Sample,
     SampleKey,
@@ -28,6 +29,7 @@ from capacity_pilot.core.ports import CapacityGateway, Clock
 from capacity_pilot.daemon.bookkeeping import Bookkeeper
 from capacity_pilot.daemon.chronicle import Chronicle
 from capacity_pilot.daemon.on_demand_watch import OnDemandWatch
+from capacity_pilot.daemon.turns import Turns
 
 _READS_AT_ONCE = 8
 _UPDATES_AT_ONCE = 8
@@ -91,7 +93,7 @@ class ControlLoop:
         self._describe_s = describe_s
         self._spawn = around.spawn
         self._reads = asyncio.Semaphore(_READS_AT_ONCE)
-        self._updates = asyncio.Semaphore(_UPDATES_AT_ONCE)
+        self._turns = Turns(_UPDATES_AT_ONCE, around.clock)
         self._described_at: dict[str, float] = {}
         self._unread: set[str] = set()
         self._list_again_at: float | None = None
@@ -209,8 +211,10 @@ class ControlLoop:
     async def _carry_out(self, plan: Plan) -> None:
         outcome: Outcome | None = None
         try:
-            async with self._updates:
+            async with self._turns.turn(plan):
                 outcome = await self._gateway.actuate(plan)
+            if outcome.kind is not OutcomeKind.EXPIRED:
+                self._turns.settle(plan)
         except RetryableError as error:
             log.warning("update_not_sent", table=plan.table, error=str(error))
         finally:

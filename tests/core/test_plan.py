@@ -89,3 +89,22 @@ def test_a_neighbour_whose_capacity_is_unknown_is_no_obstacle() -> None:
     raised = np.where(np.arange(SIZE) == 0, 20.0, provisioned)
     (plan,) = plan_changes(FLEET, decide(provisioned, raised), NOW)
     assert (plan.changes[0].read, plan.changes[0].write) == (20, 10)
+
+
+def test_the_soonest_to_throttle_comes_first_and_decreases_last() -> None:
+    fleet = Fleet.of([Resource(name) for name in "abcd"])
+    provisioned = np.full(len(fleet), 100.0)
+    units = np.tile([100.0, 200.0], 4)
+    units[3] = 50.0
+    decisions = decide(provisioned, units)
+    dry_in_s = np.array([1.0, 90.0, 1.0, 1.0, 1.0, 3.0, 1.0, np.inf])
+    reasons = decisions.reasons.copy()
+    reasons[7] |= Reason.OVERRIDDEN
+    urgent = decisions._replace(seconds_to_throttle=dry_in_s, reasons=reasons)
+    plans = plan_changes(fleet, urgent, NOW)
+    assert [(p.table, p.urgent_s) for p in plans] == [
+        ("d", 0.0),
+        ("c", 3.0),
+        ("a", 90.0),
+        ("b", np.inf),
+    ]
