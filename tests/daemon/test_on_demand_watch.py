@@ -124,3 +124,25 @@ async def test_a_table_that_is_provisioned_by_now_is_the_pilots(aws_session: Aio
         await stage.pass_seconds(int(DESCRIBE_S) + 5)
         assert not await show(stage)
         assert "feed" in stage.loop.pilot.descriptions
+
+
+async def test_a_table_that_somebody_switches_is_watched_and_taken_up_again_when_it_is_back(
+    aws_session: AioSession,
+) -> None:
+    async with set_stage(aws_session, table("feed")) as stage:
+        stage.demand = {(FEED, WRITE): 80.0}
+        await stage.pass_seconds(60)
+        stage.world.switch_billing("feed", BillingMode.PAY_PER_REQUEST, {}, stage.now)
+        stage.demand = {(FEED, WRITE): 900.0}
+        await stage.pass_seconds(240)
+        assert "feed" not in stage.loop.pilot.descriptions
+        assert (await show(stage))[0].endswith("feed (feed:write 900)")
+        sent = len(stage.witness.actuated)
+        await stage.pass_seconds(30)
+        assert len(stage.witness.actuated) == sent
+
+        back = {"": Units(read=100, write=100)}
+        stage.world.switch_billing("feed", BillingMode.PROVISIONED, back, stage.now)
+        await stage.pass_seconds(180)
+        assert not await show(stage)
+        assert stage.provisioned(FEED)[1] >= 900

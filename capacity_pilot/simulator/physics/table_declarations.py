@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from capacity_pilot.core.model import BillingMode
+from capacity_pilot.simulator.physics.billing import ON_DEMAND_WITH_UNITS
 from capacity_pilot.simulator.physics.database import (
     Request,
     name_in_arn,
@@ -42,10 +43,6 @@ _UPDATE_MEMBERS: Final = (
     "GlobalSecondaryIndexUpdates",
 )
 _INDEX_MEMBERS: Final = ("IndexName", "KeySchema", "Projection", "ProvisionedThroughput")
-_ON_DEMAND_WITH_UNITS: Final = (
-    "One or more parameter values were invalid: Neither ReadCapacityUnits nor WriteCapacityUnits "
-    "can be specified when BillingMode is PAY_PER_REQUEST"
-)
 
 
 def read_table_spec(request: Request) -> TableSpec:
@@ -92,12 +89,15 @@ def read_tags(request: Request) -> dict[str, str]:
     }
 
 
-def read_changes(request: Request, table: TableState) -> Changes:
+def read_switch(request: Request, table: TableState) -> BillingMode | None:
+    """The billing mode an UpdateTable request asks for, if it is another one."""
+    mode = _billing_mode(request)
+    return None if mode is table.spec.billing_mode else mode
+
+
+def read_changes(request: Request) -> Changes:
     """The units an UpdateTable request asks for, by index name."""
     refuse_unmodelled(request, _UPDATE_MEMBERS, operation="UpdateTable")
-    billing_mode = _billing_mode(request)
-    if billing_mode not in {None, table.spec.billing_mode}:
-        raise invalid("A switch of BillingMode by UpdateTable is not modelled by this simulator")
     changes: dict[str, Units] = {}
     if request.get("ProvisionedThroughput") is not None:
         changes[""] = _units(request["ProvisionedThroughput"], "provisionedThroughput")
@@ -147,7 +147,7 @@ def _declared_units(declared: Request, billing_mode: BillingMode, *, absent: str
     throughput = declared.get("ProvisionedThroughput")
     if billing_mode is BillingMode.PAY_PER_REQUEST:
         if throughput is not None:
-            raise invalid(_ON_DEMAND_WITH_UNITS)
+            raise invalid(ON_DEMAND_WITH_UNITS)
         return Units(0, 0)
     if throughput is None:
         raise invalid(f"One or more parameter values were invalid: {absent}")

@@ -17,6 +17,7 @@ from capacity_pilot.simulator.physics.refusals import RefusedError, invalid
 from capacity_pilot.simulator.physics.store import OrderedItems
 from capacity_pilot.simulator.physics.table_declarations import (
     read_changes,
+    read_switch,
     read_table_spec,
     read_tags,
     table_of_arn,
@@ -48,9 +49,12 @@ def delete_table(database: Database, request: Request, now: float) -> Response:
 def update_table(database: Database, request: Request, now: float) -> Response:
     """Echoes the old units and the old counters, as AWS does, with the new statuses."""
     state = database.world.table(table_name(request))
-    changes = read_changes(request, state)
+    changes, mode = read_changes(request), read_switch(request, state)
     echo = describe(database, state, now)
-    database.world.update_table(state.spec.name, changes, now)
+    if mode is None:
+        database.world.update_table(state.spec.name, changes, now)
+    else:
+        database.world.switch_billing(state.spec.name, mode, changes, now)
     echo["TableStatus"] = state.table.status
     for index in echo.get("GlobalSecondaryIndexes", ()):
         index["IndexStatus"] = state.resources[index["IndexName"]].status
@@ -127,11 +131,12 @@ def describe(database: Database, table: TableState, now: float) -> dict[str, Any
         "DeletionProtectionEnabled": False,
         **_capacity(table.table, now),
     }
-    if table.is_on_demand:
+    if table.was_on_demand:
         # AWS leaves this out for a table that was created PROVISIONED and never switched.
         description["BillingModeSummary"] = {
             "BillingMode": table.spec.billing_mode,
-            "LastUpdateToPayPerRequestDateTime": table.created_at,
+            "LastUpdateToPayPerRequestDateTime": max(table.on_demand_since, default=0.0)
+            or table.created_at,
         }
     if table.spec.indexes:
         description["GlobalSecondaryIndexes"] = [

@@ -114,7 +114,8 @@ class ResourceState:
 class TableState:
     """A table with its indexes; ``resources`` is keyed by index name, the table under ``""``.
 
-    ``draws`` is where its apply times come from.
+    ``draws`` is where its apply times come from. ``switching_to`` is the mode of a switch that is
+    under way, ``on_demand_since`` when switches to on-demand were asked for.
     """
 
     spec: TableSpec
@@ -124,6 +125,9 @@ class TableState:
     resources: dict[str, ResourceState]
     draws: np.random.Generator
     tags: dict[str, str] = field(default_factory=dict)
+    switching_to: BillingMode | None = None
+    on_demand_since: list[float] = field(default_factory=list)
+    was_on_demand: bool = False
 
     @property
     def table(self) -> ResourceState:

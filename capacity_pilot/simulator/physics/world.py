@@ -17,7 +17,7 @@ import itertools
 import math
 import zlib
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NoReturn
 
 import numpy as np
@@ -31,7 +31,7 @@ from capacity_pilot.core.model import (
     ScalableTarget,
 )
 from capacity_pilot.core.throttling import ThrottleLimit
-from capacity_pilot.simulator.physics import refusals, updates
+from capacity_pilot.simulator.physics import billing, refusals, updates
 from capacity_pilot.simulator.physics.apply_times import ControlPlaneLimiter
 from capacity_pilot.simulator.physics.bucket import BurstBuckets, FloatArray
 from capacity_pilot.simulator.physics.key_ranges import KeyRanges
@@ -98,6 +98,8 @@ class World:
             table = self._by_id.get(table_id)
             if table is not None:
                 self._begin_second(at)
+                if not index:
+                    _end_switch(table)
                 self._put_in_force(table.resources[index])
         self._begin_second(now)
 
@@ -163,7 +165,7 @@ class World:
                 (self.settings.seed, zlib.crc32((luck or spec.name).encode()))
             ),
         )
-        on_demand = spec.billing_mode is BillingMode.PAY_PER_REQUEST
+        on_demand = state.was_on_demand = spec.billing_mode is BillingMode.PAY_PER_REQUEST
         for index, units in requested.items():
             state.resources[index] = ResourceState(
                 resource=Resource(spec.name, index),
@@ -209,6 +211,37 @@ class World:
             raise refusals.control_plane_throttled()
         for index, units in changes.items():
             self._request(state, index, units=units, now=now)
+        return state
+
+    def switch_billing(
+        self, name: str, mode: BillingMode, changes: updates.Changes, now: float
+    ) -> TableState:
+        """Takes a switch to another mode whole or raises; the old mode serves until it is over."""
+        state = self.table(name)
+        updates.check_settled(state, changes)
+        billing.check_switch(state, mode, changes, now)
+        if mode is BillingMode.PROVISIONED:
+            limits, region = self.settings.limits, self.settings.region
+            updates.check_shape(changes)
+            updates.check_resource_maxima(changes, limits, region)
+            updates.check_account_maximum(
+                state, changes, limits=limits, region=region, reserved=self._reserved
+            )
+        self._check_flux()
+        if not self._limiter.permits(now):
+            raise refusals.control_plane_throttled()
+        over_at = now + billing.draw_switch_s(state, mode, state.draws) * self._slowdown
+        state.switching_to = mode
+        if mode is BillingMode.PAY_PER_REQUEST:
+            state.on_demand_since.append(now)
+        for index, resource in state.resources.items():
+            reserved = resource.reserved
+            if index and mode is BillingMode.PAY_PER_REQUEST:
+                resource.quota = resource.quota.spend(now)  # as AWS counts it, of indexes alone
+            resource.status = ResourceStatus.UPDATING
+            resource.pending = PendingChange(changes.get(index, Units(0, 0)), over_at)
+            self._count_reserved(reserved, resource.reserved)
+            self._schedule(state, index, over_at)
         return state
 
     def _request(self, state: TableState, index: str, *, units: Units, now: float) -> None:
@@ -329,3 +362,15 @@ class World:
             ),
             is_on_demand=state.is_on_demand,
         )
+
+
+def _end_switch(table: TableState) -> None:
+    """The table, and with it its indexes, is in the mode that was asked for, if one was."""
+    if table.switching_to is None:
+        return
+    table.spec = replace(table.spec, billing_mode=table.switching_to)
+    table.switching_to = None
+    if table.is_on_demand:
+        table.was_on_demand = True
+        for resource in table.resources.values():
+            resource.warm = Units(*map(max, resource.warm, _ON_DEMAND_WARM))

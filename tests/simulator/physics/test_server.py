@@ -299,9 +299,32 @@ async def test_on_demand_tables_serve_everything_and_report_no_capacity(client: 
     assert table["ProvisionedThroughput"]["WriteCapacityUnits"] == 0
     with refused("ValidationException"):
         await client.update_table(TableName="spiky", **units(5, 5))
+
+
+async def test_a_switch_of_billing_modes_is_asked_for_with_every_indexs_units(
+    client: Any, clock: ManualClock
+) -> None:
+    async def mode() -> str:
+        table = (await client.describe_table(TableName="feed"))["Table"]
+        assert table["TableStatus"] == "ACTIVE"
+        return str(table.get("BillingModeSummary", {}).get("BillingMode"))
+
+    assert await mode() == "None"
+    await client.update_table(TableName="feed", BillingMode="PAY_PER_REQUEST")
+    clock.pass_seconds(200)
+    assert await mode() == "PAY_PER_REQUEST"
     with refused("ValidationException") as response:
-        await client.update_table(TableName="spiky", BillingMode="PROVISIONED", **units(5, 5))
-    assert "not modelled" in response["Error"]["Message"]
+        await client.update_table(TableName="feed", BillingMode="PROVISIONED", **units(5, 5))
+    assert "must be specified for index: by-author" in response["Error"]["Message"]
+    index = {"IndexName": "by-author", **units(6, 6)}
+    await client.update_table(
+        TableName="feed",
+        BillingMode="PROVISIONED",
+        GlobalSecondaryIndexUpdates=[{"Update": index}],
+        **units(5, 5),
+    )
+    clock.pass_seconds(120)
+    assert await mode() == "PROVISIONED"
 
 
 @pytest.mark.parametrize(
