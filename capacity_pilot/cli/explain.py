@@ -63,7 +63,7 @@ def draw_explanation(told: Told, size: Size, *, now: float) -> list[str]:
     full = [_draw_target(target, width, now) for target in targets]
     brief = [[cut(_sum_up(target), width)] for target in targets]
     changes = [line for change in told["changes"] for line in _draw_change(change, width, now)]
-    changes = changes or ["  none since the start of this process"]
+    changes = changes or ["  none in the last day"]
     if size.height is None:
         return [*head, *_flatten(full), "", "last changes", *changes]
     room = size.height - len(head) - 2 - min(len(changes), _LEAST_CHANGES)

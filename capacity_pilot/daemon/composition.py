@@ -38,7 +38,7 @@ from capacity_pilot.daemon.brake_desk import BrakeDesk
 from capacity_pilot.daemon.control_loop import ControlLoop, Surroundings
 from capacity_pilot.daemon.coverage_watch import CoverageWatch
 from capacity_pilot.daemon.driving import check_modes, open_registrations, route_tables
-from capacity_pilot.daemon.explanation import explain_table
+from capacity_pilot.daemon.explanation import explain_with_past
 from capacity_pilot.daemon.forecast_report import measure_forecasts, report_forecasts
 from capacity_pilot.daemon.heartbeat import BEAT_S, Heartbeat
 from capacity_pilot.daemon.housekeeping import keep_house
@@ -417,7 +417,9 @@ async def _listen(settings: DaemonSettings, parts: Parts, stack: AsyncExitStack)
             *announcement_routes(desk),
             *brake_routes(parts.brakes),
             explanation_route(
-                lambda table: explain_table(loop.pilot, loop.last_step, table, clock.now())
+                lambda table: explain_with_past(
+                    loop.pilot, loop.last_step, table, clock.now(), journal=parts.store.journal
+                )
             ),
             metrics_route(measure),
         ),

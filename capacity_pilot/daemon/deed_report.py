@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 from capacity_pilot.core.deeds import Deed, Deeds
-from capacity_pilot.core.model import CapacityChange, Dimension, ScalableTarget
+from capacity_pilot.core.model import CapacityChange, Dimension, Resource, ScalableTarget
+from capacity_pilot.core.record import Record, RecordKind
 from capacity_pilot.daemon.moments import render_time
 
 _UNKNOWN = (None, None)
@@ -37,6 +41,49 @@ def render_deed(deed: Deed, now: float) -> dict[str, object]:
         ),
         "tries": deed.tries,
     }
+
+
+def render_recorded(
+    records: Sequence[Record], *, before: float, now: float
+) -> list[dict[str, object]]:
+    """As ``render_deed``, of what the journal holds of a table's changes decided ``before`` then,
+    the latest first. ``records`` are one table's, oldest first.
+    """
+    answers = {r.call: r for r in records if r.kind is RecordKind.ANSWER}
+    applied = [r for r in records if r.kind is RecordKind.APPLIED]
+    calls = [r for r in records if r.kind is RecordKind.CALL]
+    told: list[dict[str, object]] = []
+    for n, call in enumerate(calls):
+        if call.body["decided_at"] >= before:
+            break
+        until = calls[n + 1].at if n + 1 < len(calls) else math.inf
+        in_force = [r.body["apply_time_s"] for r in applied if call.at <= r.at < until]
+        answer = answers.get(call.id)
+        told.append(
+            {
+                "at": render_time(call.body["decided_at"]),
+                "s_ago": round(now - call.body["decided_at"], 1),
+                "direction": call.body["direction"],
+                "changes": [
+                    change
+                    for wanted in call.body["changes"]
+                    for change in _list_changes(
+                        CapacityChange(
+                            resource=Resource(call.table, wanted["index"]),
+                            read=wanted["to"][0],
+                            write=wanted["to"][1],
+                        ),
+                        tuple(wanted["from"] or _UNKNOWN),
+                    )
+                ],
+                "reasons": tuple(call.body["reasons"]),
+                "outcome": "unanswered" if answer is None else answer.body["outcome"],
+                "message": None if answer is None else answer.body.get("message") or None,
+                "in_force_after_s": round(in_force[0], 1) if in_force else None,
+                "tries": 1,
+            }
+        )
+    return told[::-1]
 
 
 def _name_outcome(deed: Deed) -> str:

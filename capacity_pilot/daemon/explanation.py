@@ -2,24 +2,51 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from capacity_pilot.core.brakes import Brake
+from capacity_pilot.core.errors import JournalError, LeaseError
 from capacity_pilot.core.forecast.calibration import LEVELS
 from capacity_pilot.core.forecast.quantiles import APPLY
 from capacity_pilot.core.hold_ends import find_ends
 from capacity_pilot.core.ladder import RUNG_WORDING, Rung
 from capacity_pilot.core.model import Dimension, ResourceDescription, TableDescription
 from capacity_pilot.core.pilot import Pilot, Step
+from capacity_pilot.core.ports import Journal
 from capacity_pilot.core.quota import FREE_DECREASES, next_decrease_of
 from capacity_pilot.core.reasons import WORDING, list_reasons
 from capacity_pilot.daemon.brake_rendering import render_brake
-from capacity_pilot.daemon.deed_report import render_deed
+from capacity_pilot.daemon.deed_report import render_deed, render_recorded
 from capacity_pilot.daemon.ladder_watch import name_rung
 from capacity_pilot.daemon.moments import render_time
 from capacity_pilot.daemon.narration import render_number, render_target
 
 Told = dict[str, object]
+
+_PAST_S = 86_400.0
+_MOST_RECORDED = 20
+
+
+async def explain_with_past(
+    pilot: Pilot, step: Step | None, table: str, now: float, *, journal: Journal | None
+) -> Told | None:
+    """As ``explain_table``, and with what the journal holds of changes before those."""
+    told = explain_table(pilot, step, table, now)
+    if told is None or journal is None:
+        return told
+    deeds = pilot.deeds.of(table)
+    before = deeds[0].plan.decided_at if deeds else math.inf
+    try:
+        records = await journal.read(since=now - _PAST_S, table=table)
+    except (JournalError, LeaseError):
+        return told  # what the journal's state is says ``/status``
+    recorded = render_recorded(records, before=before, now=now)
+    return told | {"changes": [*_latest_first(pilot, table, now), *recorded[:_MOST_RECORDED]]}
+
+
+def _latest_first(pilot: Pilot, table: str, now: float) -> list[Told]:
+    return [render_deed(deed, now) for deed in reversed(pilot.deeds.of(table))]
 
 
 def explain_table(pilot: Pilot, step: Step | None, table: str, now: float) -> Told | None:
@@ -39,7 +66,7 @@ def explain_table(pilot: Pilot, step: Step | None, table: str, now: float) -> To
         "overrides": _render_brakes((o for o in brakes.overrides if o.table == table), now),
         "resources": [_explain_resource(r, description, now) for r in description.resources],
         "targets": [] if step is None else _explain_targets(pilot, step, description, now),
-        "changes": [render_deed(deed, now) for deed in reversed(pilot.deeds.of(table))],
+        "changes": _latest_first(pilot, table, now),
     }
 
 

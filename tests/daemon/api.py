@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from capacity_pilot.adapters.otlp.decode import Decoder
 from capacity_pilot.adapters.otlp.receiver import Receiver
 from capacity_pilot.cli import main
-from capacity_pilot.daemon.explanation import explain_table
+from capacity_pilot.daemon.explanation import explain_with_past
 from capacity_pilot.daemon.ladder_watch import LadderWatch
 from capacity_pilot.daemon.status import report_status
 from capacity_pilot.web.announcements import announcement_routes
@@ -42,7 +42,13 @@ async def serve(stage: Stage) -> AsyncIterator[str]:
             *announcement_routes(stage.desk),
             *brake_routes(stage.brakes),
             explanation_route(
-                lambda name: explain_table(stage.loop.pilot, stage.loop.last_step, name, stage.now)
+                lambda name: explain_with_past(
+                    stage.loop.pilot,
+                    stage.loop.last_step,
+                    name,
+                    stage.now,
+                    journal=stage.book.journal,
+                )
             ),
         ),
     ) as port:

@@ -6,13 +6,17 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from aiobotocore.session import AioSession
 from structlog.testing import capture_logs
 
 from capacity_pilot.adapters.journal.sqlite import open_sqlite_journal
+from capacity_pilot.cli.explain import draw_explanation
+from capacity_pilot.cli.screen import Size
 from capacity_pilot.core.events.declared import Announcement
 from capacity_pilot.core.model import Dimension
+from capacity_pilot.daemon.explanation import explain_with_past
 from capacity_pilot.daemon.snapshots import Snapshots
 from tests.daemon.stage import FEED, NOON, Stage, set_stage, table
 
@@ -101,3 +105,31 @@ async def test_a_damaged_snapshot_is_named_and_left_aside(
         assert "the snapshot is damaged" in named["error"]
         await stage.pass_seconds(2)
         assert stage.loop.last_step is not None
+
+
+async def test_what_an_earlier_process_changed_is_explained_by_the_next(
+    aws_session: AioSession, tmp_path: Path
+) -> None:
+    async def explain(stage: Stage, at: float) -> dict[str, Any]:
+        pilot, journal = stage.loop.pilot, stage.book.journal
+        told = await explain_with_past(pilot, stage.loop.last_step, "feed", at, journal=journal)
+        assert told is not None
+        return told
+
+    async with process(aws_session, tmp_path) as (stage, _):
+        stage.demand = {(FEED, Dimension.WRITE): 300.0}
+        await stage.until(lambda: stage.provisioned(FEED)[1] >= 300, within=60)
+        await stage.pass_seconds(2)
+        await stage.book.flush(within_s=5.0)
+        own = (await explain(stage, stage.now))["changes"]
+    assert own
+    assert own[-1]["outcome"] == "requested"
+    assert own[-1]["in_force_after_s"] is not None
+    async with process(aws_session, tmp_path) as (stage, _):
+        await stage.pass_seconds(1)
+        assert not stage.loop.pilot.deeds.of("feed")
+        told = await explain(stage, own[0]["s_ago"] + NOON + 3600)
+        taken = [{**change, "s_ago": 0} for change in told["changes"]]
+        assert taken == [{**change, "s_ago": 0, "tries": 1} for change in own]
+        lines = draw_explanation(told, Size(200, None), now=NOON + 3600)
+        assert any("in force after" in line for line in lines)
