@@ -109,8 +109,9 @@ def pass_seconds(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
             is_refused = last_refused[slot] >= second  # never is NaN, and is not
             if unused < 0:
                 left = units[slot] + unused
-                learned = _learn_size(keeps_s[slot], left, drawn[slot], is_refused, capacity)
-                keeps_s[slot] = learned
+                keeps_s[slot] = _learn_size(
+                    keeps_s[slot], units[slot], left, drawn[slot], is_refused, capacity
+                )
             flow = unused + silent_s[place, slot] * capacity
             drawn[slot] = np.maximum(drawn[slot] - flow, 0.0)
             filled = np.maximum(units[slot] + flow, 0.0)
@@ -122,6 +123,7 @@ def pass_seconds(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
 @compiled
 def _learn_size(
     keeps_s: float,
+    units: float,
     left: float,
     drawn: float,
     is_refused: bool,  # noqa: FBT001 - compiled code takes no keywords
@@ -129,13 +131,15 @@ def _learn_size(
 ) -> float:
     """The bucket's size after a second of demand above capacity, in seconds of capacity.
 
-    ``left`` is what the estimate comes to after it, negative where more was asked than was thought
-    to be there, ``drawn`` as before it. A throttle below capacity is another limit's, a hot
-    partition's for instance, and says nothing of the bucket; nor does one that was to be expected.
+    ``left`` is what the estimate of ``units`` comes to after it, negative where more was asked than
+    was thought to be there; ``units`` and ``drawn`` are as before it. A throttle below capacity is
+    another limit's, a hot partition's for instance, and says nothing of the bucket; nor does one
+    that was to be expected. What was in the bucket goes by the capacity that filled it, which may
+    have been another one since: so its size is the part of the estimate that was there.
     """
     learned = keeps_s
     if is_refused and left > 0:
-        learned = np.minimum(keeps_s, drawn / np.maximum(capacity, 1e-9))
+        learned = keeps_s * drawn / (drawn + units)
     elif not is_refused and left < 0:
         learned = keeps_s - left / np.maximum(capacity, 1e-9)
     return float(np.minimum(learned, BURST_S))

@@ -25,13 +25,18 @@ _RESERVE_S = 5.0
 
 _BURST_S = 10.0
 _SPARE = 0.03
-_PAST = (1.5, 0.65, 0.65)
+_PAST = (1.5, 0.65, 0.8)
 """How much of the highest excess of the past to be ready for, per row of ``forecast.excess``.
 Excesses of single seconds only count where there is no bucket to level them out."""
 
 _REFILL_S = 520.0
 _REFILL_FOR = 2.5
 """How long filling the bucket may take, and for how many times its highest excess."""
+
+_SPIKE_S = 2.0
+_SPIKE_REFILL_S = 60.0
+"""How long a spike is, and how long filling the bucket for one may take. Capacity that bore it
+without a bucket would stand for an hour, for seconds that come once a day."""
 
 _LASTING = 0.92
 """Of what seconds show demand to go to, how much a raise is sized for: bursts break off."""
@@ -94,6 +99,7 @@ def size_capacity(
             forecast.usual,
             forecast.minute,
             forecast.rise,
+            forecast.spike,
             forecast.excess,
             provisioned,
             bucket.units,
@@ -150,17 +156,19 @@ def raise_together(
 
 
 class _Need(NamedTuple):
-    """What a target must be ready for; units per second, but ``refill`` in units.
+    """What a target must be ready for; units per second, the last two in units.
 
-    The first three are demand for a second, for 10 s and until a change is in force.
+    The first three are demand for a second, for 10 s and until a change is in force. ``spike`` and
+    ``refill`` are what should be in the bucket before the next spike and before the next rise.
     """
 
     second: float
     burst: float
     minute: float
     usual: float
-    refill: float
     until_then_s: float
+    spike: float
+    refill: float
 
 
 @compiled
@@ -170,6 +178,7 @@ def size_slots(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
     usual: Floats,
     minute: Floats,
     rise: Floats,
+    spike: Floats,
     excess: Floats,
     provisioned: Floats,
     bucket_units: Floats,
@@ -188,14 +197,17 @@ def size_slots(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
         trusted = reliance[slot] * bucket_units[slot]
         reliable = np.maximum(trusted - _RESERVE_S * capacity, 0.0)
         full = reliance[slot] * keeps_s[slot] * usual[slot]
-        refill = caution[slot] * _REFILL_FOR * excess[MINUTE, slot] * until_then_s
+        second = caution[slot] * _PAST[SECOND] * excess[SECOND, slot]
+        burst = caution[slot] * _PAST[BURST] * excess[BURST, slot]
+        rise_units = caution[slot] * _REFILL_FOR * excess[MINUTE, slot] * until_then_s
         need = _Need(
-            np.maximum(usual[slot] + caution[slot] * _PAST[SECOND] * excess[SECOND, slot], ahead),
-            np.maximum(usual[slot] + caution[slot] * _PAST[BURST] * excess[BURST, slot], ahead),
+            np.maximum(usual[slot] + second, ahead),
+            np.maximum(usual[slot] + burst, ahead),
             np.maximum(usual[slot] + caution[slot] * _PAST[MINUTE] * excess[MINUTE, slot], ahead),
             usual[slot],
-            np.minimum(refill, full),
             until_then_s,
+            np.minimum(caution[slot] * _PAST[SECOND] * _SPIKE_S * spike[slot], full),
+            np.minimum(rise_units, full),
         )
         least = _least_with(reliable, need)
         if least > capacity:
@@ -228,7 +240,10 @@ def _leave(units: float, demand: float, capacity: float, seconds: float) -> floa
 @compiled
 def _least_with(units: float, need: _Need) -> float:
     """The least capacity that with ``units`` in the bucket does not throttle."""
-    least = np.maximum(need.second - units, need.burst - units / _BURST_S)
+    # A spike is left to the bucket, and where that is low it is filled again.
+    borne = np.maximum(units, need.spike)
+    least = np.maximum(need.second - borne, need.burst - borne / _BURST_S)
+    least = np.maximum(least, need.usual + (need.spike - units) / _SPIKE_REFILL_S)
     least = np.maximum(least, need.minute - units / need.until_then_s)
     # A bucket low for what this target has done before is filled again, slowly.
     least = np.maximum(least, need.usual + (need.refill - units) / _REFILL_S)

@@ -24,6 +24,7 @@ def forecast(
     minute: float | None = None,
     excess: tuple[float, ...] = NO_EXCESS,
     rise: float = 0.0,
+    spike: float = 0.0,
 ) -> Forecast:
     def one(value: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         return np.array([value])
@@ -36,6 +37,7 @@ def forecast(
         usual=one(level if usual is None else usual),
         minute=one(level if minute is None else minute),
         rise=one(rise),
+        spike=one(spike),
         excess=np.array(excess).reshape(-1, 1),
         is_surging=flag,
         is_panicking=flag,
@@ -170,6 +172,17 @@ def test_what_happened_once_may_happen_again() -> None:
     assert size(wild, provisioned=110.0, bucket=33_000.0).least <= 110.0, "a full bucket bears it"
     assert size(wild, provisioned=110.0, bucket=5_000.0).least > 110.0
     assert size(wild, provisioned=110.0, bucket=0.0).least == pytest.approx(400.0)
+
+
+def test_a_spike_is_left_to_the_bucket_and_a_low_bucket_is_filled_for_it() -> None:
+    """Ten times as much for two seconds, once a day: 3,000 units, not 1,000 for an hour."""
+    once = forecast(100.0, 100.0, excess=(1000.0, 0.0, 0.0))
+    clumps = forecast(100.0, 100.0, excess=(1000.0, 0.0, 0.0), spike=1000.0)
+    assert size(once, provisioned=110.0, bucket=1_100.0).least == pytest.approx(1_600.0)
+    low = size(clumps, provisioned=110.0, bucket=1_100.0).least
+    assert low == pytest.approx(100.0 + 3_000.0 / 60)
+    none_kept = size(clumps, provisioned=110.0, bucket=0.0, keeps_s=0.0).least
+    assert none_kept == pytest.approx(1_600.0), "without a bucket capacity has to bear it"
 
 
 def test_a_table_comes_down_to_its_last_minute_with_a_full_bucket() -> None:

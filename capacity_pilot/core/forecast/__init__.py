@@ -37,7 +37,7 @@ _SURGE_GAIN = 4.0 / 3.0
 _RISE_SIGMAS = 2.0
 """How much of a rise within two seconds may be noise, in standard deviations of a second."""
 
-LEVEL, GROWN, EXPECTED, USUAL_AHEAD, MINUTE_AHEAD, RISE, EXCESS = range(7)
+LEVEL, GROWN, EXPECTED, USUAL_AHEAD, MINUTE_AHEAD, RISE, SPIKE, EXCESS = range(8)
 _EXCESSES = 3
 SURGING, PANICKING, FRESH = range(3)
 
@@ -48,8 +48,9 @@ class Forecast(NamedTuple):
     ``level`` is demand now, ``grown`` what minutes and a burst show it to be at the horizon,
     ``expected`` where seconds show it to go. ``usual`` is its mean over five minutes, ``minute``
     over one; ``rise`` how much of a surge's highest two seconds came with the later one, units/s
-    per s, 0 outside of surges; ``excess`` (3, n) how far it rose above that before, for the rows of
-    ``forecast.excess``. NaN where nothing was ever seen. Only where ``is_fresh`` may low demand be
+    per s, 0 outside of surges; ``spike`` how far two seconds have stood out lately; ``excess``
+    (3, n) how far it rose above what was usual before, for the rows of ``forecast.excess``. NaN
+    where nothing was ever seen. Only where ``is_fresh`` may low demand be
     believed.
     """
 
@@ -59,6 +60,7 @@ class Forecast(NamedTuple):
     usual: Floats
     minute: Floats
     rise: Floats
+    spike: Floats
     excess: Floats
     is_surging: Bools
     is_panicking: Bools
@@ -86,6 +88,7 @@ def forecast(
         learned.noise,
         learned.excess.units,
         learned.excess.unseen,
+        learned.excess.spikes,
         learned.panic_until,
         demand.units,
         demand.last_seen,
@@ -105,6 +108,7 @@ def forecast(
         usual=ahead[USUAL_AHEAD],
         minute=ahead[MINUTE_AHEAD],
         rise=ahead[RISE],
+        spike=ahead[SPIKE],
         excess=ahead[EXCESS:],
         is_surging=flags[SURGING],
         is_panicking=flags[PANICKING],
@@ -119,6 +123,7 @@ def look_ahead(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
     noise: Floats,
     excess: Floats,
     unseen: Floats,
+    spikes: Floats,
     panic_until: Floats,
     demand: Floats,
     last_seen: Floats,
@@ -131,7 +136,7 @@ def look_ahead(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
     horizon_s: Floats,
     now: float,
 ) -> tuple[Floats, Bools]:
-    """The fields of ``Forecast`` as rows, (8, n) and (3, n); moves ``panic_until`` in place."""
+    """The fields of ``Forecast`` as rows, (10, n) and (3, n); moves ``panic_until`` in place."""
     size = len(unseen)
     ahead = np.full((EXCESS + _EXCESSES, size), np.nan)
     flags = np.zeros((3, size), dtype=np.bool_)
@@ -156,7 +161,8 @@ def look_ahead(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
             # What is not settled yet is a lower bound, good enough to notice a surge by.
             peak, rise = target_peak(demand, slot, settled, head)
             fast = max(level, peak)
-            if weights[MINUTE, slot] > LEAST_SEEN / 4 and is_surge(minute, fast, deviation):
+            is_told = weights[MINUTE, slot] > LEAST_SEEN / 4
+            if is_told and is_surge(minute, fast, deviation, spikes[slot]):
                 level = ahead[LEVEL, slot] = fast
                 flags[SURGING, slot] = flags[PANICKING, slot] = True
                 panic_until[slot] = now + PANIC_S
@@ -170,6 +176,7 @@ def look_ahead(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
         ahead[EXPECTED, slot] = grown + climb
         ahead[USUAL_AHEAD, slot] = usual
         ahead[MINUTE_AHEAD, slot] = minute
+        ahead[SPIKE, slot] = spikes[slot]
         for row in range(_EXCESSES):
             expected = expect_excess(excess[row, slot], unseen[slot], usual, row)
             ahead[EXCESS + row, slot] = expected

@@ -12,7 +12,7 @@ from math import exp
 import numpy as np
 
 from capacity_pilot.core.compiled import compiled
-from capacity_pilot.core.fleet import Floats
+from capacity_pilot.core.fleet import Bools, Floats
 
 SECOND, BURST, MINUTE = 0, 1, 2
 """Rows of the excess: of single seconds, and of means over 10 and 60 s."""
@@ -20,6 +20,7 @@ SECOND, BURST, MINUTE = 0, 1, 2
 RING_S = 128
 _KEPT = exp(-1.0 / 129_600.0)
 _MOST = 12.0
+_AROUND_S = 10
 _LEAST_UNITS = 1.0
 _UNSEEN = (0.2, 0.4, 0.4)
 """What is expected of a target nobody has watched: to be used to four fifths at most."""
@@ -29,19 +30,25 @@ _UNSEEN = (0.2, 0.4, 0.4)
 class ExcessState:
     """``units`` (3, n) is the highest excess measured, units/s, fading; ``unseen`` (n,) how much
     is left of what is expected of a target nobody has watched, 1 at first; ``usual`` (RING_S, n)
-    what was usual, units/s, as a ring over ``second % RING_S``, NaN where nobody knew.
+    what was usual, units/s, as a ring over ``second % RING_S``, NaN where nobody knew. ``spikes``
+    (n,) is how far two seconds stood out at most from those around them, units/s, fading: where
+    calls come in clumps, high seconds say little of the next.
     """
 
     units: Floats
     unseen: Floats
     usual: Floats
+    spikes: Floats
 
     @classmethod
     def empty(cls, size: int) -> ExcessState:
-        return cls(np.zeros((3, size)), np.ones(size), np.full((RING_S, size), np.nan))
+        usual = np.full((RING_S, size), np.nan)
+        return cls(np.zeros((3, size)), np.ones(size), usual, np.zeros(size))
 
     def copy(self) -> ExcessState:
-        return ExcessState(self.units.copy(), self.unseen.copy(), self.usual.copy())
+        return ExcessState(
+            self.units.copy(), self.unseen.copy(), self.usual.copy(), self.spikes.copy()
+        )
 
 
 @compiled
@@ -90,3 +97,29 @@ def skip_second(usual: Floats, slot: int, second: int) -> None:
 def expect_excess(units: float, unseen: float, usual: float, row: int) -> float:
     """What to be ready for on top of ``usual``, units/s."""
     return max(units, _UNSEEN[row] * unseen * usual)
+
+
+@compiled
+def learn_spike(spikes: Floats, slot: int, demand: Floats, is_known: Bools, second: int) -> None:
+    """Takes into account how far the two seconds of ten seconds ago stood out, in place.
+
+    A spike is over the mean of ten seconds before it as well as of ten after it: neither the
+    beginning of a rise nor its end is one. ``demand`` and ``is_known`` are rings over
+    ``second % RING_S``; where less than half of the seconds around are known nothing is learned.
+    """
+    spikes[slot] *= _KEPT
+    last = second - _AROUND_S
+    around = 0.0
+    for first in (last - 1 - _AROUND_S, last + 1):
+        total, count = 0.0, 0
+        for near in range(first, first + _AROUND_S):
+            if is_known[near % RING_S, slot]:
+                total += demand[near % RING_S, slot]
+                count += 1
+        if count < _AROUND_S / 2:
+            return
+        around = max(around, total / count)
+    row, previous = last % RING_S, (last - 1) % RING_S
+    if is_known[row, slot] and is_known[previous, slot]:
+        high = (demand[row, slot] + demand[previous, slot]) / 2
+        spikes[slot] = max(spikes[slot], high - around)

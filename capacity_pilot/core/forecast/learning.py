@@ -13,6 +13,7 @@ from capacity_pilot.core.forecast.excess import (
     ExcessState,
     learn_excess,
     learn_refusal,
+    learn_spike,
     skip_second,
 )
 from capacity_pilot.core.forecast.means import (
@@ -82,6 +83,7 @@ def learn_news(
         learned.excess.units,
         learned.excess.unseen,
         learned.excess.usual,
+        learned.excess.spikes,
         demand.units,
         demand.known,
         demand.last_refused,
@@ -103,6 +105,7 @@ def learn_seconds(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasse
     excess: Floats,
     unseen: Floats,
     usual: Floats,
+    spikes: Floats,
     demand: Floats,
     is_demand_known: Bools,
     last_refused: Floats,
@@ -138,5 +141,6 @@ def learn_seconds(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasse
                 mean_of(sums, weights, USUAL, slot) if is_told else np.nan,
             )
             learn_excess(excess, unseen, usual, slot, at, means, horizon_s[slot])
+            learn_spike(spikes, slot, demand, is_demand_known, at)
             if last_refused[slot] >= at:  # never is NaN, and is not
                 learn_refusal(excess, slot, units, means[2])

@@ -20,13 +20,14 @@ _LEAST_UNITS = 1.0
 
 
 @compiled
-def is_surge(base: float, fast: float, noise: float) -> bool:
+def is_surge(base: float, fast: float, noise: float, spike: float) -> bool:
     """Whether a ``fast`` rate, or a lower bound of it, is half above ``base`` and beyond noise.
 
     ``base`` is the mean of the last minute, ``fast`` that of the last seconds or the highest one
-    of two neighbouring seconds, whichever is more; units/s.
+    of two neighbouring seconds, whichever is more; ``spike`` is how far two seconds have lately
+    stood out from those around them; units/s.
     """
-    if not fast > base * _JUMP:
+    if not fast > base * _JUMP or not fast > spike:
         return False
     return fast > base + _explain_by_noise(base, noise) + _LEAST_UNITS
 
