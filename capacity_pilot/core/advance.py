@@ -394,6 +394,7 @@ def _advance(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
             ahead[RISE],
             ahead[SPIKE],
             ahead[EXCESS:],
+            flags[SURGING],
             provisioned,
             bucket_units,
             keeps_s,

@@ -101,6 +101,7 @@ def size_capacity(
             forecast.rise,
             forecast.spike,
             forecast.excess,
+            forecast.is_surging,
             provisioned,
             bucket.units,
             bucket.keeps_s,
@@ -180,6 +181,7 @@ def size_slots(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
     rise: Floats,
     spike: Floats,
     excess: Floats,
+    is_surging: Bools,
     provisioned: Floats,
     bucket_units: Floats,
     keeps_s: Floats,
@@ -215,6 +217,10 @@ def size_slots(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
             left = _leave(reliable, grown[slot], capacity, until_then_s)
             again_s = until_then_s + apply_time_s[slot] + REACTION_S
             lasting = _LASTING * ahead - left / again_s
+            if is_surging[slot]:
+                # It may well come to what earlier rises came to.
+                height = usual[slot] + caution[slot] * _PAST[MINUTE] * excess[MINUTE, slot]
+                lasting = np.maximum(lasting, height - left / again_s)
             if rise[slot] > 0:
                 risen = ahead + caution[slot] * np.minimum(_RISE_S * rise[slot], ahead)
                 left = _leave(bucket_units[slot], risen, capacity, until_then_s)

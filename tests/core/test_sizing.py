@@ -174,6 +174,16 @@ def test_what_happened_once_may_happen_again() -> None:
     assert size(wild, provisioned=110.0, bucket=0.0).least == pytest.approx(400.0)
 
 
+def test_a_surge_that_needs_a_raise_is_raised_to_what_earlier_ones_came_to() -> None:
+    """Its first seconds show 400; once it was 1,000 above what is usual."""
+    earlier = (0.0, 0.0, 1000.0)
+    slope = forecast(400.0, 400.0, usual=100.0, excess=earlier)
+    onset = slope._replace(is_surging=np.array([True]))
+    assert size(slope, provisioned=110.0, bucket=20_000.0).least < 600.0
+    assert size(onset, provisioned=110.0, bucket=20_000.0).least == pytest.approx(900.0, rel=0.02)
+    assert size(onset, provisioned=900.0, bucket=2e5).least <= 900.0, "none is made for it alone"
+
+
 def test_a_spike_is_left_to_the_bucket_and_a_low_bucket_is_filled_for_it() -> None:
     """Ten times as much for two seconds, once a day: 3,000 units, not 1,000 for an hour."""
     once = forecast(100.0, 100.0, excess=(1000.0, 0.0, 0.0))
