@@ -13,7 +13,7 @@ from capacity_pilot.adapters.otlp.harvest import Counts, Harvest
 from capacity_pilot.core.model import Dimension
 from capacity_pilot.daemon.signal_report import render_signals
 from capacity_pilot.simulator.physics.tables import Units
-from tests.daemon.stage import FEED, Stage, set_stage, table
+from tests.daemon.stage import FEED, Stage, policies, set_stage, table
 
 MINUTE = 60
 PUSH = "push-sender sends to pushes"
@@ -37,7 +37,9 @@ def scale_outs(events: Sequence[MutableMapping[str, Any]]) -> list[MutableMappin
 
 
 async def test_capacity_is_there_before_the_third_crowd(aws_session: AioSession) -> None:
-    async with set_stage(aws_session, table("feed", write=100)) as stage:
+    """Decreases are a person's here: the pilot's own would leave none of the day's for that."""
+    patient = policies(scale_in={"stabilization": "1h", "reserve_decreases": 0})
+    async with set_stage(aws_session, table("feed", write=100), policy_set=patient) as stage:
         stage.demand = {(FEED, Dimension.WRITE): 60.0}
         await stage.pass_seconds(3 * MINUTE)
         with capture_logs():

@@ -72,6 +72,7 @@ def seconds_of(minutes: list[tuple[int, int]]) -> Floats:
     return demand
 
 
+@pytest.mark.timeout(300)  # every plan there is, second by second
 @settings(max_examples=60)
 @given(
     minutes=st.lists(MINUTE, min_size=MINUTES, max_size=MINUTES),
