@@ -15,8 +15,9 @@ from capacity_pilot.core.burst import BurstState, empty_refused, pass_seconds, s
 from capacity_pilot.core.compiled import compiled
 from capacity_pilot.core.coverage import correct, keep_minutes
 from capacity_pilot.core.coverage.minutes import next_close_at
-from capacity_pilot.core.demand import LAG_BINS, DemandState
+from capacity_pilot.core.demand import LAG_BINS, is_fresh
 from capacity_pilot.core.demand.absorbing import take_in
+from capacity_pilot.core.demand.freshness import find_fresh
 from capacity_pilot.core.events.schedule import NOTHING_COMING
 from capacity_pilot.core.fleet import Bools, Floats, Ints
 from capacity_pilot.core.forecast import (
@@ -38,7 +39,7 @@ from capacity_pilot.core.forecast.means import add_late
 from capacity_pilot.core.forecast.members import WINDOW_S
 from capacity_pilot.core.forecast.quantiles import learn_quantiles
 from capacity_pilot.core.guards import Draft, decide_slots
-from capacity_pilot.core.ladder import Heard, age_spans, is_any_lost, step_ladder
+from capacity_pilot.core.ladder import Heard, step_ladder
 from capacity_pilot.core.reasons import Reasons
 from capacity_pilot.core.settling import SettlingState, find_late, take_up
 from capacity_pilot.core.sizing import REACTION_S, raise_together, size_slots
@@ -92,7 +93,7 @@ def advance(state: PilotState, inputs: Inputs, ends: Ints, now: float) -> Advanc
     size = len(capacity.provisioned)
     schedule = NOTHING_COMING.over(size)
     is_reading = inputs.consumed is not None
-    demand, burst = _copy_demand(state.demand), state.burst
+    demand, burst = state.demand.copy(), state.burst
     units, keeps_s, drawn = burst.units.copy(), burst.keeps_s.copy(), burst.drawn.copy()
     learned = state.forecast.copy()
     kept = state.stabilization
@@ -166,8 +167,8 @@ def advance(state: PilotState, inputs: Inputs, ends: Ints, now: float) -> Advanc
             quantiles, demand, settled=settled, apply_time_s=inputs.apply_time_s, now=last
         )
         watched_s, pause_s = policy.stabilization_s, 0.0
-        is_lost = is_any_lost(policy.is_managed, *age_spans(demand, last))
-        has_ended = is_lost or moves(drafted, capacity.provisioned)
+        is_lost = np.count_nonzero(policy.is_managed & ~is_fresh(demand, last))
+        has_ended = bool(is_lost) or moves(drafted, capacity.provisioned)
     if is_reading:
         coverage = keep_minutes(coverage, demand, inputs.arrivals.until(ends[passed - 1]), last)
     # Only in the last second can a target be lost, and then its footing is that it is not fresh.
@@ -211,19 +212,6 @@ def advance(state: PilotState, inputs: Inputs, ends: Ints, now: float) -> Advanc
         upstream=nothing,
     )
     return Advance(after, decisions, passed)
-
-
-def _copy_demand(demand: DemandState) -> DemandState:
-    return replace(
-        demand,
-        units=demand.units.copy(),
-        known=demand.known.copy(),
-        last_seen=demand.last_seen.copy(),
-        mean_gap=demand.mean_gap.copy(),
-        news_age=demand.news_age.copy(),
-        last_refused=demand.last_refused.copy(),
-        lags=demand.lags.copy(),
-    )
 
 
 @compiled
@@ -447,10 +435,10 @@ def _advance(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
         )
         place += 1
         is_over = (settled + 1) // WINDOW_S - 1 > window
-        is_over |= is_any_lost(
-            is_managed, last_seen, mean_gap, news_age, int(now) - settled_until, int(now)
-        )
-        if place == len(ends) or is_over or moves(drafted, provisioned):
+        behind_s = int(now) - settled_until
+        fresh = find_fresh(last_seen, mean_gap, news_age, behind_s, int(now))
+        is_lost = (is_managed & ~fresh).any()
+        if place == len(ends) or is_over or is_lost or moves(drafted, provisioned):
             break
         now += 1.0
     return (

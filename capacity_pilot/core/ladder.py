@@ -18,8 +18,7 @@ import numpy as np
 from capacity_pilot.core.compiled import compiled
 from capacity_pilot.core.coverage import ConsumedMinutes
 from capacity_pilot.core.coverage.minutes import MINUTE_S, MINUTES, Minutes
-from capacity_pilot.core.demand import DemandState, settled_until
-from capacity_pilot.core.demand.freshness import is_target_fresh
+from capacity_pilot.core.demand import DemandState, is_fresh
 from capacity_pilot.core.fleet import Bools, Floats, Ints
 from capacity_pilot.core.forecast.upstream import UpstreamState, find_deaf
 from capacity_pilot.core.policy import PolicyArrays
@@ -135,8 +134,8 @@ def step_ladder(
     """
     deaf = find_deaf(heard.upstream, now)
     size = len(state.rung)
-    is_managed, ages = policy.is_managed, age_spans(heard.demand, now)
-    is_lost = deaf is not None or is_any_lost(is_managed, *ages)
+    fresh = is_fresh(heard.demand, now)
+    is_lost = deaf is not None or np.count_nonzero(policy.is_managed & ~fresh)
     if not is_lost and not np.count_nonzero(state.rung):
         return state, None
     throttled = _note_throttled(state.throttled, heard.news)
@@ -150,8 +149,9 @@ def step_ladder(
         footing.least,
         footing.reasons,
         throttled,
-        is_managed,
-        *ages,
+        policy.is_managed,
+        fresh,
+        heard.demand.last_seen,
         heard.minutes.consumed,
         heard.minutes.closed,
         np.zeros(size, np.bool_) if deaf is None else deaf,
@@ -172,31 +172,6 @@ def _note_throttled(throttled: Floats, news: ConsumedMinutes | None) -> Floats:
     return throttled
 
 
-def age_spans(demand: DemandState, now: float) -> tuple[Floats, Floats, Floats, int, int]:
-    """What ``is_any_lost`` and ``is_target_fresh`` ask of spans."""
-    second = int(now)
-    behind_s = second - settled_until(demand, now)
-    return demand.last_seen, demand.mean_gap, demand.news_age, behind_s, second
-
-
-@compiled
-def is_any_lost(
-    is_managed: Bools,
-    last_seen: Floats,
-    mean_gap: Floats,
-    news_age: Floats,
-    behind_s: int,
-    second: int,
-) -> bool:
-    """Whether spans of any target that is the pilot's are not heard."""
-    for slot in range(len(is_managed)):
-        if is_managed[slot] and not is_target_fresh(
-            last_seen[slot], mean_gap[slot], news_age[slot], behind_s, second
-        ):
-            return True
-    return False
-
-
 @compiled
 def _step(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
     rung: Ints,
@@ -207,11 +182,8 @@ def _step(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
     reasons: Ints,
     throttled: Floats,
     is_managed: Bools,
+    fresh: Bools,
     last_seen: Floats,
-    mean_gap: Floats,
-    news_age: Floats,
-    behind_s: int,
-    second: int,
     consumed: Floats,
     closed: int,
     is_deaf: Bools,
@@ -228,14 +200,11 @@ def _step(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
         newest[slot] = _newest_minute(consumed, slot, closed, now)
         answers = answers or newest[slot] >= 0
     for slot in range(size):
-        is_fresh = is_target_fresh(
-            last_seen[slot], mean_gap[slot], news_age[slot], behind_s, second
-        )
         if not is_managed[slot]:
-            rung[slot], is_heard[slot] = _FULL, is_fresh
+            rung[slot], is_heard[slot] = _FULL, fresh[slot]
             continue
         allowed = _HOLD
-        if is_fresh:
+        if fresh[slot]:
             allowed = _NO_UPSTREAM if is_deaf[slot] else _FULL
         elif newest[slot] >= 0:
             allowed = _CLOUDWATCH
@@ -245,11 +214,10 @@ def _step(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
         is_lost = not answers and now - known_at[slot] >= hand_back_after_s[slot]
         if allowed == _HOLD and (is_lost or rung[slot] == _HAND_BACK):
             allowed = _HAND_BACK
-        was_lost = (
-            rung[slot] >= _CLOUDWATCH
-        )  # before now: the second it is lost in asks for nothing
+        # Before now: the second it is lost in asks for nothing.
+        was_lost = rung[slot] >= _CLOUDWATCH
         rung[slot], better_since[slot] = _move(rung[slot], better_since[slot], allowed, now)
-        is_heard[slot] = is_fresh and rung[slot] <= _NO_UPSTREAM
+        is_heard[slot] = fresh[slot] and rung[slot] <= _NO_UPSTREAM
         # A minute that spans told half of was decided by already; NaN, never seen, compares false.
         is_told = newest[slot] * MINUTE_S + MINUTE_S // 2 <= last_seen[slot]
         if allowed == _CLOUDWATCH and was_lost and not is_told:

@@ -456,6 +456,8 @@ class Pilot:
 
     def _may_pass(self, inputs: Inputs, seconds: int, now: float) -> int:
         """How many of so many ``seconds`` need no tick by themselves, if more than one."""
+        if seconds <= 1:
+            return 0
         quiet = min(quiet_seconds(self._state, inputs, now), seconds)
         if quiet <= 1 or not self.lookout.is_idle(now, now + quiet - 1, self._apply_time_s):
             return 0

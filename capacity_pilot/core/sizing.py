@@ -199,13 +199,14 @@ def size_slots(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
         trusted = reliance[slot] * bucket_units[slot]
         reliable = np.maximum(trusted - _RESERVE_S * capacity, 0.0)
         full = reliance[slot] * keeps_s[slot] * usual[slot]
-        second = caution[slot] * _PAST[SECOND] * excess[SECOND, slot]
-        burst = caution[slot] * _PAST[BURST] * excess[BURST, slot]
+        second = usual[slot] + caution[slot] * _PAST[SECOND] * excess[SECOND, slot]
+        burst = usual[slot] + caution[slot] * _PAST[BURST] * excess[BURST, slot]
+        risen_to = usual[slot] + caution[slot] * _PAST[MINUTE] * excess[MINUTE, slot]
         rise_units = caution[slot] * _REFILL_FOR * excess[MINUTE, slot] * until_then_s
         need = _Need(
-            np.maximum(usual[slot] + second, ahead),
-            np.maximum(usual[slot] + burst, ahead),
-            np.maximum(usual[slot] + caution[slot] * _PAST[MINUTE] * excess[MINUTE, slot], ahead),
+            np.maximum(second, ahead),
+            np.maximum(burst, ahead),
+            np.maximum(risen_to, ahead),
             usual[slot],
             until_then_s,
             np.minimum(caution[slot] * _PAST[SECOND] * _SPIKE_S * spike[slot], full),
@@ -219,8 +220,7 @@ def size_slots(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
             lasting = _LASTING * ahead - left / again_s
             if is_surging[slot]:
                 # It may well come to what earlier rises came to.
-                height = usual[slot] + caution[slot] * _PAST[MINUTE] * excess[MINUTE, slot]
-                lasting = np.maximum(lasting, height - left / again_s)
+                lasting = np.maximum(lasting, risen_to - left / again_s)
             if rise[slot] > 0:
                 risen = ahead + caution[slot] * np.minimum(_RISE_S * rise[slot], ahead)
                 left = _leave(bucket_units[slot], risen, capacity, until_then_s)

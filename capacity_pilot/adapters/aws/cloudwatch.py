@@ -129,20 +129,29 @@ async def open_cloudwatch(
 ) -> AsyncIterator[CloudWatchReader]:
     """Open a reader of the Region's CloudWatch, or of ``endpoint_url``.
 
-    botocore tries again a call that was throttled or not answered, with growing pauses; nothing
-    it asks changes anything. Who still fails is asked again in some minutes.
+    Who still fails after the client's own attempts is asked again in some minutes.
     """
-    session = session or get_session()
+    async with open_client(region=region, endpoint_url=endpoint_url, session=session) as client:
+        yield CloudWatchReader(client, clock=clock)
+
+
+@asynccontextmanager
+async def open_client(
+    *, region: str, endpoint_url: str | None, session: AioSession | None
+) -> AsyncIterator[Any]:
+    """A client of CloudWatch. botocore tries again a call that was throttled or not answered, with
+    growing pauses: to ask twice changes nothing, and two heartbeats are as good as one.
+    """
     config = AioConfig(
         connect_timeout=_CONNECT_TIMEOUT_S,
         read_timeout=_READ_TIMEOUT_S,
         retries={"total_max_attempts": _ATTEMPTS, "mode": "standard"},
         user_agent_extra=f"capacity-pilot/{__version__}",
     )
-    async with session.create_client(
+    async with (session or get_session()).create_client(
         "cloudwatch", region_name=region, endpoint_url=endpoint_url, config=config
     ) as client:
-        yield CloudWatchReader(client, clock=clock)
+        yield client
 
 
 def _metrics_of(queries: Iterable[ConsumptionQuery]) -> Iterator[_Metric]:

@@ -6,10 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from aiobotocore.config import AioConfig
-from aiobotocore.session import AioSession, get_session
+from aiobotocore.session import AioSession
 
-from capacity_pilot import __version__
+from capacity_pilot.adapters.aws.cloudwatch import open_client
 from capacity_pilot.adapters.aws.refusals import CALL_ERRORS, translate_read
 from capacity_pilot.core.ports import Clock
 
@@ -17,10 +16,6 @@ NAMESPACE: Final = "CapacityPilot"
 METRIC: Final = "Heartbeat"
 DIMENSION: Final = "Pilot"
 OPERATION: Final = "PutMetricData"
-
-_ATTEMPTS: Final = 2
-_CONNECT_TIMEOUT_S: Final = 2.0
-_READ_TIMEOUT_S: Final = 10.0
 
 
 class CloudWatchPulse:
@@ -54,14 +49,5 @@ async def open_pulse(
     session: AioSession | None = None,
 ) -> AsyncIterator[CloudWatchPulse]:
     """Open it in the Region's CloudWatch, or at ``endpoint_url``."""
-    session = session or get_session()
-    config = AioConfig(
-        connect_timeout=_CONNECT_TIMEOUT_S,
-        read_timeout=_READ_TIMEOUT_S,
-        retries={"total_max_attempts": _ATTEMPTS, "mode": "standard"},
-        user_agent_extra=f"capacity-pilot/{__version__}",
-    )
-    async with session.create_client(
-        "cloudwatch", region_name=region, endpoint_url=endpoint_url, config=config
-    ) as client:
+    async with open_client(region=region, endpoint_url=endpoint_url, session=session) as client:
         yield CloudWatchPulse(client, name=name, clock=clock)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from capacity_pilot.core.compiled import compiled
@@ -21,20 +23,15 @@ def absorb(state: DemandState, arrivals: Arrivals, now: float) -> DemandState:
 
     Seconds ahead of ``now`` (a sender's clock runs fast) count for the current one.
     """
-    head = max(int(now), state.head)
-    units, known = state.units.copy(), state.known.copy()
-    last_seen, mean_gap = state.last_seen.copy(), state.mean_gap.copy()
-    news_age, last_refused, lags = state.news_age.copy(), state.last_refused, state.lags.copy()
-    if np.count_nonzero(arrivals.refusals):
-        last_refused = last_refused.copy()
+    head, after = max(int(now), state.head), state.copy()
     lag_s = take_in(
-        units,
-        known,
-        last_seen,
-        mean_gap,
-        news_age,
-        last_refused,
-        lags,
+        after.units,
+        after.known,
+        after.last_seen,
+        after.mean_gap,
+        after.news_age,
+        after.last_refused,
+        after.lags,
         arrivals.slots,
         arrivals.seconds,
         arrivals.units,
@@ -43,17 +40,10 @@ def absorb(state: DemandState, arrivals: Arrivals, now: float) -> DemandState:
         head,
         float(now),
     )
-    return DemandState(
-        units=units,
-        known=known,
-        last_seen=last_seen,
-        mean_gap=mean_gap,
-        news_age=news_age,
-        last_refused=last_refused,
-        lags=lags,
-        lag_s=lag_s,
-        head=head,
-    )
+    # The same array tells that no refusal is new.
+    is_refused = np.count_nonzero(arrivals.refusals)
+    last_refused = after.last_refused if is_refused else state.last_refused
+    return replace(after, last_refused=last_refused, lag_s=lag_s, head=head)
 
 
 @compiled

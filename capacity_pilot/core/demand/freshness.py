@@ -36,7 +36,7 @@ def is_fresh(state: DemandState, now: float) -> Bools:
     """
     second = int(now)
     behind_s = second - settled_until(state, now)
-    return _find_fresh(state.last_seen, state.mean_gap, state.news_age, behind_s, second)
+    return find_fresh(state.last_seen, state.mean_gap, state.news_age, behind_s, second)
 
 
 @compiled
@@ -73,9 +73,10 @@ def target_peak(units: Floats, slot: int, settled: int, head: int) -> tuple[floa
 
 
 @compiled
-def _find_fresh(
+def find_fresh(
     last_seen: Floats, mean_gap: Floats, news_age: Floats, behind_s: int, second: int
 ) -> Bools:
+    """``is_target_fresh`` of each, (n,)."""
     fresh = np.empty(len(last_seen), dtype=np.bool_)
     for slot in range(len(last_seen)):
         fresh[slot] = is_target_fresh(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -86,4 +86,17 @@ class DemandState:
             lags=lags,
             lag_s=_INITIAL_LAG_S,
             head=int(now),
+        )
+
+    def copy(self) -> DemandState:
+        """An independent copy."""
+        return replace(
+            self,
+            units=self.units.copy(),
+            known=self.known.copy(),
+            last_seen=self.last_seen.copy(),
+            mean_gap=self.mean_gap.copy(),
+            news_age=self.news_age.copy(),
+            last_refused=self.last_refused.copy(),
+            lags=self.lags.copy(),
         )

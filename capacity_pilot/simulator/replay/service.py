@@ -48,6 +48,7 @@ class Service:
         self._ledger = ledger
         workload_of = np.arange(len(slots)) % len(workloads)
         self._columns = np.stack((slots, workload_of))
+        self._own_columns = np.ascontiguousarray(self._columns[:, self._own])
         self._retries = retries
         self._began_at = int(began_at)
         self._served = 0
@@ -76,21 +77,24 @@ class Service:
         """What telemetry will be able to tell of the seconds before ``second`` that were not
         served yet, if no capacity changes in them. Serves nothing. Without callers that come back.
         """
-        first, own = self._served, self._own
-        columns = self._columns[:, own]
-        units = self._demand[first:second, columns[1]]
-        throttled = np.empty_like(units)
+        first, columns = self._served, self._own_columns
+        units = np.empty((2, second - first, columns.shape[1]))
         buckets = self._world.buckets
-        has_begun = buckets.second == self._began_at + first
-        _try_seconds(buckets.levels.copy(), has_begun, columns, units, throttled)
-        calls = self._requests[first:second, columns[1]]
-        is_told = self._is_recorded[first:second, columns[1]] & (calls > 0)
-        return map(Told, range(first, second), units, calls, throttled, throttled, is_told)
+        _serve_seconds(
+            buckets.levels.copy(),
+            buckets.second == self._began_at + first,
+            self._ledger.tally.copy(),
+            columns,
+            self._demand[first:second],
+            self._nothing,
+            units,
+        )
+        asked, calls = self._ask(first, second)
+        return self._tell(first, asked, calls, refusals=units[1], lost=units[1])
 
     def _serve_run(self, first: int, last: int) -> Iterable[Told]:
         own = self._own
-        workloads = self._columns[1, own]
-        units, calls = self._demand[first:last, workloads], self._requests[first:last, workloads]
+        units, calls = self._ask(first, last)
         if self._retries is None:
             _, throttled = self._serve(first, last, self._nothing)
             refusals = lost = throttled[:, own]
@@ -103,7 +107,18 @@ class Service:
             refusals, lost = throttled[:, own], given_up[None, own]
             units = consumed[:, own] + lost
             calls = units * calls_per_unit
-        is_told = self._is_recorded[first:last, workloads] & (calls > 0)
+        return self._tell(first, units, calls, refusals=refusals, lost=lost)
+
+    def _ask(self, first: int, last: int) -> tuple[Floats, Floats]:
+        """Units and calls asked of the pilots' tables, (seconds, n) each."""
+        seconds, workloads = slice(first, last), self._own_columns[1]
+        return self._demand[seconds, workloads], self._requests[seconds, workloads]
+
+    def _tell(
+        self, first: int, units: Floats, calls: Floats, *, refusals: Floats, lost: Floats
+    ) -> Iterable[Told]:
+        last = first + len(units)
+        is_told = self._is_recorded[first:last, self._own_columns[1]] & (calls > 0)
         return map(Told, range(first, last), units, calls, refusals, lost, is_told)
 
     def _serve(self, first: int, last: int, again: Floats) -> Floats:
@@ -150,24 +165,6 @@ def _check_demand(workload: Workload) -> None:
             f"{workload.name}'s demand of second {second} is {workload.demand[second]} units; "
             "it must be finite and >= 0"
         )
-
-
-@compiled
-def _try_seconds(
-    levels: Floats,
-    has_begun: bool,  # noqa: FBT001 - compiled code takes no keywords
-    columns: Ints,
-    asked: Floats,
-    throttled: Floats,
-) -> None:
-    """As ``_serve_seconds``, of the columns' own demand ``asked`` (seconds, n), without a word."""
-    for column in range(columns.shape[1]):
-        slot = columns[0, column]
-        for second in range(asked.shape[0]):
-            if second > 0 or not has_begun:
-                begin_second(levels, slot)
-            units = asked[second, column]
-            throttled[second, column] = units - take_units(levels, slot, units)
 
 
 @compiled
