@@ -70,7 +70,7 @@ def quiet_seconds(state: PilotState, inputs: Inputs, now: float) -> int:
         return 0
     if len(inputs.signals.table_of) or np.count_nonzero(state.routes.is_used):
         return 0
-    if np.count_nonzero(state.ladder.rung):
+    if not state.ladder.is_at_rest:
         return 0
     if inputs.consumed is None:
         return _FOREVER

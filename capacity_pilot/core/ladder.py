@@ -71,12 +71,14 @@ class LadderState:
     ``rung`` is where each target stands, 0 where it is not the pilot's, ``better_since`` since when
     more is heard than its rung needs; ``known_at`` is when last anything was known of it.
     ``throttled`` is the newest minute, by its beginning, of whose throttles CloudWatch told.
+    ``seen_before`` is the newest second of spans known from before a pause: it is nothing heard.
     """
 
     rung: Ints
     better_since: Floats
     known_at: Floats
     throttled: Floats
+    seen_before: Floats
 
     @classmethod
     def empty(cls, size: int, now: float) -> Self:
@@ -86,17 +88,26 @@ class LadderState:
             better_since=np.full(size, np.nan),
             known_at=np.full(size, float(now)),
             throttled=np.full(size, np.nan),
+            seen_before=np.full(size, np.nan),
         )
 
-    def resumed(self, now: float) -> Self:
-        """After a pause in which nobody listened: what nobody heard is no silence."""
+    def resumed(self, last_seen: Floats, now: float) -> Self:
+        """After a pause in which nobody listened: what nobody heard is no silence, and spans up to
+        ``last_seen`` (n,), which this process did not hear, are no hearing.
+        """
         size = len(self.rung)
         return type(self)(
             rung=self.rung,
             better_since=np.full(size, np.nan),
             known_at=np.full(size, float(now)),
             throttled=np.full(size, np.nan),
+            seen_before=last_seen.copy(),
         )
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether nothing is left to be moved while all targets are heard."""
+        return not np.count_nonzero(self.rung) and bool(np.isnan(self.seen_before).all())
 
 
 class Heard(NamedTuple):
@@ -134,9 +145,10 @@ def step_ladder(
     """
     deaf = find_deaf(heard.upstream, now)
     size = len(state.rung)
-    fresh = is_fresh(heard.demand, now)
+    is_new = ~(heard.demand.last_seen <= state.seen_before)  # NaN, none before, is below nothing
+    fresh = is_fresh(heard.demand, now) & is_new
     is_lost = deaf is not None or np.count_nonzero(policy.is_managed & ~fresh)
-    if not is_lost and not np.count_nonzero(state.rung):
+    if not is_lost and state.is_at_rest:
         return state, None
     throttled = _note_throttled(state.throttled, heard.news)
     rung, since, known_at = state.rung.copy(), state.better_since.copy(), state.known_at.copy()
@@ -160,7 +172,8 @@ def step_ladder(
         policy.hand_back_after_s,
         float(now),
     )
-    return LadderState(rung, since, known_at, throttled), footing
+    seen_before = np.where(policy.is_managed & ~is_new, state.seen_before, np.nan)
+    return LadderState(rung, since, known_at, throttled, seen_before), footing
 
 
 def _note_throttled(throttled: Floats, news: ConsumedMinutes | None) -> Floats:

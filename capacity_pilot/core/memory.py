@@ -45,7 +45,7 @@ def state_after(memory: Memory, now: float) -> PilotState:
     pause_s = now - memory.taken_at
     is_put_back = pause_s < -PUT_BACK_S
     state, fresh = memory.state, PilotState.empty(len(memory.fleet), now)
-    state = replace(state, ladder=state.ladder.resumed(now))
+    state = replace(state, ladder=state.ladder.resumed(state.demand.last_seen, now))
     if pause_s > WINDOW_S // 2 or is_put_back:
         state = replace(state, burst=replace(state.burst, units=fresh.burst.units))
     if pause_s <= _STILL_TODAYS_S and not is_put_back:

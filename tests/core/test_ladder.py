@@ -145,3 +145,27 @@ def test_a_pause_of_the_pilots_is_no_silence_of_the_callers() -> None:
     watched.until("30m")
     later = state_after(watched.pilot.remember(watched.now), watched.now + 3600)
     assert later.ladder.known_at[watched.slot] == watched.now + 3600
+
+
+def test_what_was_heard_before_a_restart_lowers_nothing_until_spans_are_heard_anew() -> None:
+    watched = Watched(demand=400, provisioned=2000, usd_per_month=0.0).until("20m")
+    was_lowered = wanted(watched) < 2000
+    watched.is_told = False
+    watched.resume()
+    for second in range(1, 60):
+        watched.until(f"{1200 + second}s")
+        assert wanted(watched) == 2000
+        assert rung_of(watched) is Rung.HOLD
+    watched.is_told = True
+    watched.until("30m")
+    assert rung_of(watched) is Rung.FULL
+    assert was_lowered
+    assert wanted(watched) < 2000
+
+
+def test_a_restart_between_two_spans_keeps_what_is_heard() -> None:
+    watched = Watched(demand=400, provisioned=600).until("10m")
+    watched.resume()
+    watched.until("10m1s")
+    assert rung_of(watched) is Rung.FULL
+    assert watched.pilot.ladder.is_at_rest

@@ -58,6 +58,13 @@ class Watched:
         """The pilot begins anew, knowing nothing."""
         self.pilot = make_pilot(self.now, usd_per_month=self.usd_per_month, safe=self.safe)
 
+    def resume(self) -> None:
+        """The pilot begins anew, with what the one before remembers."""
+        memory = self.pilot.remember(self.now)
+        self.restart()
+        self.pilot.observe(describe_feed(self.provisioned, at=self.now))
+        self.pilot.recall(memory, self.now)
+
     def until(self, time: str) -> Watched:
         """Lets the story run up to ``time`` after its start."""
         self.levels.clear()
