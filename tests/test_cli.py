@@ -170,7 +170,7 @@ def test_a_policy_that_cannot_hold_ends_the_daemon_before_it_begins(tmp_path: Pa
     (tmp_path / "policy.yaml").write_text(POLICY.replace("min: 1", "min: 3"))
     assert run(tmp_path, *NEEDED) == (
         1,
-        "capacity-pilot: policy.yaml:2: policies.0.read: min 3 is above max 2\n",
+        "capacity-pilot: policy.yaml:2:50: policies.0.read: min 3 is above max 2\n",
     )
 
 
@@ -180,8 +180,8 @@ def test_the_environment_alone_is_enough(tmp_path: Path) -> None:
     assert told == (
         1,
         (
-            "capacity-pilot: CAPACITY_PILOT_POLICY_TEXT:1: version: Input should be 1 (got 2)\n"
-            "CAPACITY_PILOT_POLICY_TEXT:1: policies: Field required\n"
+            "capacity-pilot: CAPACITY_PILOT_POLICY_TEXT:1:1: policies: is missing here\n"
+            "CAPACITY_PILOT_POLICY_TEXT:1:10: version: has to be 1 (got 2)\n"
         ),
     )
 

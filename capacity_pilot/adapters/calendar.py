@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 from holidays import HolidayBase, country_holidays
 
-from capacity_pilot.adapters.yaml_document import Fault
+from capacity_pilot.adapters.yaml_nodes import Fault, Path
 from capacity_pilot.core.errors import PolicyError
 from capacity_pilot.core.events.declared import Event, Freeze, Timing
 from capacity_pilot.core.events.occurrence import LOOKAHEAD_S, FreezeWindow, Occurrence
@@ -89,16 +89,40 @@ def find_faults(policies: PolicySet) -> Iterator[Fault]:
     """What of the policies' times can never be, and where it stands."""
     for number, policy in enumerate(policies.policies):
         path = ("policies", number)
-        if policy.country is not None and (message := _doubt_country(policy.country)):
-            yield Fault((*path, "country"), message)
+        if policy.country is not None:
+            yield from doubt_country(policy.country, (*path, "country"))
         timed: dict[str, list[Event | Freeze]] = {
             "events": [*policy.events],
             "freeze": [*policy.freeze],
         }
         for key, timings in timed.items():
             for position, timing in enumerate(timings):
-                for name, message in _doubt_timing(timing):
-                    yield Fault((*path, key, position, name), message)
+                yield from doubt_timing(timing, (*path, key, position))
+
+
+def doubt_country(country: str, path: Path) -> Iterator[Fault]:
+    """Says so, of the place ``path``, if nobody knows the country's holidays."""
+    try:
+        _public_holidays(country)
+    except (NotImplementedError, KeyError, ValueError):
+        message = "no country, or part of one, whose holidays are known: write KR, or DE-BY"
+        yield Fault(path, message)
+
+
+def doubt_timing(timing: Event | Freeze, path: Path) -> Iterator[Fault]:
+    """What is wrong with the time zone, the dates or the cron expression at ``path``."""
+    try:
+        ZoneInfo(timing.timezone)
+    except (KeyError, ValueError, OSError):
+        message = "no time zone of the IANA database, such as Asia/Seoul"
+        yield Fault((*path, "timezone"), message)
+        return
+    if isinstance(timing, Freeze) and timing.begins and timing.until:
+        begins, until = (_resolve(m, timing.timezone) for m in (timing.begins, timing.until))
+        if until <= begins:
+            yield Fault((*path, "until"), "not after from")
+    if timing.cron is not None and (doubt := _doubt_cron(timing.cron, timing)):
+        yield Fault((*path, "cron"), doubt)
 
 
 def _event_times(event: Event, policy: TablePolicy, since: float, until: float) -> Iterator[float]:
@@ -147,29 +171,6 @@ def _resolve(moment: datetime, timezone: str) -> float:
 def _public_holidays(country: str) -> HolidayBase:
     code, _, part = country.partition("-")
     return country_holidays(code, subdiv=part or None)
-
-
-def _doubt_country(country: str) -> str | None:
-    try:
-        _public_holidays(country)
-    except (NotImplementedError, KeyError, ValueError):
-        return "no country, or part of one, whose holidays are known: write KR, or DE-BY"
-    return None
-
-
-def _doubt_timing(timing: Event | Freeze) -> Iterator[tuple[str, str]]:
-    """Keys and what is wrong with them."""
-    try:
-        ZoneInfo(timing.timezone)
-    except (KeyError, ValueError, OSError):
-        yield "timezone", "no time zone of the IANA database, such as Asia/Seoul"
-        return
-    if isinstance(timing, Freeze) and timing.begins and timing.until:
-        begins, until = (_resolve(m, timing.timezone) for m in (timing.begins, timing.until))
-        if until <= begins:
-            yield "until", "not after from"
-    if timing.cron is not None and (message := _doubt_cron(timing.cron, timing)):
-        yield "cron", message
 
 
 def _doubt_cron(cron: str, timing: Event | Freeze) -> str | None:

@@ -1,29 +1,22 @@
-"""YAML files checked against a model, with errors that name file, line, value and bound."""
+"""YAML files checked against a model, with errors that name file, place, value and bound."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
 
+from capacity_pilot.adapters.fault_words import word_faults
+from capacity_pilot.adapters.yaml_nodes import Document, Fault, NotYamlError, Place
 from capacity_pilot.core.errors import InputError
 
 MAX_BYTES = 1 << 20
+_MOST_FAULTS = 100
 
 _Model = TypeVar("_Model", bound=BaseModel)
-
-
-class Fault(NamedTuple):
-    """What is wrong with a document, and the path of keys and positions to it."""
-
-    path: tuple[int | str, ...]
-    message: str
+_NO_FAULTS: Final[tuple[Fault, ...]] = ()
 
 
 def read_text(path: Path, *, what: str, error: type[InputError]) -> str:
@@ -45,63 +38,61 @@ def parse_document(
     source: str,
     what: str,
     error: type[InputError],
-    find_faults: Callable[[_Model], Iterable[Fault]] = lambda _: (),
 ) -> _Model:
-    """Reads YAML (1.2, so that ``no`` is a word and keys cannot repeat). Raises ``error``.
-
-    ``find_faults`` says what else is wrong with a document that fits the model.
-    """
-    try:
-        with warnings.catch_warnings():
-            # One name for two things is a mistake, not a remark on standard error.
-            warnings.simplefilter("error", ReusedAnchorWarning)
-            document = YAML(typ="rt", pure=True).load(text)
-    except ReusedAnchorWarning as cause:
-        lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
-        raise error(f"{source}: {' '.join(lines)}") from cause
-    except MarkedYAMLError as cause:
-        mark = cause.problem_mark or cause.context_mark
-        place = f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source
-        raise error(f"{place}: {cause.problem or cause.context}") from cause
-    # The latter three are what ruamel.yaml's constructors do to tags and keys that do not fit.
-    except (YAMLError, ValueError, RecursionError, TypeError, LookupError, AttributeError) as cause:
-        raise error(f"{source}: not YAML: {cause}") from cause
-    try:
-        parsed = model.model_validate(document)
-    except ValidationError as cause:
-        wrong = [Fault(e["loc"], e["msg"]) for e in cause.errors()]
-        raise error(_describe(document, wrong, source=source, what=what)) from cause
-    if faults := list(find_faults(parsed)):
-        raise error(_describe(document, faults, source=source, what=what))
+    """Reads YAML that is to fit ``model``. Raises ``error`` with a line for each fault."""
+    document = read_document(text, source=source, error=error)
+    parsed, faults = fit(document, model)
+    if parsed is None or faults:
+        raise error(describe(document, faults, source=source, what=what))
     return parsed
 
 
-def _describe(document: Any, faults: Iterable[Fault], *, source: str, what: str) -> str:
+def read_document(text: str, *, source: str, error: type[InputError]) -> Document:
+    """Raises ``error`` for what is not YAML."""
+    try:
+        return Document(text)
+    except NotYamlError as cause:
+        line, column = cause.place
+        raise error(f"{source}:{line}:{column}: {cause.message}") from cause
+
+
+def fit(
+    document: Document,
+    model: type[_Model],
+    *,
+    find_more: Callable[[], Iterable[Fault]] = lambda: _NO_FAULTS,
+) -> tuple[_Model | None, list[Fault]]:
+    """The document as the model has it, ``None`` where it does not fit; and all that is wrong.
+
+    ``find_more`` is asked for what is wrong besides.
+    """
+    faults = list(document.faults)
+    unread = {_place(fault, document) for fault in faults}
+    parsed: _Model | None = None
+    try:
+        parsed = model.model_validate(document.value)
+    except ValidationError as cause:
+        told = word_faults(cause.errors(), document, model)
+        faults += (fault for fault in told if _place(fault, document) not in unread)
+    faults += find_more()
+    return parsed, sorted(faults, key=lambda fault: _place(fault, document))
+
+
+def describe(document: Document, faults: list[Fault], *, source: str, what: str) -> str:
     """A line for each."""
-    lines = []
-    for path, message in faults:
-        line, value = _locate(document, path)
-        where = ".".join(map(str, path)) or f"{what} file"
-        shown = "" if isinstance(value, dict | list) else f" (got {value!r})"
-        lines.append(f"{source}:{line}: {where}: {message.removeprefix('Value error, ')}{shown}")
-    return "\n".join(lines)
+    return "\n".join(_list_lines(document, faults, source=source, what=what))
 
 
-def _locate(document: Any, path: tuple[int | str, ...]) -> tuple[int, Any]:
-    """The 1-based line at which a path of the document stands, or of its nearest parent."""
-    line, value = 1, document
-    for key in path:
-        child = _child(value, key)
-        if child is None:
-            break
-        position = value.lc.data.get(key) if value.lc.data else None
-        line, value = (position[0] + 1 if position else line), child
-    return line, value
+def _list_lines(
+    document: Document, faults: list[Fault], *, source: str, what: str
+) -> Iterator[str]:
+    for fault in faults[:_MOST_FAULTS]:
+        line, column = _place(fault, document)
+        where = ".".join(map(str, fault.path)) or f"{what} file"
+        yield f"{source}:{line}:{column}: {where}: {fault.message}"
+    if (more := len(faults) - _MOST_FAULTS) > 0:
+        yield f"{source}: and {more} more"
 
 
-def _child(value: Any, key: int | str) -> Any:
-    if isinstance(value, CommentedMap):
-        return value.get(key)
-    if isinstance(value, CommentedSeq) and isinstance(key, int) and key < len(value):
-        return value[key]
-    return None
+def _place(fault: Fault, document: Document) -> Place:
+    return fault.place or document.place(fault.path)

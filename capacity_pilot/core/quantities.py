@@ -38,6 +38,14 @@ def parse_duration(value: object) -> object:
     return value
 
 
+def say_duration(seconds: float) -> str:
+    """As ``parse_duration`` reads it, in the largest unit that needs no fraction."""
+    for unit, length in (("h", 3600), ("m", 60)):
+        if seconds and seconds % length == 0:
+            return f"{seconds / length:g}{unit}"
+    return f"{seconds:g}s"
+
+
 def _parse_ppm(value: object) -> object:
     if isinstance(value, str):
         if not (match := _PPM.fullmatch(value.strip())):
