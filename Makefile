@@ -40,9 +40,10 @@ check: $(VENV)/dev.stamp ## ruff, mypy --strict, import contracts, Dockerfile an
 	@if command -v terraform >/dev/null; then terraform fmt -check -diff -recursive infra/terraform; \
 	else echo "terraform is not installed: its formatting was not checked"; fi
 
-bench: $(VENV)/dev.stamp ## measure decoding, the tick, the replay and what upstream signals save
+bench: $(VENV)/dev.stamp ## measure decoding, the tick, a change of policies, the replay and what upstream signals save
 	$(BIN)/python bench/decode.py
 	$(BIN)/python bench/tick.py
+	$(BIN)/python bench/reload.py
 	$(BIN)/python bench/simulate.py
 	$(BIN)/python bench/upstream.py
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from capacity_pilot.adapters.calendar import PolicyCalendar
 from capacity_pilot.core.errors import InputError, OverloadedError
@@ -39,6 +39,16 @@ class RunningAgenda:
         self._calendar = PolicyCalendar(policies)
         self._most = most
         self._announced: dict[str, Announced] = {}
+
+    def adopt(self, calendar: PolicyCalendar) -> None:
+        """Other policies' events and freezes. Announcements stay; those for a policy are for the
+        tables of whichever has its name by now, and for none while there is none.
+        """
+        self._calendar, self._policies = calendar, calendar.policies
+        for number, announced in self._announced.items():
+            name = announced.announcement.policy
+            occurrence = replace(announced.occurrence, policies=self._numbers_named(name))
+            self._announced[number] = replace(announced, occurrence=occurrence)
 
     def occurrences(self, now: float) -> list[Occurrence]:
         """Events and announcements that are not over and begin within ``LOOKAHEAD_S``."""
@@ -113,14 +123,15 @@ class RunningAgenda:
         )
 
     def _policies_named(self, name: str | None) -> frozenset[int]:
-        if name is None:
-            return frozenset()
-        policies = self._policies.policies
-        numbers = frozenset(n for n, policy in enumerate(policies) if policy.name == name)
-        if not numbers:
-            known = ", ".join(sorted({policy.name for policy in policies})[:10])
+        numbers = self._numbers_named(name)
+        if name is not None and not numbers:
+            known = ", ".join(sorted({policy.name for policy in self._policies.policies})[:10])
             raise InputError(f"policy: none is named {name!r}; there is {known}")
         return numbers
+
+    def _numbers_named(self, name: str | None) -> frozenset[int]:
+        policies = self._policies.policies
+        return frozenset(n for n, p in enumerate(policies) if name is not None and p.name == name)
 
     def _forget_past(self, now: float) -> None:
         self._announced = {

@@ -9,6 +9,7 @@ counts Monday as 0, wants both days, and repeats in autumn.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from functools import lru_cache
@@ -38,7 +39,7 @@ class PolicyCalendar:
     def __init__(self, policies: PolicySet) -> None:
         for fault in find_faults(policies):
             raise PolicyError(f"{'.'.join(map(str, fault.path))}: {fault.message}")
-        self._policies = policies.policies
+        self.policies = policies
         self._renewed_at = float("inf")
         self._occurrences: tuple[Occurrence, ...] = ()
         self._freezes: tuple[FreezeWindow, ...] = ()
@@ -62,11 +63,15 @@ class PolicyCalendar:
         self._renewed_at = now
 
     def _find_occurrences(self, since: float, until: float) -> Iterator[Occurrence]:
-        for number, policy in enumerate(self._policies):
-            for position, event in enumerate(policy.events):
+        named: Counter[str] = Counter()
+        for number, policy in enumerate(self.policies.policies):
+            for event in policy.events:
+                # By name, so that it stays the same when others are written above it.
+                source = f"{policy.name}: {event.name}"
+                named[source] += 1
                 for at in _event_times(event, policy, since, until):
                     yield Occurrence(
-                        source=f"policies.{number}.events.{position}",
+                        source=f"{source} #{named[source]}",
                         expected=event,
                         starts_at=at,
                         ends_at=at + event.lasts,
@@ -74,7 +79,7 @@ class PolicyCalendar:
                     )
 
     def _find_freezes(self, since: float, until: float) -> Iterator[FreezeWindow]:
-        for number, policy in enumerate(self._policies):
+        for number, policy in enumerate(self.policies.policies):
             for freeze in policy.freeze:
                 for begins, ends in _freeze_times(freeze, policy, since, until):
                     yield FreezeWindow(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from capacity_pilot.adapters.policy_sources.folder import read_folder
 from capacity_pilot.adapters.policy_text import PolicyFile, join, parse_file, parse_files
-from capacity_pilot.adapters.yaml_document import MAX_BYTES, read_text
-from capacity_pilot.core.errors import PolicyError
+from capacity_pilot.adapters.yaml_document import MAX_BYTES
+from capacity_pilot.core.errors import PolicyError, SourceError
 from capacity_pilot.core.policy import PolicySet
 
 
@@ -21,14 +22,11 @@ def load_policies(path: Path) -> PolicySet:
 
 def load_files(path: Path) -> list[PolicyFile]:
     """The same, file by file."""
-    files = [path]
-    if path.is_dir():
-        files = sorted(p for p in path.iterdir() if p.suffix in {".yaml", ".yml"})
-    if not files:
-        raise PolicyError(f"{path}: there is no .yaml file in this folder")
-    return parse_files(
-        (str(file), read_text(file, what="policy", error=PolicyError)) for file in files
-    )
+    try:
+        texts = read_folder(path).texts
+    except SourceError as error:
+        raise PolicyError(str(error)) from error
+    return parse_files((each.name, each.text) for each in texts)
 
 
 def parse_policies(text: str, *, source: str) -> PolicySet:

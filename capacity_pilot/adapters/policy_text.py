@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from pydantic import ValidationError
 
@@ -44,12 +44,18 @@ def parse_file(text: str, *, source: str) -> PolicyFile:
     return PolicyFile(source, document, policies)
 
 
-def parse_files(texts: Iterable[tuple[str, str]]) -> list[PolicyFile]:
+class Parse(Protocol):
+    """Reads one text, as ``parse_file`` does."""
+
+    def __call__(self, text: str, *, source: str) -> PolicyFile: ...
+
+
+def parse_files(texts: Iterable[tuple[str, str]], parse: Parse = parse_file) -> list[PolicyFile]:
     """Reads files given as name and text. Raises ``PolicyError`` for all that is wrong in any."""
     files, wrong = [], []
     for source, text in texts:
         try:
-            files.append(parse_file(text, source=source))
+            files.append(parse(text, source=source))
         except PolicyError as error:
             wrong.append(str(error))
     if wrong:

@@ -137,6 +137,7 @@ def _draw_faults(status: Told, tick_s: float | None, spans_s: float | None) -> I
     for part in ("journal", "lease"):
         if fault := (status.get(part) or {}).get("fault"):
             yield f"! {part}: {fault}"
+    yield from _draw_outdated(status.get("policies") or {})
     for dimension, total in status.get("account", {}).items():
         if total["is_near"]:
             quota = f"the account's quota of {total['quota']:,} {dimension} units"
@@ -146,6 +147,14 @@ def _draw_faults(status: Told, tick_s: float | None, spans_s: float | None) -> I
     for refused in status.get("refused_by_other_limits", ()):
         if refused["is_on"]:
             yield f"! {_say_refused(refused)}"
+
+
+def _draw_outdated(policies: Told) -> Iterator[str]:
+    """Why the policies in force are not those that stand in their source."""
+    if fault := policies.get("fault"):
+        first, *more = fault.splitlines()
+        rest = f" (and {len(more)} more)" if more else ""
+        yield f"! policies: those of {policies['read_at']} stay in force: {first}{rest}"
 
 
 def _say_refused(refused: Told) -> str:

@@ -56,16 +56,19 @@ def spread_limits(policies: PolicySet, fleet: Fleet) -> BlastRadius | None:
     """The limits by slot and by group of tables, ``None`` where there are none at all."""
     numbers = {r.table: policies.number_for(r.table) for r in fleet.resources}
     limited = [(policies.limits, frozenset(numbers))]
+    tables_of: dict[int | None, list[str]] = {}
+    for table, number in numbers.items():
+        tables_of.setdefault(number, []).append(table)
     for number, policy in enumerate(policies.policies):
-        limited.append((policy.limits, frozenset(t for t, n in numbers.items() if n == number)))
+        limited.append((policy.limits, frozenset(tables_of.get(number, ()))))
     scopes = tuple(Scope(limits, own) for limits, own in limited if own and limits != NO_LIMITS)
     if not scopes:
         return None
     largest_step = np.full(len(fleet), math.inf)
-    for slot, resource in enumerate(np.repeat(np.arange(len(fleet) // 2), 2).tolist()):
-        for scope in scopes:
-            if fleet.resources[resource].table in scope.tables and scope.limits.largest_step:
-                largest_step[slot] = min(largest_step[slot], scope.limits.largest_step)
+    for scope in scopes:
+        if (step := scope.limits.largest_step) is not None:
+            is_mine = np.repeat([r.table in scope.tables for r in fleet.resources], 2)
+            largest_step[is_mine] = np.minimum(largest_step[is_mine], step)
     return BlastRadius(fleet, largest_step, scopes)
 
 

@@ -8,6 +8,7 @@ PilotError
 │   ├── OverloadedError   a bounded queue is full (answered 503 / UNAVAILABLE)
 │   ├── GatewayError      AWS could not be asked, or did not answer
 │   ├── JournalError      the journal could not be written or read
+│   ├── SourceError       policies could not be read where they are kept
 │   └── LeaseError        another pilot may change capacity by now: nothing is sent or saved
 └── InvariantError    a bug of ours; the process ends loudly
 """
@@ -43,6 +44,10 @@ class GatewayError(RetryableError):
 
 class JournalError(RetryableError):
     """The journal could not be written or read; the message says where and why."""
+
+
+class SourceError(RetryableError):
+    """Policies could not be read as a whole where they are kept; the message says where and why."""
 
 
 class LeaseError(RetryableError):

@@ -15,7 +15,7 @@ import numpy as np
 from capacity_pilot.core.account_quota import AccountQuota, AccountUse
 from capacity_pilot.core.advance import advance, quiet_seconds
 from capacity_pilot.core.apply_time import ApplyTimes, learn_apply_time
-from capacity_pilot.core.blast_radius import MINUTE_S, Past, limit_blast, spread_limits
+from capacity_pilot.core.blast_radius import MINUTE_S, Past, limit_blast
 from capacity_pilot.core.brakes import NO_BRAKES, Brakes
 from capacity_pilot.core.braking import Braking, spread_brakes
 from capacity_pilot.core.coverage import CoverageState
@@ -46,12 +46,13 @@ from capacity_pilot.core.model import (
     SignalKey,
     TableDescription,
 )
-from capacity_pilot.core.modes import Mode
+from capacity_pilot.core.modes import Mode, Rivalry
 from capacity_pilot.core.plan import plan_changes
-from capacity_pilot.core.policy import PolicyArrays, PolicySet, TablePolicy, spread_policies
+from capacity_pilot.core.policy import PolicyArrays, PolicySet
 from capacity_pilot.core.ports import Agenda
 from capacity_pilot.core.route_costs import RouteCosts
 from capacity_pilot.core.signal_names import MOST_SIGNALS, SignalNames
+from capacity_pilot.core.spread import Spread, spread
 from capacity_pilot.core.standing import awaits_minimum, read_standing
 from capacity_pilot.core.tick import Capacity, Decisions, Inputs, PilotState, tick
 
@@ -108,7 +109,6 @@ class Pilot:
         self.lookout = Lookout(agenda, policy_number=policies.number_for, now=now)
         self.signals = SignalNames(most_signals)
         self.deeds = Deeds()
-        self._policies = policies
         self._quota = AccountQuota(limits)
         self._initial_apply_time_s = apply_time_s
         self._descriptions: dict[str, TableDescription] = {}
@@ -119,11 +119,11 @@ class Pilot:
         self._state = PilotState.empty(0, now)
         self._apply_times = ApplyTimes.expecting(0, apply_time_s)
         self._apply_time_s = self._apply_times.high_s()
-        self._policy = spread_policies(policies, self._fleet, limits)
-        self._radius = spread_limits(policies, self._fleet)
+        self._spread = spread(policies, self._fleet, limits)
         self._capacity = Capacity.unknown(0)
         self._is_capacity_given = False  # a tick keeps what it was given: written to as a copy
-        self._policy_of: dict[str, TablePolicy | None] = {}
+        self._unread: set[str] = set()
+        self._overtaken: set[str] = set()
         self._is_fleet_stale = False
         self._ticked_at = now
         self._readings = Readings(cloudwatch_usd_per_month, now)
@@ -144,7 +144,7 @@ class Pilot:
     @property
     def bounds(self) -> PolicyArrays:
         """What the policies say, by slot."""
-        return self._policy
+        return self._spread.by_slot
 
     @property
     def apply_time_s(self) -> Floats:
@@ -173,7 +173,7 @@ class Pilot:
 
     def rungs(self) -> dict[ScalableTarget, Rung]:
         """Where each target that is the pilot's stands."""
-        slots = np.flatnonzero(self._policy.is_managed)
+        slots = np.flatnonzero(self._spread.by_slot.is_managed)
         stand = self._state.ladder.rung[slots]
         return {
             self._fleet.target(n): Rung(r)
@@ -195,13 +195,18 @@ class Pilot:
         return self._descriptions
 
     @property
+    def resources(self) -> tuple[Resource, ...]:
+        """Those of the managed tables, as last described."""
+        return tuple(r.resource for d in self._descriptions.values() for r in d.resources)
+
+    @property
     def described_at(self) -> float | None:
         """As of when any table was last read, Unix seconds, ``None`` for never."""
         return max((d.described_at for d in self._descriptions.values()), default=None)
 
     @property
     def policies(self) -> PolicySet:
-        return self._policies
+        return self._spread.policies
 
     @property
     def limits(self) -> AccountLimits:
@@ -219,8 +224,11 @@ class Pilot:
 
     def covers(self, table: str) -> bool:
         """True if a policy that is not off applies to a table of this name."""
-        policy = self._policy_for(table)
-        return policy is not None and policy.mode is not Mode.OFF
+        return self.mode_for(table) is not Mode.OFF
+
+    def mode_for(self, table: str) -> Mode:
+        """What the table's policy asks for; off where there is none."""
+        return self.policies.mode_for(table)
 
     def is_changing(self, table: str) -> bool:
         """True while a change of ours is requested and not yet seen in force."""
@@ -228,7 +236,7 @@ class Pilot:
 
     def is_in_motion(self, table: str) -> bool:
         """True if a reading of the table is outdated soon: it changes, or is about to."""
-        description, policy = self._descriptions.get(table), self._policy_for(table)
+        description, policy = self._descriptions.get(table), self.policies.policy_for(table)
         if description is None or policy is None or not description.is_in_service:
             return False
         is_settled = description.is_settled and not self.is_changing(table)
@@ -259,13 +267,15 @@ class Pilot:
         if before is not None and before.described_at > description.described_at:
             return None  # a slower answer to an earlier question
         self._descriptions[table] = description
+        was_unread = table in self._unread
+        self._unread.discard(table)
         if before is None or _resources(before) != _resources(description):
             self._is_fleet_stale = True
         was_changing = table in self._requested
         applied = self._settle(description)
         if self._is_fleet_stale:
             return applied
-        if before is not None and was_changing == (table in self._requested):
+        if before is not None and not was_unread and was_changing == (table in self._requested):
             is_news = replace(before, described_at=description.described_at) != description
         else:
             is_news = True
@@ -280,6 +290,7 @@ class Pilot:
         if self._descriptions.pop(table, None) is not None:
             self._is_fleet_stale = True
         self._requested.pop(table, None)
+        self._unread.discard(table)
         self.deeds.forget(table)
 
     def remember(self, now: float) -> Memory:
@@ -299,8 +310,7 @@ class Pilot:
         fleet = memory.fleet
         self._state, self._apply_times = state_after(memory, now), memory.apply_times
         self._apply_time_s = self._apply_times.high_s()
-        self._policy = spread_policies(self._policies, fleet, self._quota.limits)
-        self._radius = spread_limits(self._policies, fleet)
+        self._spread = spread(self.policies, fleet, self._quota.limits)
         self._capacity, self._is_capacity_given = Capacity.unknown(len(fleet)), False
         self._reasons = np.zeros(len(fleet), dtype=np.int64)
         self._readings.refit(old=self._fleet, new=fleet, now=now)
@@ -323,6 +333,38 @@ class Pilot:
         self._quota.limits = limits
         self._is_fleet_stale = True  # the policies' maxima are cut to them
 
+    def adopt(self, ready: Spread, now: float) -> tuple[str, ...]:
+        """Puts other policies in force, as a whole; the agenda has to be theirs by now.
+
+        What was learned stays, of tables that are the pilot's before and after. A table that is
+        driven in another way than before is left as it is until it was read again, since another
+        gateway shows it: these are named. Least is left to do where ``ready`` is spread over the
+        fleet that its policies make of ``resources``.
+        """
+        before, self._spread = self.policies, ready
+        moved: list[str] = []
+        for table in tuple(self._descriptions):
+            if not self.covers(table):
+                self.forget(table)
+            elif _way_of(before, table) != _way_of(self.policies, table):
+                self._change_way(table, before.mode_for(table))
+                moved.append(table)
+        self.lookout.adopt(ready.policies.number_for, now)
+        if self._is_fleet_stale or ready.fleet != self._fleet or ready.limits != self.limits:
+            self._refit(now)
+        else:
+            for table, description in self._descriptions.items():
+                if table in moved or before.policy_for(table) != self.policies.policy_for(table):
+                    self._read_capacity(description)
+        return tuple(moved)
+
+    def _change_way(self, table: str, was: Mode) -> None:
+        self._unread.add(table)
+        if table in self._in_flight:
+            self._overtaken.add(table)
+        if was is Mode.SHADOW:
+            self._requested.pop(table, None)  # was only imagined
+
     def weigh_account(self, now: float) -> tuple[AccountUse, AccountUse]:
         """What the account has of its quota, reads and writes."""
         return self._quota.use(self._commit(), now)
@@ -337,8 +379,10 @@ class Pilot:
         """The plan came to ``outcome``; ``None`` when it was certainly not sent."""
         self._in_flight.discard(table)
         self.deeds.finish(table, outcome)
+        is_overtaken = table in self._overtaken
+        self._overtaken.discard(table)
         if outcome is not None:
-            if outcome.before is not None:
+            if outcome.before is not None and not is_overtaken:
                 self.observe(outcome.before)
             if outcome.reserved is not None:
                 self._quota.note(outcome.reserved, self._commit(), outcome.ended_at)
@@ -353,7 +397,7 @@ class Pilot:
             self._state.coverage,
             self._state.demand,
             held=self._reasons,
-            is_managed=self._policy.is_managed,
+            is_managed=self._spread.by_slot.is_managed,
             now=now,
         )
 
@@ -425,8 +469,9 @@ class Pilot:
             passed = 1
         self._ticked_at = last = now + passed - 1
         self.lookout.learn(self._state.demand, last)
-        if self._radius is not None:
-            decisions = limit_blast(self._radius, decisions, self._recall_past(waiting, last))
+        if self._spread.radius is not None:
+            past = self._recall_past(waiting, last)
+            decisions = limit_blast(self._spread.radius, decisions, past)
         if np.count_nonzero(decisions.action > 0):
             decisions = self._quota.hold(
                 self._fleet, decisions, self._commit(), waiting=waiting, now=last
@@ -440,7 +485,7 @@ class Pilot:
         return Inputs(
             arrivals=arrivals,
             capacity=self._capacity,
-            policy=self._policy,
+            policy=self._spread.by_slot,
             apply_time_s=self._apply_time_s,
             table_of=self._table_of,
             consumed=self._readings.take(self._fleet),
@@ -449,7 +494,7 @@ class Pilot:
                 self._state.demand,
                 now,
                 apply_time_s=self._apply_time_s,
-                burst_units=self._state.burst.units * self._policy.burst_reliance,
+                burst_units=self._state.burst.units * self._spread.by_slot.burst_reliance,
             ),
             braking=self._brake(now),
         )
@@ -554,14 +599,14 @@ class Pilot:
 
     def _refit(self, now: float) -> None:
         old = self._fleet
-        new = Fleet.of(r.resource for d in self._descriptions.values() for r in d.resources)
+        new = Fleet.of(self.resources)
         size = len(new)
         self._state = carry_over(self._state, fresh=PilotState.empty(size, now), old=old, new=new)
         expecting = ApplyTimes.expecting(size, self._initial_apply_time_s)
         self._apply_times = carry_over(self._apply_times, fresh=expecting, old=old, new=new)
         self._apply_time_s = self._apply_times.high_s()
-        self._policy = spread_policies(self._policies, new, self._quota.limits)
-        self._radius = spread_limits(self._policies, new)
+        if self._spread.fleet != new or self._spread.limits != self._quota.limits:
+            self._spread = spread(self.policies, new, self._quota.limits)
         self._capacity, self._is_capacity_given = Capacity.unknown(size), False
         self._readings.refit(old=old, new=new, now=now)
         self.lookout.refit(new)
@@ -578,7 +623,10 @@ class Pilot:
     def _read_capacity(self, description: TableDescription) -> None:
         table = description.table
         is_changeable = (
-            description.is_settled and table not in self._in_flight and table not in self._requested
+            description.is_settled
+            and table not in self._in_flight
+            and table not in self._requested
+            and table not in self._unread
         )
         capacity = self._write_capacity()
         for r in description.resources:
@@ -593,7 +641,7 @@ class Pilot:
                 np.nan if r.last_decrease_at is None else r.last_decrease_at
             )
             capacity.described_at[pair] = description.described_at
-        if capacity.standing is not None and (policy := self._policy_for(table)):
+        if capacity.standing is not None and (policy := self.policies.policy_for(table)):
             read_standing(capacity.standing, description, policy, self._fleet)
 
     def _note_described(self, description: TableDescription) -> None:
@@ -610,14 +658,12 @@ class Pilot:
             self._capacity, self._is_capacity_given = self._capacity.copy(), False
         return self._capacity
 
-    def _policy_for(self, table: str) -> TablePolicy | None:
-        """As the policies have it; patterns are gone through once for each table."""
-        try:
-            return self._policy_of[table]
-        except KeyError:
-            policy = self._policy_of[table] = self._policies.policy_for(table)
-            return policy
-
 
 def _resources(description: TableDescription) -> frozenset[Resource]:
     return frozenset(r.resource for r in description.resources)
+
+
+def _way_of(policies: PolicySet, table: str) -> tuple[Mode, Rivalry] | None:
+    """How a table is driven."""
+    policy = policies.policy_for(table)
+    return None if policy is None else (policy.mode, policy.auto_scaling)

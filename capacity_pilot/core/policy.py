@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -157,6 +158,17 @@ class PolicySet(Strict):
 
     def number_for(self, table: str) -> int | None:
         """The position of a table's policy in the set: names need not be unique."""
+        numbers = self._numbers
+        if table not in numbers:
+            numbers[table] = self._find_number(table)
+        return numbers[table]
+
+    @cached_property
+    def _numbers(self) -> dict[str, int | None]:
+        """Those found so far: patterns are gone through once for each table."""
+        return {}
+
+    def _find_number(self, table: str) -> int | None:
         for number, policy in enumerate(self.policies):
             if any(fnmatchcase(table, pattern) for pattern in policy.match.tables):
                 return number
@@ -208,20 +220,26 @@ def spread_policies(policies: PolicySet, fleet: Fleet, limits: AccountLimits) ->
         hand_back_after_s=np.full(size, np.inf),
     )
     most = {Dimension.READ: limits.table_read, Dimension.WRITE: limits.table_write}
-    for slot in range(size):
-        target = fleet.target(slot)
-        policy = policies.policy_for(target.resource.table)
-        if policy is None:
-            continue
-        arrays.caution[slot] = caution_for(policy.risk)
-        arrays.burst_reliance[slot] = policy.burst_reliance
-        arrays.stabilization_s[slot] = policy.scale_in.stabilization
-        arrays.reserve_decreases[slot] = policy.scale_in.reserve_decreases
-        arrays.hand_back_after_s[slot] = policy.hand_back_after
-        bounds = getattr(policy.bounds(target.resource), target.dimension.label)
-        if bounds is not None:
-            arrays.is_managed[slot] = True
-            arrays.floor[slot] = min(bounds.min, most[target.dimension])
-            arrays.ceiling[slot] = min(bounds.max, most[target.dimension])
-            arrays.safe[slot] = np.nan if bounds.safe is None else bounds.safe
+    alike: dict[tuple[int, str], list[int]] = {}
+    for place, resource in enumerate(fleet.resources):
+        number = policies.number_for(resource.table)
+        if number is not None:
+            alike.setdefault((number, resource.index), []).append(place)
+    for (number, _), places in alike.items():
+        policy = policies.policies[number]
+        both = (2 * np.array(places)[:, None] + np.arange(2)).ravel()
+        arrays.caution[both] = caution_for(policy.risk)
+        arrays.burst_reliance[both] = policy.burst_reliance
+        arrays.stabilization_s[both] = policy.scale_in.stabilization
+        arrays.reserve_decreases[both] = policy.scale_in.reserve_decreases
+        arrays.hand_back_after_s[both] = policy.hand_back_after
+        bounds = policy.bounds(fleet.resources[places[0]])
+        for dimension in Dimension:
+            of_one = getattr(bounds, dimension.label)
+            if of_one is not None:
+                slots = both[dimension::2]
+                arrays.is_managed[slots] = True
+                arrays.floor[slots] = min(of_one.min, most[dimension])
+                arrays.ceiling[slots] = min(of_one.max, most[dimension])
+                arrays.safe[slots] = np.nan if of_one.safe is None else of_one.safe
     return arrays

@@ -35,6 +35,8 @@ class RecordKind(StrEnum):
     CANCELLED = "cancelled"
     FROZEN = "frozen"
     OVERRIDDEN = "overridden"
+    POLICIES_ADOPTED = "policies_adopted"  # a version is in force: its hash, and where it is from
+    POLICIES_REFUSED = "policies_refused"  # a version that cannot be followed, and why
     RELEASED = "released"  # a freeze or an override is over, or was called off
 
 

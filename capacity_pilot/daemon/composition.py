@@ -24,11 +24,11 @@ from capacity_pilot.adapters.otlp.decode import Decoder
 from capacity_pilot.adapters.otlp.estimate import Estimator
 from capacity_pilot.adapters.otlp.intake import Intake
 from capacity_pilot.adapters.otlp.receiver import Receiver
-from capacity_pilot.adapters.policy_source import load_policies, parse_policies
+from capacity_pilot.adapters.policy_sources.folder import LocalPolicies
+from capacity_pilot.adapters.policy_sources.texts import FixedText, PolicySource
 from capacity_pilot.core.errors import GatewayError
 from capacity_pilot.core.model import AccountLimits
 from capacity_pilot.core.pilot import Pilot
-from capacity_pilot.core.policy import PolicySet
 from capacity_pilot.core.ports import CapacityGateway
 from capacity_pilot.core.record import RecordKind
 from capacity_pilot.daemon.announcement_desk import AnnouncementDesk
@@ -46,6 +46,8 @@ from capacity_pilot.daemon.ladder_watch import WATCH_S as LADDER_S
 from capacity_pilot.daemon.ladder_watch import LadderWatch
 from capacity_pilot.daemon.listeners import open_listeners
 from capacity_pilot.daemon.on_demand_watch import ADVISE_S
+from capacity_pilot.daemon.policy_keeping import Followers, PolicyKeeper
+from capacity_pilot.daemon.policy_versions import PolicyReader, read_first
 from capacity_pilot.daemon.quota_watch import ASK_S, QuotaWatch
 from capacity_pilot.daemon.quota_watch import WATCH_S as QUOTA_S
 from capacity_pilot.daemon.rehearsal import rehearse
@@ -62,6 +64,7 @@ from capacity_pilot.web.announcements import announcement_routes
 from capacity_pilot.web.brakes import brake_routes
 from capacity_pilot.web.explanation import explanation_route
 from capacity_pilot.web.metrics import Metric, metrics_route
+from capacity_pilot.web.policies import policy_routes
 
 _IN_FLIGHT_GRACE_S = 8.0
 _FLUSH_S = 3.0
@@ -95,6 +98,7 @@ class Parts:
     ladder: LadderWatch
     throttles: ThrottleWatch
     quotas: QuotaWatch
+    policies: PolicyKeeper
     watch: CoverageWatch | None
     heartbeat: Heartbeat | None
 
@@ -102,12 +106,15 @@ class Parts:
 async def run_daemon(settings: DaemonSettings) -> None:
     """Runs until SIGTERM or SIGINT; raises whatever unexpected ends it earlier.
 
-    Raises ``PolicyError`` before anything is opened if the policy cannot be followed, and
-    ``InputError`` for an address that cannot be listened on or a journal that cannot be shared.
+    Raises ``PolicyError`` or ``SourceError`` before anything but the journal is opened if there
+    are no policies to follow, and ``InputError`` for an address that cannot be listened on or a
+    journal that cannot be shared.
     """
-    policies = _read_policies(settings)
-    stopping = _listen_for_signals()
-    await asyncio.to_thread(rehearse)
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    # Until there is something to reload: by itself the signal would end the process.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: None)
     tasks = asyncio.TaskGroup()
     calls: set[asyncio.Task[None]] = set()
 
@@ -117,7 +124,7 @@ async def run_daemon(settings: DaemonSettings) -> None:
         task.add_done_callback(calls.discard)
 
     async with AsyncExitStack() as stack:
-        parts = await _open_parts(settings, policies, stack, spawn=spawn)
+        parts = await _open_parts(settings, stack, spawn=spawn)
         addresses = await _listen(settings, parts, stack)
         book, tenure = parts.book, parts.tenure
         async with tasks:
@@ -125,18 +132,25 @@ async def run_daemon(settings: DaemonSettings) -> None:
             told = {
                 "version": __version__,
                 "mode": settings.mode,
-                "policies": [p.name for p in policies.policies],
+                "policies": [p.name for p in parts.loop.pilot.policies.policies],
+                "policies_hash": parts.policies.version.hash,
             }
             book.note(RecordKind.STARTED, body={"pilot": parts.store.pilot, **told})
+            parts.policies.note("start")
             await parts.succession.prepare()
             keep = partial(tenure.keep, partial(_take_up, parts))
             await keep()
             jobs = _list_jobs(settings, parts, keep=keep)
             counts, chores = parts.loop.counts, _list_chores(settings, parts)
+            follower = tasks.create_task(parts.policies.follow())
+            reload = partial(parts.policies.reload_quietly, "SIGHUP")
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: spawn(reload()))
             with run_jobs(jobs, counts) as failure, keep_house(chores, counts, failure):
                 log.info("ready", **told, tables=sorted(parts.loop.pilot.descriptions), **addresses)
                 await _wait_for_end(stopping, failure)
             # No tick from here on: what is in flight may end, nothing more is begun.
+            asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
+            follower.cancel()
             log.info("stopping", calls_in_flight=len(calls))
             await _let_end(calls, grace_s=_IN_FLIGHT_GRACE_S)
             await keep()
@@ -162,6 +176,7 @@ async def _save(parts: Parts) -> None:
     if parts.tenure.is_active:
         await parts.snapshots.save()
         await parts.keeping.save()
+        await parts.policies.save()
         await parts.loop.on_demand.save(parts.store.journal)
 
 
@@ -221,28 +236,19 @@ async def _let_end(calls: Iterable[asyncio.Task[None]], *, grace_s: float) -> No
         call.cancel()
 
 
-def _read_policies(settings: DaemonSettings) -> PolicySet:
+def _open_source(settings: DaemonSettings) -> PolicySource:
     if settings.policy is not None:
-        policies = load_policies(settings.policy)
-    else:
-        policies = parse_policies(settings.policy_text or "", source="CAPACITY_PILOT_POLICY_TEXT")
-    check_modes(policies, settings)
-    return policies
+        return LocalPolicies(settings.policy)
+    return FixedText(settings.policy_text or "", address="CAPACITY_PILOT_POLICY_TEXT")
 
 
-def _listen_for_signals() -> asyncio.Event:
-    stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    return stopping
-
-
-async def _open_parts(
-    settings: DaemonSettings, policies: PolicySet, stack: AsyncExitStack, *, spawn: Spawn
-) -> Parts:
+async def _open_parts(settings: DaemonSettings, stack: AsyncExitStack, *, spawn: Spawn) -> Parts:
     """The pilot and all around it, tables read once, nothing listening yet."""
     clock = SystemClock()
     store = await stack.enter_async_context(open_store(settings, clock, role=settings.mode))
+    source, reader = _open_source(settings), PolicyReader(partial(check_modes, settings=settings))
+    version = await read_first(source, reader, journal=store.journal, now=clock.now())
+    await asyncio.to_thread(rehearse)
     book, tenure = Bookkeeper(store.journal, clock=clock), Tenure(store.lease)
     gateway: CapacityGateway = await stack.enter_async_context(
         open_gateway(
@@ -258,22 +264,22 @@ async def _open_parts(
     registrations = await open_registrations(
         settings, stack, journal=store.journal, clock=clock, may_send=tenure.may_send
     )
-    gateway = route_tables(
-        gateway,
-        registrations,
-        policies=policies,
-        is_shadow=is_shadow,
-        apply_time_s=settings.apply_time_s,
-        clock=clock,
-    )
-    agenda = RunningAgenda(policies)
+    agenda = RunningAgenda(version.policies)
     pilot = Pilot(
-        policies,
+        version.policies,
         limits=limits,
         apply_time_s=settings.apply_time_s,
         now=clock.now(),
         agenda=agenda,
         cloudwatch_usd_per_month=settings.cloudwatch_budget_usd,
+    )
+    gateway = route_tables(
+        gateway,
+        registrations,
+        mode_of=pilot.mode_for,
+        is_shadow=is_shadow,
+        apply_time_s=settings.apply_time_s,
+        clock=clock,
     )
     estimator, intake = Estimator(), Intake()
     around = Surroundings(
@@ -290,7 +296,6 @@ async def _open_parts(
     scaling = ScalingWatch(
         pilot,
         registrations,
-        policies=policies,
         clock=clock,
         counts=loop.counts,
         reread=loop.reread,
@@ -306,6 +311,20 @@ async def _open_parts(
         book=book,
         is_active=lambda: tenure.is_active,
         is_shadow=is_shadow,
+    )
+
+    async def catch_up() -> None:
+        scaling.recheck(await loop.catch_up())
+        await scaling.look()
+
+    followers = Followers(
+        loop=loop,
+        agenda=agenda,
+        after_change=lambda: spawn(catch_up()),
+        is_active=lambda: tenure.is_active,
+    )
+    policies = PolicyKeeper(
+        version, source=source, reader=reader, followers=followers, book=book, clock=clock
     )
     estate = Estate(loop=loop, book=book, snapshots=snapshots, announcements=keeping, brakes=brakes)
     decoder = Decoder(estimator, sampling_ratios=settings.sampling_ratio)
@@ -325,6 +344,7 @@ async def _open_parts(
         ladder=LadderWatch(pilot),
         throttles=ThrottleWatch(intake, clock=clock),
         quotas=QuotaWatch(pilot, gateway=gateway, clock=clock),
+        policies=policies,
         watch=await _watch_coverage(settings, loop, stack),
         heartbeat=await _open_heartbeat(settings, loop, tenure, stack),
     )
@@ -392,7 +412,7 @@ async def _listen(settings: DaemonSettings, parts: Parts, stack: AsyncExitStack)
         status |= desk.report() | parts.brakes.report()
         status |= parts.book.report() | parts.tenure.report() | parts.snapshots.report()
         status |= parts.scaling.report() | parts.throttles.report() | loop.on_demand.report()
-        status |= parts.quotas.report()
+        status |= parts.quotas.report() | {"policies": parts.policies.report()}
         if parts.heartbeat is not None:
             status |= parts.heartbeat.report()
         return status if watch is None else status | watch.report()
@@ -404,6 +424,7 @@ async def _listen(settings: DaemonSettings, parts: Parts, stack: AsyncExitStack)
             parts.throttles.measure(),
             loop.on_demand.measure(),
             parts.quotas.measure(),
+            parts.policies.measure(),
             () if watch is None else watch.measure(),
         )
 
@@ -416,6 +437,7 @@ async def _listen(settings: DaemonSettings, parts: Parts, stack: AsyncExitStack)
         routes=(
             *announcement_routes(desk),
             *brake_routes(parts.brakes),
+            *policy_routes(parts.policies),
             explanation_route(
                 lambda table: explain_with_past(
                     loop.pilot, loop.last_step, table, clock.now(), journal=parts.store.journal

@@ -25,7 +25,9 @@ from capacity_pilot.core.model import (
     TableDescription,
 )
 from capacity_pilot.core.pilot import Pilot, Step
+from capacity_pilot.core.policy import TablePolicy
 from capacity_pilot.core.ports import CapacityGateway, Clock
+from capacity_pilot.core.spread import Spread
 from capacity_pilot.daemon.bookkeeping import Bookkeeper
 from capacity_pilot.daemon.chronicle import Chronicle
 from capacity_pilot.daemon.on_demand_watch import OnDemandWatch
@@ -95,7 +97,9 @@ class ControlLoop:
         self._reads = asyncio.Semaphore(_READS_AT_ONCE)
         self._turns = Turns(_UPDATES_AT_ONCE, around.clock)
         self._described_at: dict[str, float] = {}
+        self._listed: frozenset[str] = frozenset()
         self._unread: set[str] = set()
+        self._moved: set[str] = set()
         self._list_again_at: float | None = None
         self._backoffs = Backoffs()
         self._book = around.book
@@ -117,6 +121,7 @@ class ControlLoop:
             self._list_again_at = self._clock.now() + _UNREAD_S
             return
         self._list_again_at = None
+        self._listed = frozenset(names)
         for gone in self._described_at.keys() - names:
             self._forget(gone)
         covered = {name for name in names if self.pilot.covers(name)}
@@ -134,6 +139,27 @@ class ControlLoop:
             if not 0 <= now - at < self._reading_lasts_s(table)
         )
 
+    @property
+    def listed(self) -> frozenset[str]:
+        """All tables there were when last looked, the pilot's or not."""
+        return self._listed
+
+    def adopt(self, ready: Spread) -> None:
+        """Puts other policies in force, as a whole and before the next tick. ``catch_up`` has the
+        rest to do.
+        """
+        self._moved |= set(self.pilot.adopt(ready, self._clock.now()))
+        for table in [table for table in self._described_at if not self.pilot.covers(table)]:
+            self._let_go(table)
+
+    async def catch_up(self) -> set[str]:
+        """Reads the tables that are new under other policies, or driven in another way: which."""
+        moved, self._moved = self._moved, set()
+        known = set(self._described_at)
+        await self.reread(moved)
+        await self.discover()
+        return moved | (self._described_at.keys() - known)
+
     def _reading_lasts_s(self, table: str) -> float:
         if self.pilot.is_in_motion(table):
             return min(_CHANGING_S, self._describe_s)
@@ -149,6 +175,7 @@ class ControlLoop:
     async def _describe_one(self, table: str) -> None:
         async with self._reads:
             self._described_at[table] = self._clock.now()
+            mode = self.pilot.mode_for(table)
             try:
                 description = await self._gateway.describe(table)
             except GatewayError as error:
@@ -156,6 +183,8 @@ class ControlLoop:
                 self._unread.add(table)
                 return
         self._unread.discard(table)
+        if self.pilot.mode_for(table) is not mode:
+            return  # what shows it is another gateway by now, which is asked as well
         if description is None:
             self._forget(table)
         else:
@@ -174,10 +203,13 @@ class ControlLoop:
 
     def _forget(self, table: str) -> None:
         log.info("table_gone", table=table)
+        self._book.see(table, None)
+        self._let_go(table)
+
+    def _let_go(self, table: str) -> None:
         self._described_at.pop(table, None)
         self._backoffs.forget(table)
         self._chronicle.forget(table)
-        self._book.see(table, None)
         self.pilot.forget(table)
         self.on_demand.forget(table)
 
@@ -197,7 +229,7 @@ class ControlLoop:
             if (plan.table, plan.direction) not in waiting:
                 self._chronicle.decided(plan, step)
                 self.pilot.begin(plan)
-                self._spawn(self._carry_out(plan))
+                self._spawn(self._carry_out(plan, self.pilot.policies.policy_for(plan.table)))
 
     def _watch_telemetry(self, now: float) -> None:
         received_at = self._intake.last_received_at
@@ -208,12 +240,16 @@ class ControlLoop:
             log.info("telemetry_resumed")
         self._is_telemetry_lost = is_lost
 
-    async def _carry_out(self, plan: Plan) -> None:
+    async def _carry_out(self, plan: Plan, policy: TablePolicy | None) -> None:
+        """What was decided under another policy than the table's by now is not sent."""
         outcome: Outcome | None = None
         try:
             async with self._turns.turn(plan):
-                outcome = await self._gateway.actuate(plan)
-            if outcome.kind is not OutcomeKind.EXPIRED:
+                if self.pilot.policies.policy_for(plan.table) == policy:
+                    outcome = await self._gateway.actuate(plan)
+                else:
+                    self.counts["plans_overtaken_by_policies"] += 1
+            if outcome is not None and outcome.kind is not OutcomeKind.EXPIRED:
                 self._turns.settle(plan)
         except RetryableError as error:
             log.warning("update_not_sent", table=plan.table, error=str(error))

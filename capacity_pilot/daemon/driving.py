@@ -78,18 +78,16 @@ def route_tables(
     gateway: CapacityGateway,
     registrations: Registrations,
     *,
-    policies: PolicySet,
+    mode_of: Callable[[str], Mode],
     is_shadow: bool,
     apply_time_s: float,
     clock: Clock,
 ) -> CapacityGateway:
-    """One gateway that drives each table in its policy's mode."""
+    """One gateway that drives each table in the mode that its policy asks for at the moment."""
     real = RegisteredGateway(gateway, registrations)
     by_mode: dict[Mode, CapacityGateway] = {
         Mode.ACTIVE: real,
         Mode.FLOOR: FloorGateway(real, registrations=registrations, clock=clock),
         Mode.SHADOW: ShadowGateway(real, apply_time_s=apply_time_s, clock=clock),
     }
-    return RoutedGateway(
-        by_mode, lambda table: policies.mode_for(table).capped(is_shadow=is_shadow)
-    )
+    return RoutedGateway(by_mode, lambda table: mode_of(table).capped(is_shadow=is_shadow))

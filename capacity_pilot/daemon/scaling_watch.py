@@ -17,7 +17,6 @@ from capacity_pilot.core.holds import Hold
 from capacity_pilot.core.model import Resource, ScalableTarget
 from capacity_pilot.core.modes import Mode, Rivalry
 from capacity_pilot.core.pilot import Pilot
-from capacity_pilot.core.policy import PolicySet
 from capacity_pilot.core.ports import Clock
 from capacity_pilot.core.standing import find_unsuspended, is_bounded
 
@@ -47,7 +46,6 @@ class ScalingWatch:
         pilot: Pilot,
         registrations: Registrations,
         *,
-        policies: PolicySet,
         clock: Clock,
         counts: Counter[str],
         reread: Callable[[Iterable[str]], Awaitable[None]],
@@ -57,7 +55,7 @@ class ScalingWatch:
         self.fault: str | None = None
         self._pilot = pilot
         self._registrations = registrations
-        self._policies = policies
+        self._anew: set[str] = set()
         self._clock = clock
         self._counts = counts
         self._reread = reread
@@ -110,6 +108,10 @@ class ScalingWatch:
             )
         await self._reread(self._find_news(tables))
 
+    def recheck(self, tables: Iterable[str]) -> None:
+        """Other policies drive these tables: the next look reads what is registered of them."""
+        self._anew |= set(tables)
+
     async def hand_back(self) -> None:
         """Gives back all that is held: the end. Says so, and of what could not be given back."""
         async with self._turn:
@@ -158,6 +160,8 @@ class ScalingWatch:
         described = [r.resource for d in self._pilot.descriptions.values() for r in d.resources]
         self._registrations.forget_others(described)
         read_at = {r: self._registrations.read_at(r) or 0.0 for r in described}
+        read_at |= {r: 0.0 for r in described if r.table in self._anew}
+        self._anew.clear()
         due = sorted((r for r in described if now - read_at[r] >= _READ_S), key=read_at.__getitem__)
         for first in range(0, min(len(due), _CALLS_AT_ONCE * MOST_RESOURCES), MOST_RESOURCES):
             yield due[first : first + MOST_RESOURCES]
@@ -175,7 +179,7 @@ class ScalingWatch:
             self._warn_of_idle(resource)
 
     def _warn_of_idle(self, resource: Resource) -> None:
-        policy = self._policies.policy_for(resource.table)
+        policy = self._pilot.policies.policy_for(resource.table)
         if policy is None or policy.mode is not Mode.FLOOR:
             return
         for r in self._registrations.known:
@@ -194,7 +198,7 @@ class ScalingWatch:
         found: list[Registration] = []
         for table in tables:
             policy, description = (
-                self._policies.policy_for(table),
+                self._pilot.policies.policy_for(table),
                 self._pilot.descriptions.get(table),
             )
             if policy is not None and policy.mode is Mode.ACTIVE and description is not None:
@@ -220,7 +224,7 @@ class ScalingWatch:
 
     def _wants(self, hold: Hold) -> bool:
         at = hold.target
-        policy = self._policies.policy_for(at.resource.table)
+        policy = self._pilot.policies.policy_for(at.resource.table)
         if policy is None or not is_bounded(policy, at.resource, at.dimension):
             return False
         if self._pilot.is_handed_back(at):

@@ -167,6 +167,7 @@ class Stage:
     book: Bookkeeper
     scaling: ScalingWatch
     keeping: AnnouncementKeeping
+    agenda: RunningAgenda
     is_active: bool = True
     demand: Demand = field(default_factory=dict)
     is_telling: bool = True
@@ -262,10 +263,19 @@ async def set_stage(
         for request in registered or ():
             server.scaling.register(request, clock.now())
         registrations = Registrations(client, holds=KeptHolds(journal), clock=clock)
+        agenda = RunningAgenda(policy_set or policies())
+        pilot = Pilot(
+            policy_set or policies(),
+            limits=limits,
+            apply_time_s=APPLY_TIME_S,
+            now=clock.now(),
+            agenda=agenda,
+            cloudwatch_usd_per_month=cloudwatch_usd_per_month,
+        )
         gateway = route_tables(
             aws,
             registrations,
-            policies=policy_set or policies(),
+            mode_of=pilot.mode_for,
             is_shadow=is_shadow,
             apply_time_s=APPLY_TIME_S,
             clock=clock,
@@ -279,16 +289,8 @@ async def set_stage(
             spawned.add(task)
             task.add_done_callback(spawned.discard)
 
-        agenda = RunningAgenda(policy_set or policies())
         loop = ControlLoop(
-            Pilot(
-                policy_set or policies(),
-                limits=limits,
-                apply_time_s=APPLY_TIME_S,
-                now=clock.now(),
-                agenda=agenda,
-                cloudwatch_usd_per_month=cloudwatch_usd_per_month,
-            ),
+            pilot,
             Surroundings(
                 gateway=witness,
                 intake=intake,
@@ -321,10 +323,10 @@ async def set_stage(
             ),
             book=book,
             keeping=keeping,
+            agenda=agenda,
             scaling=ScalingWatch(
                 loop.pilot,
                 registrations,
-                policies=policy_set or policies(),
                 clock=clock,
                 counts=loop.counts,
                 reread=loop.reread,

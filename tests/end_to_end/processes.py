@@ -263,6 +263,7 @@ def start_daemon(
     name: str = "daemon",
 ) -> Daemon:
     """A daemon that keeps a journal only where ``options`` say so."""
+    text = POLICY % {"stabilization": stabilization}
     process = cast.start(
         name,
         [
@@ -270,7 +271,7 @@ def start_daemon(
             *("--endpoint-url", physics.url, "--apply-time-s", "2", "--describe-s", "2"),
             *("--grpc-port", "0", "--http-port", "0", "--health-port", "0"),
             *(("--journal", "") if not {"--journal", "--state-table"} & set(options) else ()),
-            *("--policy-text", POLICY % {"stabilization": stabilization}),
+            *(() if "--policy" in options else ("--policy-text", text)),
             *options,
         ],
         environment=OWN_CODE,

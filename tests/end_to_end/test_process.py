@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
+from urllib.error import HTTPError
 
 import pytest
 
-from tests.end_to_end.processes import Cast, Daemon, Physics, post_json, start_daemon
+from tests.end_to_end.processes import (
+    POLICY,
+    Cast,
+    Daemon,
+    Physics,
+    get_json,
+    post_json,
+    start_daemon,
+)
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]
 
@@ -102,3 +112,45 @@ def test_shadow_mode_decides_and_sends_nothing(cast: Cast, physics: Physics) -> 
     assert daemon.status()["mode"] == "shadow"
     target = physics.targets()["feed:write"]
     assert (target["provisioned"], target["requested"]) == (100, None)
+
+
+@pytest.mark.timeout(240)
+def test_policies_are_read_again_when_told_and_mistakes_change_nothing(
+    cast: Cast, physics: Physics
+) -> None:
+    for name in ("feed", "chat"):
+        physics.create_table(name, read=100, write=100)
+    file, journal = cast.folder / "policy.yaml", cast.folder / "journal.db"
+    right = POLICY % {"stabilization": "10m"}
+    file.write_text(right)
+    options = ("--policy", str(file), "--journal", str(journal))
+    daemon = start_daemon(cast, physics, *options)
+    health = daemon.ready["health"]
+
+    def tables() -> set[str]:
+        return {t["table"] for t in daemon.status()["targets"]}
+
+    cast.until(lambda: tables() == {"feed"}, within=10, what="the first table")
+    file.write_text(right.replace('"feed*"', '"feed*", "chat"'))
+    told = post_json(f"{health}/policies/reload", {})
+    assert told["is_changed"] is True
+    assert told["hash"] == get_json(f"{health}/policies")["hash"] != daemon.ready["policies_hash"]
+    cast.until(lambda: tables() == {"feed", "chat"}, within=10, what="the second table")
+    # A mistake is answered with where it stands, and the process goes on with what it had.
+    file.write_text(right.replace("min: 5", "min: 5000"))
+    with pytest.raises(HTTPError) as refused:
+        post_json(f"{health}/policies/reload", {})
+    assert refused.value.code == 400
+    assert any(":6:" in line and "5000" in line for line in json.load(refused.value)["errors"])
+    assert get_json(f"{health}/policies")["hash"] == told["hash"]
+    assert tables() == {"feed", "chat"}
+    # A restart does not change that, and SIGHUP reads what was corrected.
+    daemon.process.kill()
+    daemon = start_daemon(cast, physics, *options, name="again")
+    assert daemon.ready["policies_hash"] == told["hash"]
+    cast.until(lambda: tables() == {"feed", "chat"}, within=10, what="both tables again")
+    file.write_text(right)
+    daemon.process.popen.send_signal(signal.SIGHUP)
+    cast.until(lambda: tables() == {"feed"}, within=10, what="the first table alone")
+    assert daemon.status()["policies"]["fault"] is None
+    assert daemon.process.terminate(within=5) == 0, cast.last_words()

@@ -128,10 +128,29 @@ class Lookout:
         self._state = refit_events(
             self._state, old=self._fleet, new=fleet, policy_number=self._policy_number
         )
-        numbers = (self._policy_number(resource.table) for resource in fleet.resources)
+        self._fleet = fleet
+        self._number_slots()
+
+    def adopt(self, policy_number: PolicyNumber, now: float) -> None:
+        """The agenda and the numbers are other policies'. What is watched and still to come there
+        goes on being watched, over the tables it concerns now; what is not is called off.
+        """
+        self._policy_number = policy_number
+        coming = {o.key: o for o in self._agenda.occurrences(now)}
+        watches = []
+        for watch in self._state.watches:
+            if (found := coming.get(watch.occurrence.key)) is not None:
+                fresh = begin(self._state, found, self._fleet, policy_number)
+                watches.append(continue_watch(fresh, watch, old=self._fleet, new=self._fleet))
+            elif watch.occurrence.ends_at <= now:
+                watches.append(watch)
+        self._state = replace(self._state, watches=tuple(watches))
+        self._number_slots()
+
+    def _number_slots(self) -> None:
+        numbers = (self._policy_number(resource.table) for resource in self._fleet.resources)
         per_resource = [-1 if number is None else number for number in numbers]
         self._policy_numbers = np.repeat(np.array(per_resource, dtype=np.int64), 2)
-        self._fleet = fleet
 
     def look(
         self, demand: DemandState, now: float, *, apply_time_s: Floats, burst_units: Floats

@@ -1,0 +1,39 @@
+"""A policy set over a fleet, made in one piece so that it can be put in force in one piece."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from capacity_pilot.core.blast_radius import BlastRadius, spread_limits
+from capacity_pilot.core.fleet import Fleet
+from capacity_pilot.core.model import AccountLimits, Resource
+from capacity_pilot.core.modes import Mode
+from capacity_pilot.core.policy import PolicyArrays, PolicySet, spread_policies
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """What ``policies`` say of each slot of ``fleet``, maxima cut to the account's ``limits``."""
+
+    policies: PolicySet
+    fleet: Fleet
+    limits: AccountLimits
+    by_slot: PolicyArrays
+    radius: BlastRadius | None
+
+
+def spread(policies: PolicySet, fleet: Fleet, limits: AccountLimits) -> Spread:
+    """Takes time with the fleet's size: a daemon does it in a thread where it can."""
+    return Spread(
+        policies=policies,
+        fleet=fleet,
+        limits=limits,
+        by_slot=spread_policies(policies, fleet, limits),
+        radius=spread_limits(policies, fleet),
+    )
+
+
+def choose_fleet(policies: PolicySet, described: Iterable[Resource]) -> Fleet:
+    """The fleet that these resources come to: those whose table's policy is not off."""
+    return Fleet.of(r for r in described if policies.mode_for(r.table) is not Mode.OFF)
