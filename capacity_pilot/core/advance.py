@@ -15,7 +15,7 @@ from capacity_pilot.core.burst import BurstState, empty_refused, pass_seconds, s
 from capacity_pilot.core.compiled import compiled
 from capacity_pilot.core.coverage import correct, keep_minutes
 from capacity_pilot.core.coverage.minutes import next_close_at
-from capacity_pilot.core.demand import LAG_BINS, is_fresh
+from capacity_pilot.core.demand import LAG_BINS
 from capacity_pilot.core.demand.absorbing import take_in
 from capacity_pilot.core.demand.freshness import find_fresh
 from capacity_pilot.core.events.schedule import NOTHING_COMING
@@ -36,8 +36,8 @@ from capacity_pilot.core.forecast import (
 )
 from capacity_pilot.core.forecast.learning import learn_seconds
 from capacity_pilot.core.forecast.means import add_late
-from capacity_pilot.core.forecast.members import WINDOW_S
-from capacity_pilot.core.forecast.quantiles import learn_quantiles
+from capacity_pilot.core.forecast.members import WINDOW_S, Floats32
+from capacity_pilot.core.forecast.quantiles import Turned, learn_windows
 from capacity_pilot.core.guards import Draft, decide_slots
 from capacity_pilot.core.ladder import Heard, step_ladder
 from capacity_pilot.core.reasons import Reasons
@@ -98,77 +98,104 @@ def advance(state: PilotState, inputs: Inputs, ends: Ints, now: float) -> Advanc
     learned = state.forecast.copy()
     kept = state.stabilization
     peaks, ends_at, since = kept.peaks.copy(), kept.block_ends_at.copy(), kept.since.copy()
-    known_until, settled = state.settling.known_until, state.settling.settled
     last_refused = burst.last_refused.copy()
-    watched_s, pause_s = kept.window_s, kept.pause_before(now)
-    quantiles, passed, has_ended = state.quantiles, 0, False
-    while passed < len(ends) and not has_ended:
-        begins = ends[passed - 1] if passed else 0
-        passed, head, settled, lag_s, known_until, ahead, sizes, drafted, reasons = _advance(
-            demand.units,
-            demand.known,
-            demand.last_seen,
-            demand.mean_gap,
-            demand.news_age,
-            demand.last_refused,
-            demand.lags,
-            demand.head,
-            known_until,
-            settled,
-            learned.sums,
-            learned.weights,
-            learned.noise,
-            learned.excess.units,
-            learned.excess.unseen,
-            learned.excess.usual,
-            learned.excess.spikes,
-            learned.panic_until,
-            units,
-            keeps_s,
-            drawn,
-            last_refused,
-            peaks,
-            ends_at,
-            since,
-            watched_s,
-            pause_s,
-            told.slots,
-            told.seconds,
-            told.units,
-            told.refusals,
-            ends,
-            begins,
-            passed,
-            inputs.apply_time_s,
-            inputs.table_of,
-            capacity.provisioned,
-            capacity.is_changeable,
-            capacity.decreases_today,
-            capacity.last_decrease_at,
-            capacity.described_at,
-            policy.is_managed,
-            floor,
-            ceiling,
-            policy.caution,
-            policy.burst_reliance,
-            policy.stabilization_s,
-            policy.reserve_decreases,
-            schedule.is_near,
-            schedule.is_frozen_in,
-            schedule.is_frozen_out,
-            schedule.reasons,
-            coverage.doubts if is_reading else schedule.reasons,
-            quantiles.window,
-            float(now),
-        )
-        last = now + passed - 1
-        demand = replace(demand, lag_s=lag_s, head=head)
-        quantiles = learn_quantiles(
-            quantiles, demand, settled=settled, apply_time_s=inputs.apply_time_s, now=last
-        )
-        watched_s, pause_s = policy.stabilization_s, 0.0
-        is_lost = np.count_nonzero(policy.is_managed & ~is_fresh(demand, last))
-        has_ended = bool(is_lost) or moves(drafted, capacity.provisioned)
+    quantiles = state.quantiles.copy()
+    members, calibration, current = quantiles.members, quantiles.calibration, quantiles.current
+    tally = calibration.tally
+    (
+        passed,
+        head,
+        settled,
+        lag_s,
+        known_until,
+        turned,
+        issued_at,
+        ahead,
+        sizes,
+        drafted,
+        reasons,
+    ) = _advance(
+        demand.units,
+        demand.known,
+        demand.last_seen,
+        demand.mean_gap,
+        demand.news_age,
+        demand.last_refused,
+        demand.lags,
+        demand.head,
+        state.settling.known_until,
+        state.settling.settled,
+        learned.sums,
+        learned.weights,
+        learned.noise,
+        learned.excess.units,
+        learned.excess.unseen,
+        learned.excess.usual,
+        learned.excess.spikes,
+        learned.panic_until,
+        units,
+        keeps_s,
+        drawn,
+        last_refused,
+        peaks,
+        ends_at,
+        since,
+        kept.window_s,
+        kept.pause_before(now),
+        members.last,
+        members.sums,
+        members.weights,
+        members.bins,
+        members.bin_sum,
+        members.bin_count,
+        members.bin,
+        members.has_yesterday,
+        calibration.margins,
+        calibration.misses,
+        calibration.weights,
+        calibration.losses,
+        calibration.leader,
+        tally.scored,
+        tally.demand,
+        tally.exceeded,
+        tally.pinball,
+        tally.led,
+        quantiles.points,
+        quantiles.units,
+        quantiles.spread,
+        current.units,
+        current.ahead_s,
+        current.issued_at,
+        quantiles.window,
+        told.slots,
+        told.seconds,
+        told.units,
+        told.refusals,
+        ends,
+        inputs.apply_time_s,
+        inputs.table_of,
+        capacity.provisioned,
+        capacity.is_changeable,
+        capacity.decreases_today,
+        capacity.last_decrease_at,
+        capacity.described_at,
+        policy.is_managed,
+        floor,
+        ceiling,
+        policy.caution,
+        policy.burst_reliance,
+        policy.stabilization_s,
+        policy.reserve_decreases,
+        schedule.is_near,
+        schedule.is_frozen_in,
+        schedule.is_frozen_out,
+        schedule.reasons,
+        coverage.doubts if is_reading else schedule.reasons,
+        float(now),
+    )
+    last = now + passed - 1
+    demand = replace(demand, lag_s=lag_s, head=head)
+    quantiles = quantiles.turned(turned, issued_at)
     if is_reading:
         coverage = keep_minutes(coverage, demand, inputs.arrivals.until(ends[passed - 1]), last)
     # Only in the last second can a target be lost, and then its footing is that it is not fresh.
@@ -255,14 +282,41 @@ def _advance(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
     since: Floats,
     watched_s: Floats,
     pause_s: float,
+    # of quantiles: members,
+    last: Floats,
+    member_sums: Floats,
+    member_weights: Floats,
+    bins: Floats32,
+    bin_sum: Floats,
+    bin_count: Floats,
+    number: int,
+    has_yesterday: bool,  # noqa: FBT001 - compiled code takes no keywords
+    # their calibration,
+    margins: Floats,
+    misses: Floats,
+    miss_weights: Floats,
+    losses: Floats,
+    leader: Ints,
+    # how they did,
+    scored: Floats,
+    scored_demand: Floats,
+    exceeded: Floats,
+    pinballs: Floats,
+    led: Floats,
+    # and what was forecast.
+    filed_points: Floats32,
+    filed_units: Floats32,
+    spread: Floats,
+    quantile_units: Floats,
+    quantiles_ahead_s: Floats,
+    issued_at: float,
+    window: int,
     # What is told, second by second up to ``ends``.
     slots: Ints,
     seconds: Ints,
     told: Floats,
     refusals: Floats,
     ends: Ints,
-    begins: int,
-    place: int,
     # What holds in all seconds.
     apply_time_s: Floats,
     table_of: Ints,
@@ -283,17 +337,17 @@ def _advance(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
     is_frozen_out: Bools,
     schedule_reasons: Reasons,
     doubts: Reasons,
-    window: int,
     now: float,
-) -> tuple[int, int, int, int, Floats, Floats, Floats, Floats, Reasons]:
-    """Goes on from the second at ``place`` to one in which something is to be done or spans are
-    lost, or a window of quantiles is over. ``now`` is the time of the first second of all.
+) -> tuple[int, int, int, int, Floats, Turned, float, Floats, Floats, Floats, Reasons]:
+    """Goes on to the second in which something is to be done or spans are lost.
+
+    Returns how many it passed, and what is remembered besides arrays.
     """
     size = len(provisioned)
     ahead_s = apply_time_s + REACTION_S
     drafted, reasons = np.empty(size), np.empty(size, dtype=np.int64)
     highest = np.empty(size)
-    now += place
+    begins, place = 0, 0
     while True:
         entries = slice(begins, ends[place])
         begins = ends[place]
@@ -433,12 +487,45 @@ def _advance(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
             schedule_reasons,
             doubts,
         )
+        if (settled + 1) // WINDOW_S - 1 > window:
+            issued_at = now
+            window, number, has_yesterday = learn_windows(
+                last,
+                member_sums,
+                member_weights,
+                bins,
+                bin_sum,
+                bin_count,
+                number,
+                has_yesterday,
+                margins,
+                misses,
+                miss_weights,
+                losses,
+                leader,
+                scored,
+                scored_demand,
+                exceeded,
+                pinballs,
+                led,
+                filed_points,
+                filed_units,
+                spread,
+                quantile_units,
+                quantiles_ahead_s,
+                window,
+                units,
+                known,
+                head,
+                settled,
+                apply_time_s,
+                now,
+            )
         place += 1
-        is_over = (settled + 1) // WINDOW_S - 1 > window
         behind_s = int(now) - settled_until
         fresh = find_fresh(last_seen, mean_gap, news_age, behind_s, int(now))
         is_lost = (is_managed & ~fresh).any()
-        if place == len(ends) or is_over or is_lost or moves(drafted, provisioned):
+        if place == len(ends) or is_lost or moves(drafted, provisioned):
             break
         now += 1.0
     return (
@@ -447,6 +534,8 @@ def _advance(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
         settled,
         lag_s,
         known_until,
+        (window, number, has_yesterday),
+        issued_at,
         ahead,
         sizes,
         drafted,

@@ -86,51 +86,8 @@ class Calibration:
         )
 
 
-def score(
-    learned: Calibration,
-    mean: Floats,
-    *,
-    points: Floats32,
-    units: Floats32,
-    spread: Floats,
-    ahead_s: Floats,
-) -> None:
-    """Learns from a window that had this ``mean`` (n,), units/s, in place.
-
-    For it the members forecast ``points`` (members, horizons, n), and the quantiles were ``units``
-    (levels, horizons, n). Now they are ``spread`` (levels, members, horizons, n) above the members'
-    points, ``ahead_s`` (horizons, n) ahead. What is not known or was not forecast, which is NaN,
-    changes nothing.
-    """
-    tally = learned.tally
-    _score(
-        mean,
-        points,
-        units,
-        spread,
-        ahead_s,
-        learned.margins,
-        learned.misses,
-        learned.weights,
-        learned.losses,
-        learned.leader,
-        tally.scored,
-        tally.demand,
-        tally.exceeded,
-        tally.pinball,
-        tally.led,
-    )
-
-
-def spread_out(learned: Calibration, points: Floats) -> tuple[Floats, Floats]:
-    """How far each quantile is above each member's point forecast, (levels, members, horizons, n),
-    and the quantiles above the leaders' points, (levels, horizons, n).
-    """
-    return _spread_out(learned.margins, learned.misses, learned.weights, learned.leader, points)
-
-
 @compiled
-def _score(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
+def score(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
     mean: Floats,
     points: Floats32,
     units: Floats32,
@@ -147,6 +104,13 @@ def _score(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
     pinballs: Floats,
     led: Floats,
 ) -> None:
+    """Learns from a window that had this ``mean`` (n,), units/s, in place.
+
+    For it the members forecast ``points`` (members, horizons, n), and the quantiles were ``units``
+    (levels, horizons, n). Now they are ``spread`` (levels, members, horizons, n) above the members'
+    points, ``ahead_s`` (horizons, n) ahead. What is not known or was not forecast, which is NaN,
+    changes nothing. The rest are ``Calibration``'s arrays and its tally's.
+    """
     for horizon in range(len(HORIZONS)):
         for slot in range(len(mean)):
             if np.isnan(mean[slot]) or np.isnan(units[0, horizon, slot]):
@@ -203,10 +167,13 @@ def _choose(losses: Floats, slot: int, leader: int) -> int:
 
 
 @compiled
-def _spread_out(
+def spread_out(
     margins: Floats, misses: Floats, weights: Floats, leader: Ints, points: Floats
 ) -> tuple[Floats, Floats]:
-    """A scale is a member's mean absolute error: over hours for the median; for what lies above it
+    """How far each quantile is above each member's point forecast, (levels, members, horizons, n),
+    and the quantiles above the leaders' points, (levels, horizons, n).
+
+    A scale is a member's mean absolute error: over hours for the median; for what lies above it
     over hours or half of it over minutes, whichever is more, so that bursts widen the margins at
     once and calm does not narrow them as fast. At first it is a quarter of what is forecast.
     """

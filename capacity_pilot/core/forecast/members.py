@@ -65,6 +65,17 @@ class MembersState:
             has_yesterday=False,
         )
 
+    def copy(self) -> MembersState:
+        return replace(
+            self,
+            last=self.last.copy(),
+            sums=self.sums.copy(),
+            weights=self.weights.copy(),
+            bins=self.bins.copy(),
+            bin_sum=self.bin_sum.copy(),
+            bin_count=self.bin_count.copy(),
+        )
+
     @property
     def is_known(self) -> Bools:
         """Where any window was known, (n,)."""
@@ -74,25 +85,20 @@ class MembersState:
 
 def learn_window(state: MembersState, mean: Floats, window: int) -> MembersState:
     """Takes the mean demand (n,) of a window, NaN where unknown; windows come in order."""
-    if window // _BIN > state.bin:
-        state = _turn_bins(state, window // _BIN)
-    learned = replace(
-        state,
-        last=state.last.copy(),
-        sums=state.sums.copy(),
-        weights=state.weights.copy(),
-        bin_sum=state.bin_sum.copy(),
-        bin_count=state.bin_count.copy(),
-    )
-    _average(
+    learned = state.copy()
+    number, has_yesterday = take_window(
         learned.last,
         learned.sums,
         learned.weights,
+        learned.bins,
         learned.bin_sum,
         learned.bin_count,
+        state.bin,
+        state.has_yesterday,
         mean,
+        window,
     )
-    return learned
+    return replace(learned, bin=number, has_yesterday=has_yesterday)
 
 
 def forecast_points(state: MembersState, window: int, steps: Ints) -> Floats:
@@ -101,16 +107,29 @@ def forecast_points(state: MembersState, window: int, steps: Ints) -> Floats:
     Gives (members, horizons, n); 0 where nothing was ever known. Where yesterday is not known the
     season's forecast is the level.
     """
-    return _forecast(
+    return point_ahead(
         state.last, state.sums, state.weights, state.bins, state.has_yesterday, window, steps
     )
 
 
 @compiled
-def _average(
-    last: Floats, sums: Floats, weights: Floats, bin_sum: Floats, bin_count: Floats, mean: Floats
-) -> None:
-    """Takes a window's mean demand into account where it is known, in place."""
+def take_window(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
+    last: Floats,
+    sums: Floats,
+    weights: Floats,
+    bins: Floats32,
+    bin_sum: Floats,
+    bin_count: Floats,
+    number: int,
+    has_yesterday: bool,  # noqa: FBT001 - compiled code takes no keywords
+    mean: Floats,
+    window: int,
+) -> tuple[int, bool]:
+    """``learn_window`` in place; returns the running bin's number and whether a day is known."""
+    begun = window // _BIN
+    if begun > number:
+        has_yesterday = _turn_bins(bins, bin_sum, bin_count, number, begun)
+        number = begun
     for slot in range(len(mean)):
         if np.isnan(mean[slot]):
             continue
@@ -121,10 +140,11 @@ def _average(
             weights[row, slot] += gain * (1.0 - weights[row, slot])
         bin_sum[slot] += mean[slot]
         bin_count[slot] += 1.0
+    return number, has_yesterday
 
 
 @compiled
-def _forecast(
+def point_ahead(
     last: Floats,
     sums: Floats,
     weights: Floats,
@@ -133,6 +153,7 @@ def _forecast(
     window: int,
     steps: Ints,
 ) -> Floats:
+    """``forecast_points`` by a state's arrays."""
     points = np.empty((len(MEMBERS), *steps.shape))
     for slot in range(len(last)):
         level = sums[_LEVEL, slot] / max(weights[_LEVEL, slot], 1e-9)
@@ -161,22 +182,20 @@ def _recall(bins: Floats32, slot: int, window: float) -> float:
     return float(early + (position - before) * (late - early))
 
 
-def _turn_bins(state: MembersState, number: int) -> MembersState:
-    """Files the running bin when the one of that ``number`` begins; bins between are unknown."""
-    bins = state.bins.copy()
-    enough = state.bin_count >= _BIN / 2
-    means = np.full(len(enough), np.nan)
-    np.divide(state.bin_sum, state.bin_count, out=means, where=enough)
-    bins[state.bin % _BINS_KEPT] = means
-    for missed in range(max(state.bin + 1, number - _BINS_KEPT), number):
+@compiled
+def _turn_bins(bins: Floats32, bin_sum: Floats, bin_count: Floats, number: int, begun: int) -> bool:
+    """Files the running bin when the one ``begun`` begins; bins between are unknown.
+
+    Returns whether anything is known of the time that far from a day before.
+    """
+    for slot in range(len(bin_sum)):
+        is_enough = bin_count[slot] >= _BIN / 2
+        mean = bin_sum[slot] / bin_count[slot] if is_enough else np.nan
+        bins[number % _BINS_KEPT, slot] = mean
+        bin_sum[slot] = bin_count[slot] = 0.0
+    for missed in range(max(number + 1, begun - _BINS_KEPT), begun):
         bins[missed % _BINS_KEPT] = np.nan
-    nothing = np.zeros(len(enough))
-    oldest = bins[np.arange(number - _BINS_A_DAY - 1, number - _BINS_A_DAY + 3) % _BINS_KEPT]
-    return replace(
-        state,
-        bins=bins,
-        bin_sum=nothing,
-        bin_count=nothing,
-        bin=number,
-        has_yesterday=not np.isnan(oldest).all(),
-    )
+    for oldest in range(begun - _BINS_A_DAY - 1, begun - _BINS_A_DAY + 3):
+        if not np.isnan(bins[oldest % _BINS_KEPT]).all():
+            return True
+    return False

@@ -9,7 +9,7 @@ member that leads, and margins above it in units of how far that member has late
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,14 +30,17 @@ from capacity_pilot.core.forecast.members import (
     WINDOW_S,
     Floats32,
     MembersState,
-    forecast_points,
-    learn_window,
+    point_ahead,
+    take_window,
 )
 
 __all__ = ["HORIZONS", "LEVELS", "QuantileState", "Quantiles", "learn_quantiles"]
 
 SOON, APPLY, LATER = range(len(HORIZONS))
 _SOON_S, _LATER_S = 10.0, 300.0
+
+Turned = tuple[int, int, bool]
+"""A state's ``window``, and its members' ``bin`` and ``has_yesterday``."""
 
 _ROWS = 40
 _MOST_STEPS = _ROWS - SETTLING - 1
@@ -93,6 +96,29 @@ class QuantileState:
             window=window,
         )
 
+    def copy(self) -> QuantileState:
+        """One whose arrays may be written to."""
+        current = self.current
+        return replace(
+            self,
+            members=self.members.copy(),
+            calibration=self.calibration.copy(),
+            points=self.points.copy(),
+            units=self.units.copy(),
+            spread=self.spread.copy(),
+            current=replace(current, units=current.units.copy(), ahead_s=current.ahead_s.copy()),
+        )
+
+    def turned(self, turned: Turned, now: float) -> QuantileState:
+        """As ``learn_windows`` left the arrays at ``now``, and what it returned."""
+        window, number, has_yesterday = turned
+        return replace(
+            self,
+            members=replace(self.members, bin=number, has_yesterday=has_yesterday),
+            current=replace(self.current, issued_at=now),
+            window=window,
+        )
+
 
 def learn_quantiles(
     state: QuantileState,
@@ -108,58 +134,147 @@ def learn_quantiles(
     scored 30 s later, when seconds without spans are known for zeros or for unknown. Apply times
     beyond 5 min count as 5 min.
     """
-    newest = (settled + 1) // WINDOW_S - 1
-    if newest <= state.window:
+    if (settled + 1) // WINDOW_S - 1 <= state.window:
         return state
-    members, calibration = state.members, state.calibration.copy()
-    filed_points, filed_units = state.points.copy(), state.units.copy()
-    if newest - state.window > _ROWS:
-        filed_units[:] = np.nan  # rows would be taken for those of later windows
-    for window in range(max(state.window + 1, newest - _ROWS), newest + 1):
-        over = window - SETTLING
-        score(
-            calibration,
-            _mean_of(demand, over),
-            points=filed_points[over % _ROWS],
-            units=filed_units[over % _ROWS],
-            spread=state.spread,
-            ahead_s=state.current.ahead_s,
-        )
-        filed_units[over % _ROWS] = np.nan  # for the window that comes round to it
-        members = learn_window(members, _mean_of(demand, window), window)
-    ahead_s = np.empty((len(HORIZONS), len(apply_time_s)))
-    ahead_s[SOON] = _SOON_S
-    ahead_s[APPLY] = apply_time_s.clip(_SOON_S, _LATER_S)
-    ahead_s[LATER] = _LATER_S
-    since_s = now - (newest + 1) * WINDOW_S
-    steps = np.ceil((ahead_s + since_s) / WINDOW_S).clip(1, _MOST_STEPS).astype(np.int64)
-    points = forecast_points(members, newest, steps)
-    spread, units = spread_out(calibration, points)
-    units[..., ~members.is_known] = np.nan
-    _file(filed_points, points, newest + steps)
-    _file(filed_units, units, newest + steps)
-    return QuantileState(
-        members=members,
-        calibration=calibration,
-        points=filed_points,
-        units=filed_units,
-        spread=spread,
-        current=Quantiles(units, ahead_s, now),
-        window=newest,
+    after = state.copy()
+    members, calibration, tally = after.members, after.calibration, after.calibration.tally
+    turned = learn_windows(
+        members.last,
+        members.sums,
+        members.weights,
+        members.bins,
+        members.bin_sum,
+        members.bin_count,
+        members.bin,
+        members.has_yesterday,
+        calibration.margins,
+        calibration.misses,
+        calibration.weights,
+        calibration.losses,
+        calibration.leader,
+        tally.scored,
+        tally.demand,
+        tally.exceeded,
+        tally.pinball,
+        tally.led,
+        after.points,
+        after.units,
+        after.spread,
+        after.current.units,
+        after.current.ahead_s,
+        after.window,
+        demand.units,
+        demand.known,
+        demand.head,
+        settled,
+        apply_time_s,
+        now,
     )
-
-
-def _mean_of(demand: DemandState, window: int) -> Floats:
-    """The window's mean demand, units/s, (n,), NaN where less than half of it is known."""
-    first = window * WINDOW_S
-    if first <= demand.head - KEPT_S:
-        return np.full(demand.known.shape[1], np.nan)
-    return _average(demand.units, demand.known, first)
+    return after.turned(turned, now)
 
 
 @compiled
-def _average(units: Floats, is_known: Bools, first: int) -> Floats:
-    size = units.shape[1]
+def learn_windows(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
+    # What is remembered, in place: of the members,
+    last: Floats,
+    sums: Floats,
+    weights: Floats,
+    bins: Floats32,
+    bin_sum: Floats,
+    bin_count: Floats,
+    number: int,
+    has_yesterday: bool,  # noqa: FBT001 - compiled code takes no keywords
+    # their calibration,
+    margins: Floats,
+    misses: Floats,
+    miss_weights: Floats,
+    losses: Floats,
+    leader: Ints,
+    # how they did,
+    scored: Floats,
+    demand: Floats,
+    exceeded: Floats,
+    pinballs: Floats,
+    led: Floats,
+    # and what was forecast.
+    filed_points: Floats32,
+    filed_units: Floats32,
+    spread: Floats,
+    units: Floats,
+    ahead_s: Floats,
+    window: int,
+    # What is known of demand by now.
+    seen: Floats,
+    is_known: Bools,
+    head: int,
+    settled: int,
+    apply_time_s: Floats,
+    now: float,
+) -> Turned:
+    """``learn_quantiles`` once a window is over, by the arrays of a state that is written to.
+
+    What it returns belongs into the state, too.
+    """
+    newest = (settled + 1) // WINDOW_S - 1
+    if newest - window > _ROWS:
+        filed_units[:] = np.nan  # rows would be taken for those of later windows
+    for over in range(max(window + 1, newest - _ROWS), newest + 1):
+        row = (over - SETTLING) % _ROWS
+        score(
+            _average(seen, is_known, head, over - SETTLING),
+            filed_points[row],
+            filed_units[row],
+            spread,
+            ahead_s,
+            margins,
+            misses,
+            miss_weights,
+            losses,
+            leader,
+            scored,
+            demand,
+            exceeded,
+            pinballs,
+            led,
+        )
+        filed_units[row] = np.nan  # for the window that comes round to it
+        number, has_yesterday = take_window(
+            last,
+            sums,
+            weights,
+            bins,
+            bin_sum,
+            bin_count,
+            number,
+            has_yesterday,
+            _average(seen, is_known, head, over),
+            over,
+        )
+    since_s = now - (newest + 1) * WINDOW_S
+    steps = np.empty(ahead_s.shape, dtype=np.int64)
+    for slot in range(len(apply_time_s)):
+        ahead_s[SOON, slot] = _SOON_S
+        ahead_s[APPLY, slot] = min(max(apply_time_s[slot], _SOON_S), _LATER_S)
+        ahead_s[LATER, slot] = _LATER_S
+        for horizon in range(len(HORIZONS)):
+            away = np.ceil((ahead_s[horizon, slot] + since_s) / WINDOW_S)
+            steps[horizon, slot] = int(min(max(away, 1.0), _MOST_STEPS))
+    points = point_ahead(last, sums, weights, bins, has_yesterday, newest, steps)
+    spread[:], units[:] = spread_out(margins, misses, miss_weights, leader, points)
+    for slot in range(len(apply_time_s)):
+        if not weights[0, slot] > 0:  # nothing was ever known
+            units[:, :, slot] = np.nan
+    _file(filed_points, points, newest + steps)
+    _file(filed_units, units, newest + steps)
+    return newest, number, has_yesterday
+
+
+@compiled
+def _average(units: Floats, is_known: Bools, head: int, window: int) -> Floats:
+    """The window's mean demand, units/s, (n,), NaN where less than half of it is known."""
+    size, first = units.shape[1], window * WINDOW_S
+    if first <= head - KEPT_S:
+        return np.full(size, np.nan)
     total, known = np.zeros(size), np.zeros(size)
     for second in range(first, first + WINDOW_S):
         total += units[second % KEPT_S]

@@ -12,7 +12,7 @@ from capacity_pilot.core.backoff import Backoffs
 from capacity_pilot.core.demand import Arrivals
 from capacity_pilot.core.errors import InvariantError
 from capacity_pilot.core.events.declared import Announcement
-from capacity_pilot.core.fleet import Fleet, Floats, Ints
+from capacity_pilot.core.fleet import Fleet, Ints
 from capacity_pilot.core.forecast.scores import HorizonScore, score_target
 from capacity_pilot.core.forecast.tally import Tally
 from capacity_pilot.core.model import (
@@ -39,10 +39,6 @@ _EXPECTED_APPLY_S = 30.0
 
 _MOST_SIGNALS = 1024
 """Further columns of one demand file, at most: each table has signals of its own."""
-
-
-_Located = tuple[Ints, Ints, Floats, Floats, Floats]
-"""The arrays of ``Arrivals``."""
 
 
 class PilotPlayer:
@@ -92,6 +88,7 @@ class PilotPlayer:
         )
         self._backoffs = Backoffs()
         self._read_at = -float("inf")
+        self._seen = (-1, 0.0)
 
     def announce(self, announcement: Announcement) -> None:
         """Takes in what an operator announces."""
@@ -141,8 +138,8 @@ class PilotPlayer:
     def _find_rest_s(self, now: float) -> int:
         """Seconds until the next description may say something else.
 
-        Tables being changed are read every second, but while the world does not change that tells
-        nothing new, except that a day began or that a change has lasted too long.
+        The daemon reads tables being changed every second. While the world does not change that
+        tells nothing new, except that a day began or that a change has lasted too long.
         """
         next_at = min(
             self._read_at + _DESCRIBE_S, (now // DAY_S + 1) * DAY_S, self._pilot.gives_up_at
@@ -173,7 +170,10 @@ class PilotPlayer:
         is_due = now - self._read_at >= _DESCRIBE_S
         if is_due:
             self._read_at = now
-        for table in self._tables if is_due else self._pilot.changing:
+        before, self._seen = self._seen, (self._gateway.turns, now // DAY_S)
+        is_news = before != self._seen or now >= self._pilot.gives_up_at
+        changing = self._pilot.changing if is_news else ()
+        for table in self._tables if is_due else changing:
             description = finish_now(self._gateway.describe(table))
             if description is not None:
                 self._pilot.observe(description)
@@ -182,24 +182,20 @@ class PilotPlayer:
         """What was told by table as arrivals by slot, and where each second's end."""
         if fleet is not self._fleet:
             self._fleet, self._slots = fleet, self._find_slots(fleet)
-        parts = [[self._locate(news) for news in second] for second in told]
-        ends = np.array([sum(len(part[0]) for part in second) for second in parts]).cumsum()
-        flat = [part for second in parts for part in second]
+        flat = [news for second in told for news in second]
         if not flat:
-            return Arrivals.none(), ends
-        if len(flat) == 1:
-            return Arrivals(*flat[0]), ends
-        slots, seconds, units, refusals, throttled = map(np.concatenate, zip(*flat, strict=True))
-        return Arrivals(slots, seconds, units, refusals, throttled), ends
-
-    def _locate(self, news: Told) -> _Located:
-        _, units, _, refusals, throttled, is_told = news
-        slots = self._slots
-        if np.count_nonzero(is_told) < len(slots):
-            slots, units = slots[is_told], units[is_told]
-            refusals, throttled = refusals[is_told], throttled[is_told]
-        seconds = np.full(len(slots), int(self._began_at) + news.second, dtype=np.int64)
-        return slots, seconds, units, refusals, throttled
+            return Arrivals.none(), np.zeros(len(told), dtype=np.int64)
+        seconds, units, _, refusals, throttled, is_told = map(np.array, zip(*flat, strict=True))
+        rows, columns = np.nonzero(is_told)
+        ends = np.array([len(second) for second in told]).cumsum()
+        arrivals = Arrivals(
+            self._slots[columns],
+            int(self._began_at) + seconds[rows],
+            units[rows, columns],
+            refusals[rows, columns],
+            throttled[rows, columns],
+        )
+        return arrivals, np.searchsorted(rows, ends)
 
     def _find_slots(self, fleet: Fleet) -> Ints:
         found = [fleet.slot(Resource(table), self._dimension) for table in self._tables]
