@@ -173,7 +173,7 @@ def test_a_scenario_file_may_announce(tmp_path: Path) -> None:
     assert (first.at, first.ahead, first.lasts, first.tables) == (7200, 600, 1200, ["*"])
     assert (second.told_at, second.tables) == (3 * 3600, ["feed"])
     file.write_text(SCENARIO.replace("audience: 200000", "audience: -1"))
-    with pytest.raises(InputError, match=r"scenario\.yaml:3: announcements\.0\.audience: Input sh"):
+    with pytest.raises(InputError, match=r"scenario\.yaml:3:48: announcements\.0\.audience: has"):
         load_scenario(file)
 
 
