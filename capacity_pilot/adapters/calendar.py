@@ -130,6 +130,17 @@ def doubt_timing(timing: Event | Freeze, path: Path) -> Iterator[Fault]:
         yield Fault((*path, "cron"), doubt)
 
 
+def find_past(policies: PolicySet, now: float) -> Iterator[Fault]:
+    """Events and freezes of one time that is over: nothing is left of them."""
+    for number, policy in enumerate(policies.policies):
+        for position, event in enumerate(policy.events):
+            if event.at and _resolve(event.at, event.timezone) + event.lasts <= now:
+                yield Fault(("policies", number, "events", position, "at"), "is over")
+        for position, freeze in enumerate(policy.freeze):
+            if freeze.until and _resolve(freeze.until, freeze.timezone) <= now:
+                yield Fault(("policies", number, "freeze", position, "until"), "is over")
+
+
 def _event_times(event: Event, policy: TablePolicy, since: float, until: float) -> Iterator[float]:
     """When the event begins, of the times that are not over at ``since`` and begin by ``until``."""
     if event.at is not None:

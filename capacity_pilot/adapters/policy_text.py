@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from capacity_pilot.adapters.calendar import doubt_country, doubt_timing
 from capacity_pilot.adapters.fault_words import show_value
 from capacity_pilot.adapters.yaml_document import describe, fit, read_document
-from capacity_pilot.adapters.yaml_nodes import Document, Fault, Path
+from capacity_pilot.adapters.yaml_nodes import Document, Fault, Path, Place
 from capacity_pilot.core.errors import PolicyError
 from capacity_pilot.core.events.declared import Event, Freeze
 from capacity_pilot.core.limits import strictest
@@ -72,6 +72,18 @@ def join(files: Sequence[PolicyFile]) -> PolicySet:
         limits=strictest(file.policies.limits for file in files),
         policies=[policy for file in files for policy in file.policies.policies],
     )
+
+
+def locate(files: Sequence[PolicyFile], path: Path) -> tuple[str, Place, Path]:
+    """Where a path of the joined set is written: file, place, and the path in that file."""
+    if len(path) > 1 and path[0] == "policies" and isinstance(number := path[1], int):
+        for file in files:
+            if number < len(file.policies.policies):
+                own = ("policies", number, *path[2:])
+                return file.source, file.document.place(own), own
+            number -= len(file.policies.policies)
+    file = next((f for f in files if f.document.get(path) is not None), files[0])
+    return file.source, file.document.place(path), path
 
 
 def _find_impossible_times(document: Document) -> Iterator[Fault]:

@@ -16,6 +16,7 @@ from capacity_pilot.cli.forecast import Forecast
 from capacity_pilot.cli.generate import Generate
 from capacity_pilot.cli.hand_back import HandBack
 from capacity_pilot.cli.init import Init
+from capacity_pilot.cli.policy import Policy
 from capacity_pilot.cli.run import Run
 from capacity_pilot.cli.simulate import Simulate
 from capacity_pilot.cli.status import Status
@@ -47,6 +48,7 @@ class CapacityPilot(BaseSettings):
     override: CliSubCommand[Override]
     status: CliSubCommand[Status]
     explain: CliSubCommand[Explain]
+    policy: CliSubCommand[Policy]
     hand_back: CliSubCommand[HandBack]
 
     def cli_cmd(self) -> None:

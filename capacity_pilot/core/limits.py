@@ -7,22 +7,24 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from capacity_pilot.core.quantities import Strict, parse_multiplier
+from capacity_pilot.core.quantities import AS_MULTIPLIER, Strict, parse_multiplier
 
-_Step = Annotated[float, BeforeValidator(parse_multiplier), Field(gt=1, le=1000)]
+_Step = Annotated[float, BeforeValidator(parse_multiplier), Field(gt=1, le=1000), AS_MULTIPLIER]
 
 
 class Limits(Strict):
-    """What a mistake may come to at most. ``None`` is no limit.
-
-    ``tables_changed_per_minute`` counts tables, ``largest_step`` is how many times what is
-    provisioned one change may ask for, ``spend_per_hour`` is in US dollars for all the provisioned
-    capacity of the tables concerned, by ``core/prices``. None of them holds a person's override.
+    """What a mistake may come to at most. ``None`` is no limit; none of them holds a person's
+    override.
     """
 
     tables_changed_per_minute: int | None = Field(default=None, ge=1, le=100_000)
+    """How many tables may be changed within a minute."""
+
     largest_step: _Step | None = None
+    """How many times what is provisioned one change may ask for."""
+
     spend_per_hour: float | None = Field(default=None, gt=0, le=1e9)
+    """US dollars an hour for all the provisioned capacity of the tables concerned."""
 
 
 NO_LIMITS = Limits()

@@ -25,13 +25,16 @@ _LEAST_RISK_PPM = 0.01
 
 
 class Bounds(Strict):
-    """Least and most units of one dimension, and the ``safe`` ones: enough for as long as nothing
-    is known of demand.
-    """
+    """Least and most units of one dimension."""
 
     min: int = Field(ge=1)
+    """Never less units per second than this."""
+
     max: int = Field(ge=1)
+    """Never more units per second than this."""
+
     safe: int | None = Field(default=None, ge=1)
+    """Units that are enough while nothing at all is known of demand, after hand_back_after."""
 
     @model_validator(mode="after")
     def _are_ordered(self) -> Bounds:
@@ -46,46 +49,80 @@ class ResourceBounds(Strict):
     """Bounds of one resource; a dimension without bounds is never touched."""
 
     read: Bounds | None = None
+    """Bounds of reads."""
+
     write: Bounds | None = None
+    """Bounds of writes."""
 
 
 class ScaleIn(Strict):
     """How willingly capacity is lowered."""
 
     stabilization: Duration = 150.0
+    """Lower only to the highest need of so long a time."""
+
     reserve_decreases: int = Field(default=1, ge=0, le=4)
+    """How many of the day's four free decreases are kept for surprises."""
 
 
 class Match(Strict):
     """Which tables: shell patterns, compared case-sensitively as DynamoDB does."""
 
     tables: list[str] = Field(min_length=1)
+    """Patterns of which one has to fit the table's name: * ? [abc]."""
 
 
 class TablePolicy(Strict):
-    """What holds for the tables that match, and for their indexes unless named apart.
-
-    ``country`` (``KR``, or ``DE-BY`` for a part of one) is whose public holidays events and
-    freezes mean. ``auto_scaling`` says what active mode does where Application Auto Scaling is
-    at work already. What nothing has been known of for ``hand_back_after`` is handed back: to
-    Application Auto Scaling where that has a target, else raised to what is ``safe``.
-    """
+    """What holds for the tables that match, and for their indexes unless named apart."""
 
     name: str
+    """What it is called, in what is told of it and in announcements."""
+
     match: Match
+    """Which tables it is for."""
+
     mode: Mode = Mode.ACTIVE
+    """How far the pilot goes with them."""
+
     auto_scaling: Rivalry = Rivalry.REFUSE
+    """What active mode does where Application Auto Scaling is at work already: refuse to change
+    anything, or suspend its scale-in.
+    """
+
     read: Bounds | None = None
+    """Bounds of reads, of the table and of each index; without, reads are never touched."""
+
     write: Bounds | None = None
+    """Bounds of writes, of the table and of each index; without, writes are never touched."""
+
     indexes: dict[str, ResourceBounds] = Field(default_factory=dict)
+    """Bounds of indexes, by shell pattern; the others have the table's."""
+
     risk: Ppm = 10.0
+    """Throttled units you can live with, in parts per million."""
+
     burst_reliance: float = Field(default=0.5, ge=0, le=1)
+    """The share of the burst bucket to count on, 0 to 1; AWS promises none."""
+
     scale_in: ScaleIn = ScaleIn()
+    """When its capacity is lowered, and how willingly."""
+
     limits: Limits = NO_LIMITS
+    """What a mistake may come to at most, of this policy's tables together."""
+
     hand_back_after: Duration = Field(default=1800.0, ge=60)
+    """After so long of knowing nothing of a table at all it is handed back: to Application Auto
+    Scaling where that has a target, else raised to what is safe.
+    """
+
     country: str | None = Field(default=None, max_length=20)
+    """Whose public holidays events and freezes mean: KR, or DE-BY for a part of a country."""
+
     events: list[Event] = Field(default_factory=list, max_length=100)
+    """Load known beforehand: capacity is in force before it, and nothing is lowered meanwhile."""
+
     freeze: list[Freeze] = Field(default_factory=list, max_length=100)
+    """Times in which capacity is not moved."""
 
     @model_validator(mode="after")
     def _bounds_something(self) -> TablePolicy:
@@ -117,22 +154,35 @@ class Defaults(Strict):
     """What holds for the policies of the same file that do not say otherwise."""
 
     mode: Mode = Mode.ACTIVE
+    """How far the pilot goes."""
+
     auto_scaling: Rivalry = Rivalry.REFUSE
+    """What active mode does where Application Auto Scaling is at work already."""
+
     risk: Ppm = 10.0
+    """Throttled units you can live with, in parts per million."""
+
     burst_reliance: float = Field(default=0.5, ge=0, le=1)
+    """The share of the burst bucket to count on, 0 to 1."""
+
     hand_back_after: Duration = Field(default=1800.0, ge=60)
+    """After so long of knowing nothing of a table at all it is handed back."""
 
 
 class PolicySet(Strict):
-    """A policy file. The first policy whose pattern fits a table is the table's.
-
-    ``limits`` are those of all tables together.
-    """
+    """A policy file. The first policy whose pattern fits a table is the table's."""
 
     version: Literal[1]
+    """Of this language."""
+
     defaults: Defaults = Defaults()
+    """What holds for the file's policies that do not say otherwise."""
+
     limits: Limits = NO_LIMITS
+    """What a mistake may come to at most, of all tables together."""
+
     policies: list[TablePolicy] = Field(min_length=1)
+    """In their order: the first whose pattern fits a table is the table's."""
 
     @model_validator(mode="before")
     @classmethod

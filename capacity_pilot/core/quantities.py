@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import (
     AwareDatetime,
@@ -14,6 +14,7 @@ from pydantic import (
     NaiveDatetime,
     TypeAdapter,
     ValidationError,
+    WithJsonSchema,
 )
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h)")
@@ -24,9 +25,12 @@ _MOMENT: TypeAdapter[object] = TypeAdapter(AwareDatetime | NaiveDatetime)
 
 
 class Strict(BaseModel):
-    """What is written by hand: a key nobody knows is a mistake, and nothing changes later."""
+    """What is written by hand: a key nobody knows is a mistake, and nothing changes later.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    What stands below a key is its description in the JSON Schema that editors show.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 def parse_duration(value: object) -> object:
@@ -77,8 +81,32 @@ def _parse_moment(value: object) -> object:
         raise ValueError(refusal) from cause
 
 
-Duration = Annotated[float, BeforeValidator(parse_duration), Field(ge=0, le=6 * 3600)]
+def _as_written(pattern: re.Pattern[str], *examples: str) -> WithJsonSchema:
+    """Text of that pattern, or a plain number in the same unit."""
+    text = {"type": "string", "pattern": f"^\\s*{pattern.pattern}\\s*$", "examples": [*examples]}
+    return WithJsonSchema({"anyOf": [text, {"type": "number"}]}, mode="validation")
+
+
+AS_DURATION: Final = _as_written(_DURATION, "90s", "10m", "2h")
+AS_MULTIPLIER: Final = _as_written(_MULTIPLIER, "8x")
+_AS_MOMENT: Final = WithJsonSchema(
+    {
+        "type": "string",
+        "pattern": r"^\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d.*)?$",
+        "examples": ["2026-01-05T08:00+09:00", "2026-01-05T08:00"],
+    },
+    mode="validation",
+)
+
 LEAST_PPM, MOST_PPM = 0.1, 100_000
-Ppm = Annotated[float, BeforeValidator(_parse_ppm), Field(ge=LEAST_PPM, le=MOST_PPM)]
-Multiplier = Annotated[float, BeforeValidator(parse_multiplier), Field(gt=0, le=1000)]
-Moment = Annotated[AwareDatetime | NaiveDatetime, BeforeValidator(_parse_moment)]
+Duration = Annotated[float, BeforeValidator(parse_duration), Field(ge=0, le=6 * 3600), AS_DURATION]
+Ppm = Annotated[
+    float,
+    BeforeValidator(_parse_ppm),
+    Field(ge=LEAST_PPM, le=MOST_PPM),
+    _as_written(_PPM, "10ppm"),
+]
+Multiplier = Annotated[
+    float, BeforeValidator(parse_multiplier), Field(gt=0, le=1000), AS_MULTIPLIER
+]
+Moment = Annotated[AwareDatetime | NaiveDatetime, BeforeValidator(_parse_moment), _AS_MOMENT]

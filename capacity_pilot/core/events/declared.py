@@ -12,7 +12,14 @@ from typing import Annotated, Literal, Self
 from pydantic import AwareDatetime, BeforeValidator, Field, model_validator
 
 from capacity_pilot.core.model import Direction
-from capacity_pilot.core.quantities import Duration, Moment, Multiplier, Strict, parse_duration
+from capacity_pilot.core.quantities import (
+    AS_DURATION,
+    Duration,
+    Moment,
+    Multiplier,
+    Strict,
+    parse_duration,
+)
 
 _DAY_S = 86_400
 _MOST_AUDIENCE = 10_000_000_000
@@ -20,21 +27,24 @@ _MOST_AUDIENCE = 10_000_000_000
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 """Of an event or an announcement. Occurrences of one name teach each other what to expect."""
 
-EventLength = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=_DAY_S)]
-_FreezeLength = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=366 * _DAY_S)]
+EventLength = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=_DAY_S), AS_DURATION]
+_FreezeLength = Annotated[
+    float, BeforeValidator(parse_duration), Field(gt=0, le=366 * _DAY_S), AS_DURATION
+]
 Audience = Annotated[int, Field(ge=1, le=_MOST_AUDIENCE)]
 
 
 class Load(Strict):
-    """What a target has to carry while an event lasts; the highest of what is given holds.
-
-    ``at_least`` is units per second, ``multiplier`` a multiple of what is usual just before, and
-    ``per_recipient`` the peak's units per second for each recipient, until that was learned.
-    """
+    """What a target has to carry while an event lasts; the highest of what is given holds."""
 
     at_least: int | None = Field(default=None, ge=1, le=10_000_000)
+    """Units per second."""
+
     multiplier: Multiplier | None = None
+    """A multiple of what is usual just before."""
+
     per_recipient: float | None = Field(default=None, gt=0, le=1e6)
+    """The peak's units per second for each recipient, until that was learned."""
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
@@ -47,18 +57,28 @@ class Loads(Strict):
     """The load of each dimension; nothing is said of one that is left out."""
 
     read: Load | None = None
+    """Reads to carry."""
+
     write: Load | None = None
+    """Writes to carry."""
 
 
 class Expected(Loads):
-    """What is expected of an event or an announcement; ``lead`` is how long before it begins its
-    capacity is to be in force at the latest.
-    """
+    """What is expected of an event or an announcement."""
 
     name: Name
+    """Occurrences of one name teach each other what to expect."""
+
     lead: Duration | None = None
+    """How long before it begins its capacity is to be in force at the latest. Where changes take
+    longer, it is ordered earlier.
+    """
+
     audience: Audience | None = None
+    """How many recipients there are; what one of them brings is learned."""
+
     indexes: dict[str, Loads] = Field(default_factory=dict)
+    """Loads of indexes, by shell pattern; the others have the table's."""
 
     def of(self, index: str) -> Loads:
         """The loads of a table (``""``) or an index, which takes those of the first pattern that
@@ -83,8 +103,13 @@ class Timing(Strict):
     """When: again and again by ``cron``, in ``timezone``, or once."""
 
     cron: str | None = Field(default=None, max_length=200)
+    """Minute, hour, day of month, month, day of week, as in 0 8 * * MON-FRI."""
+
     timezone: str = Field(default="UTC", max_length=100)
+    """Of the IANA database, such as Asia/Seoul; daylight saving is kept to."""
+
     holidays: Literal["skip", "only"] | None = None
+    """What of cron's days to leave out by the public holidays of the policy's country."""
 
     @model_validator(mode="after")
     def _knows_holidays_by_cron(self) -> Self:
@@ -97,7 +122,10 @@ class Event(Timing, Expected):
     """A load known beforehand, from ``cron`` or from the one moment ``at`` on."""
 
     at: Moment | None = None
+    """When, if it comes once; without an offset from UTC, in the time zone."""
+
     lasts: EventLength = 1800.0
+    """How long what it brings has to be carried, and nothing is lowered."""
 
     @model_validator(mode="after")
     def _has_one_time(self) -> Self:
@@ -113,9 +141,16 @@ class Freeze(Timing):
     """
 
     lasts: _FreezeLength | None = None
+    """How long it lasts from each of cron's times on."""
+
     begins: Moment | None = Field(default=None, alias="from")
+    """When it begins, if it comes once."""
+
     until: Moment | None = None
+    """When it ends, if it comes once."""
+
     directions: tuple[Direction, ...] = Field(default=(Direction.IN,), min_length=1)
+    """What is held: decreases (in), increases (out), or both."""
 
     @model_validator(mode="after")
     def _has_one_time(self) -> Self:
@@ -132,6 +167,7 @@ class Told(Expected):
     """
 
     lasts: EventLength = 1800.0
+    """How long what it brings has to be carried, and nothing is lowered."""
 
     @model_validator(mode="after")
     def _says_what_comes(self) -> Self:

@@ -1,0 +1,128 @@
+"""``capacity-pilot policy``: what is told of policy files, and what CI is told by the exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from capacity_pilot.cli import main
+from capacity_pilot.core.policy_schema import write_schema
+
+GOOD = """\
+version: 1
+policies:
+  - name: feed
+    match: {tables: ["prod-feed-*"]}
+    read: {min: 100, max: 30000}
+    write: {min: 50, max: 12000}
+"""
+DOUBTFUL = """\
+version: 1
+policies:
+  - name: notices
+    match: {tables: [prod-feed-notices]}
+    write: {min: 50, max: 12000}
+  - name: launch
+    match: {tables: [prod-launch]}
+    write: {min: 50, max: 50000}
+    events:
+      - {name: launch day, at: 2024-03-02T09:00, lasts: 2h}
+"""
+
+
+class Told(NamedTuple):
+    """What a command came to."""
+
+    code: object
+    out: list[str]
+    err: list[str]
+
+
+Command = Callable[..., Told]
+
+
+@pytest.fixture
+def policy(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Command:
+    """Runs a verb of ``capacity-pilot policy`` in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> Told:
+        monkeypatch.setattr(sys, "argv", ["capacity-pilot", "policy", *arguments])
+        code: object = 0
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code
+        told = capsys.readouterr()
+        return Told(code, told.out.splitlines(), told.err.splitlines())
+
+    return run
+
+
+def test_a_good_file_holds_and_its_maximum_is_priced(policy: Command, tmp_path: Path) -> None:
+    """30,000 reads at $0.00013 and 12,000 writes at $0.00065 an hour."""
+    (tmp_path / "feed.yaml").write_text(GOOD)
+    cost = (
+        "at most 30,000 read and 12,000 write units, $11.70 an hour for each table and each index"
+    )
+    assert policy("check", "feed.yaml") == (
+        0,
+        [f"feed.yaml:3: feed (prod-feed-*): {cost}", "feed.yaml: holds"],
+        [],
+    )
+
+
+def test_errors_of_all_files_fail_and_each_names_its_place(policy: Command, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(GOOD.replace("write:", "wirte:"))
+    (tmp_path / "b.yaml").write_text(GOOD.replace("min: 50", "min: 0").replace("feed-*", "*"))
+    assert policy("check", ".") == (
+        1,
+        [],
+        [
+            "capacity-pilot: a.yaml:6:5: policies.0.wirte: no such key; did you mean 'write'?",
+            "b.yaml:6:18: policies.0.write.min: has to be at least 1 (got 0)",
+        ],
+    )
+
+
+def test_warnings_name_their_places_across_files_and_fail_only_if_strict(
+    policy: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "a.yaml").write_text(GOOD)
+    (tmp_path / "b.yaml").write_text(DOUBTFUL)
+    told = policy("check", ".")
+    assert (told.code, told.err) == (0, [])
+    assert [line for line in told.out if "warning" in line] == [
+        (
+            "b.yaml:4:21: warning: policies.0.match.tables: never reached: every table it names "
+            "is taken by 'feed' before it"
+        ),
+        (
+            "b.yaml:8:27: warning: policies.1.write.max: max 50000 is above the account's quota: a "
+            "table or index has at most 40000 write units"
+        ),
+        "b.yaml:10:32: warning: policies.1.events.0.at: is over",
+        ".: holds, with 3 warnings",
+    ]
+    strict = policy("check", ".", "--strict")
+    assert (strict.code, strict.out) == (1, told.out)
+
+
+def test_how_long_a_change_takes_may_be_said(policy: Command, tmp_path: Path) -> None:
+    event = "    events: [{name: push, cron: '0 8 * * *', lead: 1m}]\n"
+    (tmp_path / "feed.yaml").write_text(GOOD + event)
+    assert policy("check", "feed.yaml", "--strict").code == 0
+    slow = policy("check", "feed.yaml", "--strict", "--apply-time-s", "90")
+    assert slow.code == 1
+    assert "lead 1m is shorter than the 90 s a change takes" in slow.out[0]
+
+
+def test_the_schema_is_printed_as_it_is_published(policy: Command) -> None:
+    told = policy("schema")
+    assert (told.code, "\n".join(told.out) + "\n") == (0, write_schema())
