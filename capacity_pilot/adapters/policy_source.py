@@ -31,7 +31,7 @@ def load_files(path: Path) -> list[PolicyFile]:
 
 def parse_policies(text: str, *, source: str) -> PolicySet:
     """Reads one policy file's text; ``source`` names it in errors."""
-    return parse_file(text, source=source).policies
+    return join([parse_file(text, source=source)])
 
 
 __all__ = ["MAX_BYTES", "load_files", "load_policies", "parse_policies"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
+from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 from pydantic import ValidationError
@@ -14,9 +16,11 @@ from capacity_pilot.adapters.yaml_document import describe, fit, read_document
 from capacity_pilot.adapters.yaml_nodes import Document, Fault, Path, Place
 from capacity_pilot.core.errors import PolicyError
 from capacity_pilot.core.events.declared import Event, Freeze
+from capacity_pilot.core.inheritance import overlay
 from capacity_pilot.core.limits import strictest
-from capacity_pilot.core.policy import PolicySet
+from capacity_pilot.core.policy import PolicySet, SharedKeys, TablePolicy
 
+NO_DEFAULTS: Final[Mapping[str, Any]] = MappingProxyType({})
 _TIMED: Final[tuple[tuple[str, type[Event | Freeze]], ...]] = (
     ("events", Event),
     ("freeze", Freeze),
@@ -25,75 +29,119 @@ _TIMED: Final[tuple[tuple[str, type[Event | Freeze]], ...]] = (
 
 @dataclass(frozen=True, slots=True)
 class PolicyFile:
-    """A file that holds: its name, what it says, and where each of its values stands."""
+    """A file that holds: its name, what it says, and where each of its values stands.
+
+    ``policies`` have in them what they inherit. A folder's ``defaults.yaml`` has none.
+    """
 
     source: str
     document: Document
-    policies: PolicySet
+    shared: SharedKeys
+    policies: tuple[TablePolicy, ...] = ()
+
+    @property
+    def defaults(self) -> Mapping[str, Any]:
+        """As they are written."""
+        return self.document.get(("defaults",)) or {}
 
 
-def parse_file(text: str, *, source: str) -> PolicyFile:
-    """Reads one policy file's text; ``source`` names it in errors.
+def parse_file(text: str, *, source: str, defaults: Mapping[str, Any] = NO_DEFAULTS) -> PolicyFile:
+    """Reads one policy file's text; ``source`` names it in errors, ``defaults`` are its folder's.
 
     Raises ``PolicyError`` with a line for everything that is wrong.
     """
     document = read_document(text, source=source, error=PolicyError)
-    policies, faults = fit(document, PolicySet, find_more=lambda: _find_impossible_times(document))
+    if is_shared(source):
+        shared, faults = fit(
+            document, SharedKeys, find_more=lambda: _find_impossible_times(document)
+        )
+        if shared is None or faults:
+            raise PolicyError(describe(document, faults, source=source, what="defaults"))
+        return PolicyFile(source, document, shared)
+    policies, faults = fit(
+        document,
+        PolicySet,
+        value=_put_under(document.value, defaults),
+        find_more=lambda: _find_impossible_times(document),
+    )
     if policies is None or faults:
         raise PolicyError(describe(document, faults, source=source, what="policy"))
-    return PolicyFile(source, document, policies)
+    return PolicyFile(source, document, policies, tuple(policies.policies))
+
+
+def is_shared(source: str) -> bool:
+    """True of what is to hold for all files beside it: ``defaults.yaml``, wherever it is kept."""
+    return PurePosixPath(source).stem == "defaults"
 
 
 class Parse(Protocol):
     """Reads one text, as ``parse_file`` does."""
 
-    def __call__(self, text: str, *, source: str) -> PolicyFile: ...
+    def __call__(self, text: str, *, source: str, defaults: Mapping[str, Any]) -> PolicyFile: ...
 
 
 def parse_files(texts: Iterable[tuple[str, str]], parse: Parse = parse_file) -> list[PolicyFile]:
-    """Reads files given as name and text. Raises ``PolicyError`` for all that is wrong in any."""
-    files, wrong = [], []
-    for source, text in texts:
+    """Reads files given as name and text, those for all of them first.
+
+    Raises ``PolicyError`` for all that is wrong in any.
+    """
+    files: list[PolicyFile] = []
+    wrong: list[str] = []
+    defaults: Mapping[str, Any] = NO_DEFAULTS
+    for source, text in sorted(texts, key=lambda each: not is_shared(each[0])):
         try:
-            files.append(parse(text, source=source))
+            file = parse(text, source=source, defaults=defaults)
         except PolicyError as error:
             wrong.append(str(error))
+        else:
+            files.append(file)
+            if is_shared(source):
+                defaults = overlay(dict(defaults), file.defaults)
     if wrong:
         raise PolicyError("\n".join(wrong))
     return files
 
 
 def join(files: Sequence[PolicyFile]) -> PolicySet:
-    """The files as one set, in their order; the strictest of their limits hold."""
-    if len(files) == 1:
-        return files[0].policies
-    return PolicySet(
-        version=1,
-        limits=strictest(file.policies.limits for file in files),
-        policies=[policy for file in files for policy in file.policies.policies],
-    )
+    """The files as one set, in their order; the strictest of their limits hold.
+
+    Raises ``PolicyError`` if there are no policies in them.
+    """
+    policies = [policy for file in files for policy in file.policies]
+    if not policies:
+        names = ", ".join(file.source for file in files)
+        raise PolicyError(f"{names}: there are no policies beside the defaults")
+    limits = strictest(file.shared.limits for file in files)
+    return PolicySet(version=1, limits=limits, policies=policies)
 
 
 def locate(files: Sequence[PolicyFile], path: Path) -> tuple[str, Place, Path]:
     """Where a path of the joined set is written: file, place, and the path in that file."""
     if len(path) > 1 and path[0] == "policies" and isinstance(number := path[1], int):
         for file in files:
-            if number < len(file.policies.policies):
+            if number < len(file.policies):
                 own = ("policies", number, *path[2:])
                 return file.source, file.document.place(own), own
-            number -= len(file.policies.policies)
+            number -= len(file.policies)
     file = next((f for f in files if f.document.get(path) is not None), files[0])
     return file.source, file.document.place(path), path
+
+
+def _put_under(written: Any, defaults: Mapping[str, Any]) -> Any:
+    """A file's value with its folder's defaults below its own."""
+    if not defaults or not isinstance(written, dict):
+        return written
+    return {**written, "defaults": overlay(dict(defaults), written.get("defaults", {}))}
 
 
 def _find_impossible_times(document: Document) -> Iterator[Fault]:
     """Also where something else of the file is wrong, so that all is told at once."""
     policies = document.get(("policies",))
+    written: dict[Path, Any] = {("defaults",): document.get(("defaults",))}
     for number, policy in enumerate(policies if isinstance(policies, list) else ()):
-        if not isinstance(policy, dict):
-            continue
-        path: Path = ("policies", number)
-        for fault in _doubt_times(policy, path):
+        written["policies", number] = policy
+    for path, keys in written.items():
+        for fault in _doubt_times(keys, path) if isinstance(keys, dict) else ():
             yield Fault(fault.path, fault.message + show_value(document.get(fault.path)))
 
 

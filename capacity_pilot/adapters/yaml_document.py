@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -60,17 +60,19 @@ def fit(
     document: Document,
     model: type[_Model],
     *,
+    value: Any = None,
     find_more: Callable[[], Iterable[Fault]] = lambda: _NO_FAULTS,
 ) -> tuple[_Model | None, list[Fault]]:
     """The document as the model has it, ``None`` where it does not fit; and all that is wrong.
 
-    ``find_more`` is asked for what is wrong besides.
+    ``value`` stands for the document's own, where something is added to it; ``find_more`` is asked
+    for what is wrong besides.
     """
     faults = list(document.faults)
     unread = {_place(fault, document) for fault in faults}
     parsed: _Model | None = None
     try:
-        parsed = model.model_validate(document.value)
+        parsed = model.model_validate(document.value if value is None else value)
     except ValidationError as cause:
         told = word_faults(cause.errors(), document, model)
         faults += (fault for fault in told if _place(fault, document) not in unread)

@@ -12,10 +12,11 @@ from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from capacity_pilot.core.events.declared import Event, Freeze
 from capacity_pilot.core.fleet import Bools, Fleet, Floats
+from capacity_pilot.core.inheritance import fill_in
 from capacity_pilot.core.limits import NO_LIMITS, Limits
 from capacity_pilot.core.model import AccountLimits, Dimension, Resource
 from capacity_pilot.core.modes import Mode, Rivalry
@@ -24,8 +25,15 @@ from capacity_pilot.core.quantities import Duration, Ppm, Strict
 _LEAST_RISK_PPM = 0.01
 
 
+def _may_be_inherited(schema: dict[str, Any]) -> None:
+    """What a schema of one file cannot know: a bound may be said in another one."""
+    schema.pop("required", None)
+
+
 class Bounds(Strict):
     """Least and most units of one dimension."""
+
+    model_config = ConfigDict(json_schema_extra=_may_be_inherited)
 
     min: int = Field(ge=1)
     """Never less units per second than this."""
@@ -96,7 +104,7 @@ class TablePolicy(Strict):
     """Bounds of writes, of the table and of each index; without, writes are never touched."""
 
     indexes: dict[str, ResourceBounds] = Field(default_factory=dict)
-    """Bounds of indexes, by shell pattern; the others have the table's."""
+    """Bounds of indexes, by shell pattern; what is not said is the table's, min and max apart."""
 
     risk: Ppm = 10.0
     """Throttled units you can live with, in parts per million."""
@@ -150,8 +158,21 @@ class TablePolicy(Strict):
         return own
 
 
+class SomeBounds(Strict):
+    """Bounds of which the rest is said elsewhere."""
+
+    min: int | None = Field(default=None, ge=1)
+    """Never less units per second than this."""
+
+    max: int | None = Field(default=None, ge=1)
+    """Never more units per second than this."""
+
+    safe: int | None = Field(default=None, ge=1)
+    """Units that are enough while nothing at all is known of demand, after hand_back_after."""
+
+
 class Defaults(Strict):
-    """What holds for the policies of the same file that do not say otherwise."""
+    """What holds for the policies that do not say otherwise, key by key."""
 
     mode: Mode = Mode.ACTIVE
     """How far the pilot goes."""
@@ -159,27 +180,43 @@ class Defaults(Strict):
     auto_scaling: Rivalry = Rivalry.REFUSE
     """What active mode does where Application Auto Scaling is at work already."""
 
+    read: SomeBounds | None = None
+    """Bounds of reads; a policy undoes them by read: null."""
+
+    write: SomeBounds | None = None
+    """Bounds of writes; a policy undoes them by write: null."""
+
     risk: Ppm = 10.0
     """Throttled units you can live with, in parts per million."""
 
     burst_reliance: float = Field(default=0.5, ge=0, le=1)
     """The share of the burst bucket to count on, 0 to 1."""
 
+    scale_in: ScaleIn = ScaleIn()
+    """When capacity is lowered, and how willingly."""
+
     hand_back_after: Duration = Field(default=1800.0, ge=60)
     """After so long of knowing nothing of a table at all it is handed back."""
 
+    country: str | None = Field(default=None, max_length=20)
+    """Whose public holidays events and freezes mean."""
 
-class PolicySet(Strict):
-    """A policy file. The first policy whose pattern fits a table is the table's."""
+
+class SharedKeys(Strict):
+    """What may be said of all policies: of a file's, or in ``defaults.yaml`` of a folder's."""
 
     version: Literal[1]
     """Of this language."""
 
     defaults: Defaults = Defaults()
-    """What holds for the file's policies that do not say otherwise."""
+    """What holds for the policies that do not say otherwise."""
 
     limits: Limits = NO_LIMITS
     """What a mistake may come to at most, of all tables together."""
+
+
+class PolicySet(SharedKeys):
+    """A policy file. The first policy whose pattern fits a table is the table's."""
 
     policies: list[TablePolicy] = Field(min_length=1)
     """In their order: the first whose pattern fits a table is the table's."""
@@ -189,13 +226,14 @@ class PolicySet(Strict):
     def _fill_in_defaults(cls, written: Any) -> Any:
         if not isinstance(written, dict) or not isinstance(written.get("policies"), list):
             return written
+        defaults = written.get("defaults", {})
         try:
-            defaults = Defaults.model_validate(written.get("defaults", {}))
+            Defaults.model_validate(defaults)
         except ValidationError:
-            return written  # the field's own validation says so, and where
-        unsaid = defaults.model_dump(exclude_unset=True)
-        policies = [unsaid | p if isinstance(p, dict) else p for p in written["policies"]]
-        return {**written, "policies": policies}
+            defaults = {}  # the field's own validation says so, and where
+        if not isinstance(defaults, dict):
+            return written
+        return {**written, "policies": [fill_in(p, defaults) for p in written["policies"]]}
 
     def mode_for(self, table: str) -> Mode:
         """What the table's policy asks for; off where there is none."""

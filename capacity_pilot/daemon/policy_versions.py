@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -42,15 +43,16 @@ class PolicyReader:
 
     def __init__(self, check: Check) -> None:
         self._check = check
-        self._parsed: dict[tuple[str, str], PolicyFile] = {}
+        self._parsed: dict[tuple[str, str, str], PolicyFile] = {}
 
     def read(self, texts: PolicyTexts, *, source: str, now: float) -> PolicyVersion:
         """Raises ``PolicyError``. Takes long where much is written: call it in a thread."""
-        parsed: dict[tuple[str, str], PolicyFile] = {}
+        parsed: dict[tuple[str, str, str], PolicyFile] = {}
 
-        def parse(text: str, *, source: str) -> PolicyFile:
-            key = source, text
-            parsed[key] = self._parsed.get(key) or parse_file(text, source=source)
+        def parse(text: str, *, source: str, defaults: Mapping[str, Any]) -> PolicyFile:
+            key = source, text, json.dumps(dict(defaults), sort_keys=True)
+            found = self._parsed.get(key)
+            parsed[key] = found or parse_file(text, source=source, defaults=defaults)
             return parsed[key]
 
         policies = join(parse_files(((each.name, each.text) for each in texts.texts), parse))

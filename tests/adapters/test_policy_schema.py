@@ -52,7 +52,7 @@ def test_the_examples_fit_and_name_it(file: Path) -> None:
 
 @pytest.mark.parametrize(
     "broken",
-    ["misspelt-risk", "missing-max", "mode-misspelt", "risk-in-percent", "min-zero", "no-tables"],
+    ["misspelt-risk", "missing-match", "mode-misspelt", "risk-in-percent", "min-zero", "no-tables"],
 )
 def test_what_it_can_tell_of_broken_files_it_does(broken: str) -> None:
     """Order, times and what one key says of another is ``policy check``'s to know."""

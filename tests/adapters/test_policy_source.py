@@ -163,3 +163,79 @@ def test_bytes_that_are_not_utf_8_are_told_by_place(tmp_path: Path) -> None:
     latin.write_bytes(b"name: caf\xe9\n")
     with pytest.raises(PolicyError, match=r"latin\.yaml: not UTF-8 at byte 9$"):
         load_policies(latin)
+
+
+def test_a_folders_defaults_are_below_those_of_its_files(tmp_path: Path) -> None:
+    """Key by key: what is built in, the folder, the file, the policy, the index."""
+    (tmp_path / "defaults.yaml").write_text(
+        """\
+version: 1
+defaults:
+  risk: 20ppm
+  country: KR
+  write: {min: 5, max: 1000}
+  scale_in: {stabilization: 10m}
+limits: {spend_per_hour: 40}
+"""
+    )
+    (tmp_path / "a.yaml").write_text(
+        """\
+version: 1
+defaults: {risk: 30ppm, write: {max: 2000}}
+policies:
+  - {name: a, match: {tables: [a]}, scale_in: {reserve_decreases: 2}}
+  - name: b
+    match: {tables: [b]}
+    risk: 40ppm
+    read: {min: 1, max: 10}
+    write: null
+    indexes: {by-*: {read: {max: 5}, write: {min: 7, max: 70}}}
+"""
+    )
+    (tmp_path / "b.yaml").write_text("version: 1\npolicies: [{name: c, match: {tables: [c]}}]\n")
+    policies = load_policies(tmp_path)
+    first, second, third = policies.policies
+    assert first.write == Bounds(min=5, max=2000)
+    assert first.scale_in == ScaleIn(stabilization=600.0, reserve_decreases=2)
+    assert (first.risk, first.country, first.burst_reliance) == (30.0, "KR", 0.5)
+    assert (second.risk, second.read, second.write) == (40.0, Bounds(min=1, max=10), None)
+    by_author = second.bounds(Resource("b", "by-author"))
+    assert (by_author.read, by_author.write) == (Bounds(min=1, max=5), Bounds(min=7, max=70))
+    assert (third.risk, third.write) == (20.0, Bounds(min=5, max=1000))
+    assert policies.limits.spend_per_hour == 40
+
+
+def test_what_is_wrong_with_defaults_is_told_where_they_stand(tmp_path: Path) -> None:
+    (tmp_path / "defaults.yaml").write_text(
+        "version: 1\ndefaults: {risk: 1%, country: Bavaria}\npolicies: []\n"
+    )
+    (tmp_path / "a.yaml").write_text(GOOD)
+    with pytest.raises(PolicyError) as raised:
+        load_policies(tmp_path)
+    places = [line.removeprefix(str(tmp_path)) for line in str(raised.value).splitlines()]
+    assert places == [
+        (
+            "/defaults.yaml:2:18: defaults.risk: '1%' is not a number of parts per million such as "
+            "10ppm"
+        ),
+        (
+            "/defaults.yaml:2:31: defaults.country: no country, or part of one, whose holidays are "
+            "known: write KR, or DE-BY (got 'Bavaria')"
+        ),
+        "/defaults.yaml:3:1: policies: no such key; there are defaults, limits, version",
+    ]
+
+
+def test_bounds_that_cross_only_with_what_they_inherit_are_told_of_the_policy() -> None:
+    text = GOOD.replace("version: 1", "version: 1\ndefaults: {write: {min: 900}}")
+    with pytest.raises(PolicyError) as raised:
+        parse_policies(text.replace("{min: 50, max: 12000}", "{max: 800}"), source="p.yaml")
+    assert str(raised.value).splitlines()[0] == (
+        "p.yaml:8:12: policies.0.write: min 900 is above max 800"
+    )
+
+
+def test_defaults_alone_are_no_policies(tmp_path: Path) -> None:
+    (tmp_path / "defaults.yaml").write_text("version: 1\ndefaults: {risk: 20ppm}\n")
+    with pytest.raises(PolicyError, match=r"defaults\.yaml: there are no policies beside the def"):
+        load_policies(tmp_path)

@@ -74,7 +74,7 @@ class Check(BaseModel):
 
 
 def _state_costs(file: PolicyFile) -> Iterator[str]:
-    for number, policy in enumerate(file.policies.policies):
+    for number, policy in enumerate(file.policies):
         line = file.document.place(("policies", number)).line
         tables = ", ".join(policy.match.tables)
         yield f"{file.source}:{line}: {policy.name} ({tables}): {_state_cost(policy)}"
