@@ -126,3 +126,98 @@ def test_how_long_a_change_takes_may_be_said(policy: Command, tmp_path: Path) ->
 def test_the_schema_is_printed_as_it_is_published(policy: Command) -> None:
     told = policy("schema")
     assert (told.code, "\n".join(told.out) + "\n") == (0, write_schema())
+
+
+DEFAULTS = """\
+version: 1
+defaults:
+  risk: 20ppm
+  write: {min: 5}
+limits: {spend_per_hour: 40}
+"""
+SHARED = """\
+version: 1
+defaults: {risk: 30ppm, scale_in: {stabilization: 10m}}
+limits: {spend_per_hour: 12.5}
+policies:
+  - name: feed
+    match: {tables: ["prod-feed-*"]}
+    write: {max: 12000}
+    indexes:
+      by-author: {write: {max: 900}}
+  - name: the rest
+    match: {tables: ["*"]}
+    write: {max: 100}
+"""
+
+
+def test_explain_names_the_line_that_won_and_what_it_beat(policy: Command, tmp_path: Path) -> None:
+    (tmp_path / "defaults.yaml").write_text(DEFAULTS)
+    (tmp_path / "feed.yaml").write_text(SHARED)
+    told = policy("explain", "prod-feed-de", "--policy", ".")
+    assert (told.code, told.err) == (0, [])
+    assert told.out[:2] == [
+        "prod-feed-de: feed, by prod-feed-* (feed.yaml:6:22)",
+        "  would fit the rest, too, by * (feed.yaml:11:22): later",
+    ]
+    lines = {line.split()[0]: " ".join(line.split()[1:]) for line in told.out[3:] if line.strip()}
+    assert lines["risk"] == (
+        "30ppm feed.yaml:2:18 over 20ppm (defaults.yaml:3:9), 10ppm (built in)"
+    )
+    assert lines["write.min"] == "5 defaults.yaml:4:16 over none (built in)"
+    assert lines["write.max"] == "12,000 feed.yaml:7:18 over none (built in)"
+    assert lines["scale_in.stabilization"] == "10m feed.yaml:2:51 over 150s (built in)"
+    assert lines["scale_in.reserve_decreases"] == "1 built in"
+    assert lines["indexes.by-author.write.max"] == "900 feed.yaml:9:32 over 12,000 (feed.yaml:7:18)"
+    assert lines["indexes.by-author.write.min"] == "5 defaults.yaml:4:16"
+    assert (
+        lines["limits.spend_per_hour"] == "12.5 USD feed.yaml:3:26 over 40 USD (defaults.yaml:5:26)"
+    )
+
+
+def test_explain_says_so_of_a_table_that_is_left_alone(policy: Command, tmp_path: Path) -> None:
+    (tmp_path / "feed.yaml").write_text(GOOD)
+    assert policy("explain", "orders", "--policy", "feed.yaml") == (
+        1,
+        ["orders: no policy fits, it is left alone"],
+        [],
+    )
+
+
+def test_diff_tells_of_each_table_what_changes(policy: Command, tmp_path: Path) -> None:
+    (tmp_path / "old.yaml").write_text(SHARED)
+    changed = SHARED.replace("risk: 30ppm", "risk: 50ppm").replace("max: 12000", "max: 15000")
+    changed = changed.replace("prod-feed-*", "prod-*").replace("12.5", "20")
+    changed = changed[: changed.index("  - name: the rest")].replace("{max: 900}", "{max: 800}")
+    (tmp_path / "old.yaml").write_text(SHARED.replace("{max:", "{min: 5, max:"))
+    (tmp_path / "new.yaml").write_text(changed.replace("{max:", "{min: 5, max:"))
+    (tmp_path / "tables.txt").write_text("# of the account\nprod-orders\nprod-feed-de\n\n")
+    told = policy("diff", "old.yaml", "new.yaml", "--tables", "dev", "--tables-from", "tables.txt")
+    assert told == (
+        0,
+        [
+            "dev: left alone, was the rest's",
+            "prod-feed-de: feed",
+            "  write.max: 12,000 → 15,000",
+            "  indexes.by-author.write.max: 900 → 800",
+            "  risk: 30ppm → 50ppm",
+            "prod-orders: feed instead of the rest",
+            "  write.max: 100 → 15,000",
+            "  indexes.by-author.write.min: none → 5",
+            "  indexes.by-author.write.max: none → 800",
+            "  risk: 30ppm → 50ppm",
+            "all tables together:",
+            "  limits.spend_per_hour: 12.5 USD → 20 USD",
+            "3 of 3 tables change",
+        ],
+        [],
+    )
+    same = policy("diff", "new.yaml", "new.yaml", "--tables", "prod-feed-de")
+    assert same.out == ["0 of 1 tables change"]
+
+
+def test_diff_has_to_know_which_tables(policy: Command, tmp_path: Path) -> None:
+    (tmp_path / "feed.yaml").write_text(GOOD)
+    told = policy("diff", "feed.yaml", "feed.yaml")
+    assert told.code == 2
+    assert "of which tables? name --tables, --tables-from FILE or --region" in told.err[0]

@@ -6,15 +6,19 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic_settings import CliApp, CliSubCommand
 
 from capacity_pilot.cli.policy.check import Check
+from capacity_pilot.cli.policy.diff import Diff
+from capacity_pilot.cli.policy.explain import Explain
 from capacity_pilot.cli.policy.schema import Schema
 
 
 class Policy(BaseModel):
-    """Check policy files, and what editors need to complete them."""
+    """Check policy files, see what holds for a table and what a change of them changes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     check: CliSubCommand[Check]
+    explain: CliSubCommand[Explain]
+    diff: CliSubCommand[Diff]
     schema_: CliSubCommand[Schema] = Field(alias="schema")
 
     def cli_cmd(self) -> None:
