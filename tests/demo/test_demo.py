@@ -13,6 +13,9 @@ import pytest
 
 pytestmark = pytest.mark.process
 
+BUSY_S = 5.0
+"""Visits as late as that come as a trickle, which neither side has to throttle."""
+
 
 def _run(tmp_path: Path, *arguments: str) -> dict[str, Any]:
     file = tmp_path / "demo.json"
@@ -36,6 +39,8 @@ def test_a_push_is_met_while_the_twin_throttles(tmp_path: Path) -> None:
     figures = _run(tmp_path, "--duration-scale", "0.5", "--kill-collector-at", "27")
     assert figures["requests"] == figures["requests_without_pilot"] > 1000
     assert figures["failed_requests"] == 0, figures["last_failure"]
+    if (late_s := figures["max_lateness_s"]) > BUSY_S:
+        pytest.skip(f"this machine was too busy for a crowd: visits were {late_s:.1f} s late")
     assert figures["push_to_update_s"] is not None
     assert figures["surge_to_update_s"] <= figures["push_to_update_s"]
     assert figures["throttled_with_pilot"] < figures["throttled_without_pilot"] / 2
