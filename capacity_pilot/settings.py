@@ -85,7 +85,21 @@ class DaemonSettings(StoreSettings):
         default="shadow",
         description="shadow decides and says so, active also calls UpdateTable",
     )
-    policy: Path | None = Field(default=None, description="the policy file (YAML)")
+    policy: str | None = Field(
+        default=None,
+        description="the policies (YAML): a file, a folder, s3://bucket/prefix, or ssm:/path of "
+        "the Parameter Store; read again when they change",
+    )
+    policy_poll_s: float = Field(
+        default=30.0,
+        ge=5,
+        le=3600,
+        description="seconds between looks at S3 or the Parameter Store, and at files where "
+        "nothing tells of changes",
+    )
+    policy_endpoint_url: str | None = Field(
+        default=None, description="S3 or SSM endpoint of the policies, if not the Region's own"
+    )
     policy_text: str | None = Field(
         default=None, description="the policy itself, where no file can be mounted"
     )

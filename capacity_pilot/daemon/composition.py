@@ -24,7 +24,7 @@ from capacity_pilot.adapters.otlp.decode import Decoder
 from capacity_pilot.adapters.otlp.estimate import Estimator
 from capacity_pilot.adapters.otlp.intake import Intake
 from capacity_pilot.adapters.otlp.receiver import Receiver
-from capacity_pilot.adapters.policy_sources.folder import LocalPolicies
+from capacity_pilot.adapters.policy_sources.opening import open_source
 from capacity_pilot.adapters.policy_sources.texts import FixedText, PolicySource
 from capacity_pilot.core.errors import GatewayError
 from capacity_pilot.core.model import AccountLimits
@@ -236,17 +236,25 @@ async def _let_end(calls: Iterable[asyncio.Task[None]], *, grace_s: float) -> No
         call.cancel()
 
 
-def _open_source(settings: DaemonSettings) -> PolicySource:
-    if settings.policy is not None:
-        return LocalPolicies(settings.policy)
-    return FixedText(settings.policy_text or "", address="CAPACITY_PILOT_POLICY_TEXT")
+async def _open_source(settings: DaemonSettings, stack: AsyncExitStack) -> PolicySource:
+    if settings.policy is None:
+        return FixedText(settings.policy_text or "", address="CAPACITY_PILOT_POLICY_TEXT")
+    return await stack.enter_async_context(
+        open_source(
+            settings.policy,
+            poll_s=settings.policy_poll_s,
+            region=settings.region or "",
+            endpoint_url=settings.policy_endpoint_url,
+        )
+    )
 
 
 async def _open_parts(settings: DaemonSettings, stack: AsyncExitStack, *, spawn: Spawn) -> Parts:
     """The pilot and all around it, tables read once, nothing listening yet."""
     clock = SystemClock()
     store = await stack.enter_async_context(open_store(settings, clock, role=settings.mode))
-    source, reader = _open_source(settings), PolicyReader(partial(check_modes, settings=settings))
+    source = await _open_source(settings, stack)
+    reader = PolicyReader(partial(check_modes, settings=settings))
     version = await read_first(source, reader, journal=store.journal, now=clock.now())
     await asyncio.to_thread(rehearse)
     book, tenure = Bookkeeper(store.journal, clock=clock), Tenure(store.lease)

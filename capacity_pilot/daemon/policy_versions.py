@@ -84,7 +84,7 @@ async def read_first(
         log.warning("kept_policies_left_aside", error=str(error))
         kept = None
     if kept is None:
-        raise type(fault)(f"{fault}\nand the journal holds no policies read there before") from None
+        raise fault
     log.error(
         "started_with_kept_policies",
         error=str(fault),

@@ -1,5 +1,7 @@
 data "aws_caller_identity" "current" {}
 
+data "aws_partition" "current" {}
+
 data "aws_iam_policy_document" "assume" {
   statement {
     actions = ["sts:AssumeRole"]
@@ -64,6 +66,46 @@ data "aws_iam_policy_document" "task" {
       test     = "StringEquals"
       variable = "cloudwatch:namespace"
       values   = [local.heartbeat_namespace]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = local.policy_bucket == null ? [] : [local.policy_bucket]
+
+    content {
+      sid       = "PolicyList"
+      actions   = ["s3:ListBucket"]
+      resources = ["arn:${data.aws_partition.current.partition}:s3:::${statement.value}"]
+
+      condition {
+        test     = "StringLike"
+        variable = "s3:prefix"
+        values   = ["${local.policy_objects}*"]
+      }
+    }
+  }
+
+  dynamic "statement" {
+    for_each = local.policy_bucket == null ? [] : [local.policy_bucket]
+
+    content {
+      sid       = "PolicyObjects"
+      actions   = ["s3:GetObject"]
+      resources = ["arn:${data.aws_partition.current.partition}:s3:::${statement.value}/${local.policy_objects}*"]
+    }
+  }
+
+  # SecureStrings under a key of your own need kms:Decrypt on it besides.
+  dynamic "statement" {
+    for_each = local.policy_parameters == null ? [] : [local.policy_parameters]
+
+    content {
+      sid     = "PolicyParameters"
+      actions = ["ssm:GetParametersByPath"]
+      resources = [
+        "arn:${data.aws_partition.current.partition}:ssm:${var.region}:${data.aws_caller_identity.current.account_id}:parameter${statement.value}",
+        "arn:${data.aws_partition.current.partition}:ssm:${var.region}:${data.aws_caller_identity.current.account_id}:parameter${statement.value}/*",
+      ]
     }
   }
 

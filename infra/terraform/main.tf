@@ -8,11 +8,23 @@ locals {
 
   heartbeat_namespace = "CapacityPilot"
 
-  environment = {
+  # One of the two is given, see the precondition of the task.
+  policy_environment = {
+    for key, value in {
+      CAPACITY_PILOT_POLICY      = var.policy_source
+      CAPACITY_PILOT_POLICY_TEXT = var.policy
+    } : key => value if value != null
+  }
+
+  policy_bucket     = try(regex("^s3://([^/]+)", var.policy_source)[0], null)
+  policy_key        = try(regex("^s3://[^/]+/(.*[^/])", var.policy_source)[0], "")
+  policy_objects    = can(regex("^$|[.]ya?ml$", local.policy_key)) ? local.policy_key : "${local.policy_key}/"
+  policy_parameters = try(regex("^ssm:(/.+)$", var.policy_source)[0], null)
+
+  environment = merge(local.policy_environment, {
     CAPACITY_PILOT_MODE        = var.mode
     CAPACITY_PILOT_REGION      = var.region
     CAPACITY_PILOT_STATE_TABLE = aws_dynamodb_table.state.name
-    CAPACITY_PILOT_POLICY_TEXT = var.policy
     CAPACITY_PILOT_GRPC_PORT   = tostring(local.grpc_port)
     CAPACITY_PILOT_HTTP_PORT   = tostring(local.http_port)
     CAPACITY_PILOT_HEALTH_PORT = tostring(local.health_port)
@@ -20,7 +32,7 @@ locals {
     CAPACITY_PILOT_HEARTBEAT   = var.name
 
     CAPACITY_PILOT_CLOUDWATCH_USD_PER_MONTH = tostring(var.cloudwatch_usd_per_month)
-  }
+  })
 }
 
 resource "aws_cloudwatch_log_group" "this" {
@@ -42,6 +54,13 @@ resource "aws_ecs_task_definition" "this" {
   runtime_platform {
     operating_system_family = "LINUX"
     cpu_architecture        = var.cpu_architecture
+  }
+
+  lifecycle {
+    precondition {
+      condition     = (var.policy == null) != (var.policy_source == null)
+      error_message = "Give policy or policy_source, one of them."
+    }
   }
 
   # Where compiled code is kept; begins with what the image has in it.

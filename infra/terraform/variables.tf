@@ -100,13 +100,25 @@ variable "table_arns" {
 }
 
 variable "policy" {
-  description = "The scaling policy as YAML text, e.g. file(\"policy.yaml\")."
+  description = "The scaling policy as YAML text, e.g. file(\"policy.yaml\"); a change replaces the task. Give this or policy_source."
   type        = string
+  default     = null
 
   # A whole task definition may have 64 KiB (Amazon ECS service quotas).
   validation {
-    condition     = length(trimspace(var.policy)) > 0 && length(var.policy) <= 32768
+    condition     = var.policy == null ? true : length(trimspace(var.policy)) > 0 && length(var.policy) <= 32768
     error_message = "policy must be YAML text of at most 32768 characters."
+  }
+}
+
+variable "policy_source" {
+  description = "Where the policies are read from, and again when they change: s3://bucket/prefix, or ssm:/path of the Parameter Store. Give this or policy."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.policy_source == null ? true : can(regex("^(s3://[a-z0-9][a-z0-9.-]+[a-z0-9](/.*)?|ssm:(/[A-Za-z0-9_.-]+)+)$", var.policy_source))
+    error_message = "policy_source must be s3://bucket/prefix or ssm:/path."
   }
 }
 

@@ -352,7 +352,7 @@ async def test_every_version_is_in_the_journal_and_the_last_good_one_outlives_it
         assert "above max 1" in str(kept.fault)
         assert [log["log_level"] for log in logs] == ["error"]
         # Another place's policies are no substitute, and a text's mistakes are the start's.
-        with pytest.raises(SourceError, match="the journal holds no policies read there"):
+        with pytest.raises(SourceError, match="No such file"):
             await read_first(LocalPolicies(tmp_path / "no"), reader, journal=journal, now=NOON)
         with pytest.raises(PolicyError, match=r"TEXT:1:10: version: has to be 1"):
             await read_first(

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 from typing import Protocol, Self
 
+from capacity_pilot.adapters.yaml_document import MAX_BYTES
 from capacity_pilot.core.errors import PolicyError
 
 
@@ -71,6 +72,16 @@ class PolicySource(Protocol):
         source cannot be asked: ``read`` is to say so.
         """
         ...
+
+
+def decode(content: bytes, *, name: str, size: int) -> str:
+    """A text's characters; raises ``PolicyError`` for what is too long or not UTF-8."""
+    if size > MAX_BYTES:
+        raise PolicyError(f"{name}: {size} bytes, a policy file has at most {MAX_BYTES}")
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise PolicyError(f"{name}: not UTF-8 at byte {error.start}") from error
 
 
 class FixedText:
