@@ -3,12 +3,16 @@
 Cron means what it means to Debian's: 0 and 7 are Sunday; a day-of-month and a day-of-week that are
 both given are either's; what would come in the hour that clocks leave out in spring comes right
 after it, and what comes in the hour they repeat in autumn comes once. (An expression with ``*`` as
-minute or hour just goes on by real time.) Hence cronsim rather than apscheduler's trigger, which
+hour just goes on by real time; Debian's does that for ``*/30 2`` as well, which would then come not
+at all in spring and four times in autumn.) A single moment that clocks leave out is when they have
+jumped, too, and one that they repeat is the first of the two; a freeze until then goes on until the
+second. Hence cronsim rather than apscheduler's trigger, which
 counts Monday as 0, wants both days, and repeats in autumn.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -123,7 +127,8 @@ def doubt_timing(timing: Event | Freeze, path: Path) -> Iterator[Fault]:
         yield Fault((*path, "timezone"), message)
         return
     if isinstance(timing, Freeze) and timing.begins and timing.until:
-        begins, until = (_resolve(m, timing.timezone) for m in (timing.begins, timing.until))
+        begins = _resolve(timing.begins, timing.timezone)
+        until = _resolve(timing.until, timing.timezone, is_end=True)
         if until <= begins:
             yield Fault((*path, "until"), "not after from")
     if timing.cron is not None and (doubt := _doubt_cron(timing.cron, timing)):
@@ -137,7 +142,7 @@ def find_past(policies: PolicySet, now: float) -> Iterator[Fault]:
             if event.at and _resolve(event.at, event.timezone) + event.lasts <= now:
                 yield Fault(("policies", number, "events", position, "at"), "is over")
         for position, freeze in enumerate(policy.freeze):
-            if freeze.until and _resolve(freeze.until, freeze.timezone) <= now:
+            if freeze.until and _resolve(freeze.until, freeze.timezone, is_end=True) <= now:
                 yield Fault(("policies", number, "freeze", position, "until"), "is over")
 
 
@@ -155,7 +160,8 @@ def _freeze_times(
     freeze: Freeze, policy: TablePolicy, since: float, until: float
 ) -> Iterator[tuple[float, float]]:
     if freeze.begins is not None and freeze.until is not None:
-        yield _resolve(freeze.begins, freeze.timezone), _resolve(freeze.until, freeze.timezone)
+        begins = _resolve(freeze.begins, freeze.timezone)
+        yield begins, _resolve(freeze.until, freeze.timezone, is_end=True)
     elif freeze.lasts is not None:
         for at in _cron_times(freeze, policy.country, since - freeze.lasts, until):
             yield at, at + freeze.lasts
@@ -164,7 +170,7 @@ def _freeze_times(
 def _cron_times(timing: Timing, country: str | None, since: float, until: float) -> Iterator[float]:
     """The times after ``since`` and up to ``until`` that the expression and the holidays leave."""
     begin = datetime.fromtimestamp(since - _DST_SLACK_S, ZoneInfo(timing.timezone))
-    for moment in CronSim(timing.cron or "", begin):
+    for moment in CronSim(_by_the_clock(timing.cron or ""), begin):
         at = moment.timestamp()
         if at > until:
             return
@@ -178,9 +184,36 @@ def _is_meant(day: date, timing: Timing, country: str | None) -> bool:
     return (day in _public_holidays(country)) == (timing.holidays == "only")
 
 
-def _resolve(moment: datetime, timezone: str) -> float:
+def _by_the_clock(cron: str) -> str:
+    """The same expression in words that cronsim takes to mean times of day, not intervals."""
+    fields = cron.split()
+    if len(fields) != _CRON_FIELDS or fields[1] == "*":
+        return cron
+    for place, all_of_it in enumerate(("0-59", "0-23")):
+        parts = fields[place].split(",")
+        fields[place] = ",".join(
+            all_of_it + part[1:] if part.startswith("*") else part for part in parts
+        )
+    return " ".join(fields)
+
+
+def _resolve(moment: datetime, timezone: str, *, is_end: bool = False) -> float:
     """Unix seconds of a moment that has an offset of its own or means the time zone."""
-    return (moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(timezone))).timestamp()
+    if moment.tzinfo:
+        return moment.timestamp()
+    zone = ZoneInfo(timezone)
+    first, second = (moment.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
+    at, other = first.timestamp(), second.timestamp()
+    if at <= other:
+        return other if is_end else at
+    # Left out: the two are read with the offset before the jump and with the one after it.
+    after = second.utcoffset()
+    between = range(int(other), int(at) + 1)
+    has_jumped = 1
+    jump = bisect_left(
+        between, has_jumped, key=lambda t: datetime.fromtimestamp(t, zone).utcoffset() == after
+    )
+    return float(between[jump])
 
 
 @lru_cache(maxsize=64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -89,6 +89,72 @@ def test_every_half_hour_is_every_half_hour_also_when_clocks_jump() -> None:
     spring = moments("2026-03-29", "2026-03-30", "Europe/Berlin", cron="*/30 * * * *")
     autumn = moments("2026-10-25", "2026-10-26", "Europe/Berlin", cron="*/30 * * * *")
     assert (len(spring), len(autumn)) == (46, 50)
+
+
+CLOCKS = [
+    # zone, nights of spring and autumn, what is left out and what repeated, winter's and summer's
+    ("Europe/Berlin", "2026-03-29", "2026-10-25", ("02:30", "02:30"), ("+0100", "+0200")),
+    ("America/New_York", "2026-03-08", "2026-11-01", ("02:30", "01:30"), ("-0500", "-0400")),
+]
+
+
+@pytest.mark.parametrize(("zone", "spring", "autumn", "times", "offsets"), CLOCKS)
+def test_what_clocks_leave_out_and_repeat_comes_once(
+    zone: str, spring: str, autumn: str, times: tuple[str, str], offsets: tuple[str, str]
+) -> None:
+    winter, summer = offsets
+    left_out, repeated = times
+
+    def on(day: str, **said: str) -> list[str]:
+        begin = datetime.fromisoformat(day)
+        return moments(day, (begin + timedelta(days=1)).isoformat(), zone, country=None, **said)
+
+    def cron(at: str) -> str:
+        hour, minute = at.split(":")
+        return f"{int(minute)} {int(hour)} * * *"
+
+    right_after = [f"{spring[5:]} 03:00{summer}"]
+    assert on(spring, cron=cron(left_out)) == on(spring, at=f"{spring} {left_out}") == right_after
+    the_first = [f"{autumn[5:]} {repeated}{summer}"]
+    assert on(autumn, cron=cron(repeated)) == on(autumn, at=f"{autumn} {repeated}") == the_first
+    # Not far from it nothing is different.
+    assert on(spring, cron="0 3 * * *") == right_after
+    assert on(spring, at=f"{spring} 01:59") == [f"{spring[5:]} 01:59{winter}"]
+    assert on(autumn, cron="0 4 * * *") == [f"{autumn[5:]} 04:00{winter}"]
+    # Steps within an hour that is named are times of day as well: 2:00 and 2:30 are one at 3:00.
+    assert on(spring, cron="*/30 2 * * *") == right_after
+    hour = repeated[:2]
+    twice = on(autumn, cron=f"*/30 {int(hour)} * * *")
+    assert twice == [f"{autumn[5:]} {hour}:{minute}{summer}" for minute in ("00", "30")]
+
+
+@pytest.mark.parametrize(("zone", "spring", "autumn", "times", "offsets"), CLOCKS)
+def test_a_freeze_holds_through_the_night_in_which_clocks_jump(
+    zone: str, spring: str, autumn: str, times: tuple[str, str], offsets: tuple[str, str]
+) -> None:
+    winter, summer = offsets
+    left_out, repeated = times
+
+    def ends(**said: str) -> list[str]:
+        calendar = PolicyCalendar(policies(freeze=[{"timezone": zone, **said}]))
+        tz, found = ZoneInfo(zone), set()
+        for day in (spring, autumn):
+            midnight = datetime.fromisoformat(day).replace(tzinfo=tz).timestamp()
+            for now in range(int(midnight), int(midnight) + 12 * HOUR, 10 * MINUTE):
+                found |= {(f.starts_at, f.ends_at) for f in calendar.freezes(now)}
+        local = [[datetime.fromtimestamp(at, tz) for at in each] for each in sorted(found)]
+        return [" ".join(f"{at:%m-%d %H:%M%z}" for at in each) for each in local]
+
+    night = spring[5:]
+    until_left_out = {"from": f"{spring} 00:30", "until": f"{spring} {left_out}"}
+    assert ends(**until_left_out) == [f"{night} 00:30{winter} {night} 03:00{summer}"]
+    night = autumn[5:]
+    until_repeated = {"from": f"{autumn} 00:30", "until": f"{autumn} {repeated}"}
+    assert ends(**until_repeated) == [f"{night} 00:30{summer} {night} {repeated}{winter}"]
+    # So many hours are so many hours: the wall shows one more, or one less, when they are over.
+    nightly = ends(cron="0 1 * * *", lasts="3h")
+    assert nightly[0].endswith(f"{spring[5:]} 05:00{summer}")
+    assert nightly[1].endswith(f"{autumn[5:]} 03:00{winter}")
 
 
 def test_a_zone_whose_clocks_jump_at_midnight_by_half_an_hour_and_the_other_way_round() -> None:
