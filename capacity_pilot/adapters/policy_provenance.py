@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from capacity_pilot.adapters.policy_text import PolicyFile, is_shared, join, locate
 from capacity_pilot.adapters.yaml_nodes import Path
 from capacity_pilot.core.limits import Limits
-from capacity_pilot.core.policy import Bounds, ScaleIn, TablePolicy
+from capacity_pilot.core.policy import Bounds, ScaleIn, TablePolicy, Tags
 from capacity_pilot.core.quantities import say_duration
 
 BUILT_IN: Final = "built in"
@@ -41,11 +41,11 @@ class Effective(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """A policy that fits a table, and the pattern by which it does."""
+    """A policy that fits a table, and what of it: a pattern, and tags."""
 
     number: int
     policy: TablePolicy
-    pattern: str
+    by: str
     where: str
 
 
@@ -74,17 +74,19 @@ class _Layer:
         return f"{self.file.source}:{line}:{column}"
 
 
-def find_claims(files: Sequence[PolicyFile], table: str) -> list[Claim]:
-    """The policies that fit a table, in their order: the first is the table's."""
+def find_claims(files: Sequence[PolicyFile], table: str, tags: Tags) -> list[Claim]:
+    """The policies that fit a table with these tags, in their order: the first is the table's."""
     claims = []
     for number, policy in enumerate(join(files).policies):
-        for position, pattern in enumerate(policy.match.tables):
-            if fnmatchcase(table, pattern):
-                path: Path = ("policies", number, "match", "tables", position)
-                source, place, _ = locate(files, path)
-                where = f"{source}:{place.line}:{place.column}"
-                claims.append(Claim(number, policy, pattern, where))
-                break
+        if policy.match.fits(table, tags):
+            fits = [fnmatchcase(table, pattern) for pattern in policy.match.tables]
+            position = fits.index(True)
+            named = (f"{key}={value}" for key, value in policy.match.tags.items())
+            path: Path = ("policies", number, "match", "tables", position)
+            source, place, _ = locate(files, path)
+            where = f"{source}:{place.line}:{place.column}"
+            by = " with ".join(filter(None, (policy.match.tables[position], ", ".join(named))))
+            claims.append(Claim(number, policy, by, where))
     return claims
 
 

@@ -6,13 +6,14 @@ The YAML is read elsewhere (``adapters/policy_source``); here is what it may say
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from capacity_pilot.core.events.declared import Event, Freeze
 from capacity_pilot.core.fleet import Bools, Fleet, Floats
@@ -73,11 +74,31 @@ class ScaleIn(Strict):
     """How many of the day's four free decreases are kept for surprises."""
 
 
-class Match(Strict):
-    """Which tables: shell patterns, compared case-sensitively as DynamoDB does."""
+Tags = Mapping[str, str]
 
-    tables: list[str] = Field(min_length=1)
+
+class Match(Strict):
+    """Which tables, by name and by tags; both have to fit. Case counts, as with DynamoDB."""
+
+    tables: list[str] = Field(default=["*"], min_length=1)
     """Patterns of which one has to fit the table's name: * ? [abc]."""
+
+    tags: dict[str, str] = Field(default_factory=dict, max_length=50)
+    """Tags that the table has to have, each with a pattern for its value."""
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Match:
+        if not self.model_fields_set:
+            raise ValueError("fits every table there is: say so by tables: ['*']")
+        return self
+
+    def fits(self, table: str, tags: Tags | None) -> bool | None:
+        """``None`` where that hangs on tags that are not known."""
+        if not any(fnmatchcase(table, pattern) for pattern in self.tables):
+            return False
+        if not self.tags or tags is None:
+            return None if self.tags else True
+        return all(k in tags and fnmatchcase(tags[k], v) for k, v in self.tags.items())
 
 
 class TablePolicy(Strict):
@@ -235,6 +256,26 @@ class PolicySet(SharedKeys):
             return written
         return {**written, "policies": [fill_in(p, defaults) for p in written["policies"]]}
 
+    _tags: Mapping[str, Tags] = PrivateAttr(default_factory=dict)
+
+    def knowing(self, tags: Mapping[str, Tags]) -> PolicySet:
+        """The same policies over tables with these tags, by the tables' names."""
+        told = self.model_copy()
+        told.__dict__.pop("_numbers", None)
+        told._tags = tags  # noqa: SLF001 (its own kind)
+        return told
+
+    def hangs_on_tags(self, table: str) -> bool:
+        """True if it takes the table's tags to say whose it is."""
+        if not self._goes_by_tags:
+            return False
+        fits = (policy.match.fits(table, None) for policy in self.policies)
+        return next((fit for fit in fits if fit is not False), False) is None
+
+    @cached_property
+    def _goes_by_tags(self) -> bool:
+        return any(policy.match.tags for policy in self.policies)
+
     def mode_for(self, table: str) -> Mode:
         """What the table's policy asks for; off where there is none."""
         policy = self.policy_for(table)
@@ -257,9 +298,13 @@ class PolicySet(SharedKeys):
         return {}
 
     def _find_number(self, table: str) -> int | None:
+        """None as long as it hangs on tags that were not read: to take the next policy that fits
+        would be to drive the table by another's.
+        """
         for number, policy in enumerate(self.policies):
-            if any(fnmatchcase(table, pattern) for pattern in policy.match.tables):
-                return number
+            fits = policy.match.fits(table, self._tags.get(table))
+            if fits is not False:
+                return number if fits else None
         return None
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from capacity_pilot.core.events.declared import Event, Load
 from capacity_pilot.core.model import AccountLimits, Dimension
-from capacity_pilot.core.policy import Bounds, PolicySet, ResourceBounds, TablePolicy
+from capacity_pilot.core.policy import Bounds, Match, PolicySet, ResourceBounds, TablePolicy
 from capacity_pilot.core.quantities import say_duration
 from capacity_pilot.core.sizing import REACTION_S
 from capacity_pilot.core.table_patterns import find_covering, stands_for_none
@@ -40,24 +40,31 @@ def review(policies: PolicySet, *, limits: AccountLimits, apply_time_s: float) -
 def _find_unreached(policies: PolicySet) -> Iterator[Remark]:
     """The first policy that fits a table is the table's; so one may be left with none."""
     earlier: list[tuple[str, int]] = []
+    match = [policy.match for policy in policies.policies]
     for number, policy in enumerate(policies.policies):
         tables: Path = ("policies", number, "match", "tables")
         taken = set[int]()
+        wider = [(p, n) for p, n in earlier if _ask_no_more(match[n], policy.match)]
         for position, pattern in enumerate(policy.match.tables):
             if stands_for_none(pattern):
                 message = f"no table can be named {pattern!r}: names have letters, digits and _.-"
                 yield Remark((*tables, position), message)
                 continue
-            found = find_covering(pattern, [other for other, _ in earlier])
+            found = find_covering(pattern, [other for other, _ in wider])
             if found is None:
                 break
-            taken |= {earlier[n][1] for n in found}
+            taken |= {wider[n][1] for n in found}
         else:
             if taken:
                 names = " and ".join(repr(policies.policies[n].name) for n in sorted(taken))
                 message = f"never reached: every table it names is taken by {names} before it"
                 yield Remark(tables, message)
         earlier += [(pattern, number) for pattern in policy.match.tables]
+
+
+def _ask_no_more(earlier: Match, later: Match) -> bool:
+    """True if tables that have the later one's tags have the earlier one's."""
+    return all(later.tags.get(key) == value for key, value in earlier.tags.items())
 
 
 def _list_bounds(

@@ -57,6 +57,8 @@ from capacity_pilot.daemon.snapshots import Snapshots
 from capacity_pilot.daemon.status import find_fault, report_status
 from capacity_pilot.daemon.store import DAY_S, Store, open_store
 from capacity_pilot.daemon.succession import Estate, Succession
+from capacity_pilot.daemon.tag_watch import WATCH_S as TAGS_S
+from capacity_pilot.daemon.tag_watch import TagWatch
 from capacity_pilot.daemon.tenure import Tenure
 from capacity_pilot.daemon.throttle_watch import LOOK_S, ThrottleWatch
 from capacity_pilot.settings import DaemonSettings
@@ -95,6 +97,7 @@ class Parts:
     snapshots: Snapshots
     succession: Succession
     scaling: ScalingWatch
+    tags: TagWatch
     ladder: LadderWatch
     throttles: ThrottleWatch
     quotas: QuotaWatch
@@ -194,6 +197,7 @@ def _list_jobs(
         yield "catch_up", parts.keeping.catch_up, _CATCH_UP_S
     if parts.heartbeat is not None:
         yield "beat", parts.heartbeat.beat, BEAT_S
+    yield "watch_tags", parts.tags.look, TAGS_S
     yield "watch_ladder", parts.ladder.look, LADDER_S
     yield "watch_auto_scaling", parts.scaling.look, WATCH_S
     yield "watch_throttles", parts.throttles.look, LOOK_S
@@ -258,7 +262,7 @@ async def _open_parts(settings: DaemonSettings, stack: AsyncExitStack, *, spawn:
     version = await read_first(source, reader, journal=store.journal, now=clock.now())
     await asyncio.to_thread(rehearse)
     book, tenure = Bookkeeper(store.journal, clock=clock), Tenure(store.lease)
-    gateway: CapacityGateway = await stack.enter_async_context(
+    dynamodb = await stack.enter_async_context(
         open_gateway(
             region=settings.region or "",
             endpoint_url=settings.endpoint_url,
@@ -267,7 +271,7 @@ async def _open_parts(settings: DaemonSettings, stack: AsyncExitStack, *, spawn:
             may_send=tenure.may_send,
         )
     )
-    limits = await _ask_limits(gateway)
+    limits = await _ask_limits(dynamodb)
     is_shadow = settings.mode == "shadow"
     registrations = await open_registrations(
         settings, stack, journal=store.journal, clock=clock, may_send=tenure.may_send
@@ -282,7 +286,7 @@ async def _open_parts(settings: DaemonSettings, stack: AsyncExitStack, *, spawn:
         cloudwatch_usd_per_month=settings.cloudwatch_budget_usd,
     )
     gateway = route_tables(
-        gateway,
+        dynamodb,
         registrations,
         mode_of=pilot.mode_for,
         is_shadow=is_shadow,
@@ -334,6 +338,13 @@ async def _open_parts(settings: DaemonSettings, stack: AsyncExitStack, *, spawn:
     policies = PolicyKeeper(
         version, source=source, reader=reader, followers=followers, book=book, clock=clock
     )
+    tags = TagWatch(
+        dynamodb,
+        policies=lambda: pilot.policies,
+        listed=lambda: loop.listed,
+        on_change=policies.retag,
+        clock=clock,
+    )
     estate = Estate(loop=loop, book=book, snapshots=snapshots, announcements=keeping, brakes=brakes)
     decoder = Decoder(estimator, sampling_ratios=settings.sampling_ratio)
     return Parts(
@@ -349,6 +360,7 @@ async def _open_parts(settings: DaemonSettings, stack: AsyncExitStack, *, spawn:
         snapshots=snapshots,
         succession=Succession(estate, gateway=gateway, clock=clock),
         scaling=scaling,
+        tags=tags,
         ladder=LadderWatch(pilot),
         throttles=ThrottleWatch(intake, clock=clock),
         quotas=QuotaWatch(pilot, gateway=gateway, clock=clock),

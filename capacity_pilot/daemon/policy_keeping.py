@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -17,6 +17,7 @@ from capacity_pilot.adapters.agenda import RunningAgenda
 from capacity_pilot.adapters.calendar import PolicyCalendar
 from capacity_pilot.adapters.policy_sources.texts import PolicySource
 from capacity_pilot.core.errors import PolicyError, RetryableError, SourceError
+from capacity_pilot.core.policy import Tags
 from capacity_pilot.core.ports import Clock
 from capacity_pilot.core.record import RecordKind
 from capacity_pilot.core.spread import Spread, choose_fleet, spread
@@ -70,6 +71,7 @@ class PolicyKeeper:
         self._book = book
         self._clock = clock
         self._turn = asyncio.Lock()
+        self._tags: Mapping[str, Tags] = {}
         self._outcomes: Counter[str] = Counter()
         self._kept_hash: str | None = version.hash if version.is_kept else None
         self._refused_hash: str | None = None
@@ -108,6 +110,14 @@ class PolicyKeeper:
                 raise
             await self._adopt(version, why)
             return self.report() | {"is_changed": True}
+
+    async def retag(self, tags: Mapping[str, Tags]) -> None:
+        """Puts the same policies in force over tables with these tags, as a whole, too."""
+        async with self._turn:
+            self._tags = tags
+            version, _ = await self._put_in_force(self.version)
+            log.info("tags_changed", tables=len(tags), hash=version.hash)
+            self._followers.after_change()
 
     async def save(self) -> None:
         """Has the journal hold the version in force, where that is this pilot's to do."""
@@ -184,13 +194,8 @@ class PolicyKeeper:
         return self.report() | {"is_changed": False}
 
     async def _adopt(self, version: PolicyVersion, why: str) -> None:
-        calendar = await asyncio.to_thread(_open_calendar, version, self._clock.now())
-        ready = await self._spread(version)
-        before = self.version
-        # From here to the last of these lines nothing else runs.
-        self._followers.agenda.adopt(calendar)
-        self._followers.loop.adopt(ready)
-        self.version, self.in_force_since = version, self._clock.now()
+        version, before = await self._put_in_force(version)
+        self.in_force_since = self._clock.now()
         self.fault = self.fault_at = self._refused_hash = None
         self._outcomes["adopted"] += 1
         log.info(
@@ -204,6 +209,18 @@ class PolicyKeeper:
         self.note(why)
         await self.save()
         self._followers.after_change()
+
+    async def _put_in_force(self, version: PolicyVersion) -> tuple[PolicyVersion, PolicyVersion]:
+        """The version with the tags that are known, and the one before it."""
+        version = replace(version, policies=version.policies.knowing(self._tags))
+        calendar = await asyncio.to_thread(_open_calendar, version, self._clock.now())
+        ready = await self._spread(version)
+        before = self.version
+        # From here to the last of these lines nothing else runs.
+        self._followers.agenda.adopt(calendar)
+        self._followers.loop.adopt(ready)
+        self.version = version
+        return version, before
 
     async def _spread(self, version: PolicyVersion) -> Spread:
         """Over the fleet that there will be; tables may come and go meanwhile."""

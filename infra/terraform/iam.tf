@@ -26,6 +26,7 @@ data "aws_iam_policy_document" "task" {
     sid = "Tables"
     actions = [
       "dynamodb:DescribeTable",
+      "dynamodb:ListTagsOfResource",
       "dynamodb:UpdateTable",
     ]
     resources = concat(var.table_arns, [for arn in var.table_arns : "${arn}/index/*"])

@@ -184,6 +184,15 @@ def test_explain_says_so_of_a_table_that_is_left_alone(policy: Command, tmp_path
     )
 
 
+def test_explain_goes_by_the_tags_it_is_told(policy: Command, tmp_path: Path) -> None:
+    tagged = SHARED.replace('{tables: ["prod-feed-*"]}', "{tags: {team: social}}")
+    (tmp_path / "feed.yaml").write_text(tagged.replace("{max:", "{min: 5, max:"))
+    plain = policy("explain", "orders", "--policy", ".")
+    assert plain.out[0] == "orders: the rest, by * (feed.yaml:11:22)"
+    told = policy("explain", "orders", "--policy", ".", "--tags", "team=social")
+    assert told.out[0] == "orders: feed, by * with team=social (feed.yaml:6:12)"
+
+
 def test_diff_tells_of_each_table_what_changes(policy: Command, tmp_path: Path) -> None:
     (tmp_path / "old.yaml").write_text(SHARED)
     changed = SHARED.replace("risk: 30ppm", "risk: 50ppm").replace("max: 12000", "max: 15000")

@@ -203,3 +203,30 @@ def test_a_process_in_shadow_never_writes_whatever_policies_say() -> None:
     assert not any(mode.writes for mode in left.values())
     assert left[Mode.OFF] is Mode.OFF
     assert {mode: mode.capped(is_shadow=False) for mode in Mode} == {m: m for m in Mode}
+
+
+def test_tags_have_to_fit_beside_the_name_and_unknown_ones_leave_a_table_to_nobody() -> None:
+    said = policies(
+        table(name="social", match={"tables": ["prod-*"], "tags": {"team": "so*", "env": "prod"}}),
+        table(name="rest", match={"tables": ["prod-*"]}),
+    )
+    known = said.knowing(
+        {"prod-a": {"team": "social", "env": "prod"}, "prod-b": {"team": "social"}, "dev": {}}
+    )
+    chosen = {t: known.policy_for(t) for t in ("prod-a", "prod-b", "prod-c", "dev")}
+    assert {t: p and p.name for t, p in chosen.items()} == {
+        "prod-a": "social",
+        "prod-b": "rest",
+        "prod-c": None,
+        "dev": None,
+    }
+    assert [said.hangs_on_tags(t) for t in ("prod-a", "dev")] == [True, False]
+    assert said.policy_for("prod-a") is None
+    first = policies(table(match={"tables": ["prod-*"]}), table(match={"tags": {"team": "a"}}))
+    assert [first.hangs_on_tags(t) for t in ("prod-a", "dev")] == [False, True]
+
+
+def test_a_match_of_nothing_is_no_match_of_everything() -> None:
+    assert complaint({"version": 1, "policies": [table(match={})]}) == (
+        "policies.0.match: Value error, fits every table there is: say so by tables: ['*']"
+    )

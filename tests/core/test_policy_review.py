@@ -40,6 +40,14 @@ def test_a_policy_that_no_table_reaches_is_named_with_those_before_it() -> None:
     assert remarks(policy("prod-*"), policy("prod-feed", "test-feed")) == []
 
 
+def test_tables_with_other_tags_are_left_for_later_policies() -> None:
+    social = {"match": {"tables": ["prod-*"], "tags": {"team": "social"}}}
+    assert remarks(policy("x", **social), policy("prod-feed")) == []
+    narrower = {"match": {"tags": {"team": "social", "env": "prod"}, "tables": ["prod-feed"]}}
+    found = remarks(policy("x", **social), policy("y", **narrower))
+    assert [path for path, _ in found] == ["policies.1.match.tables"]
+
+
 def test_a_pattern_that_no_name_can_have_is_named() -> None:
     assert remarks(policy("table/prod")) == [
         (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -51,6 +51,7 @@ class DynamoDbGateway:
     ) -> None:
         self._client = client
         self._clock = clock
+        self._arn_prefix: str | None = None
         self._actuation = Actuation(
             describe=self.describe, carry=self._carry, clock=clock, book=book
         )
@@ -77,6 +78,31 @@ class DynamoDbGateway:
             return read_limits(await self._client.describe_limits())
         except CALL_ERRORS as error:
             raise translate_read(error, now=self._clock.now()) from error
+
+    async def tags(self, table: str) -> Mapping[str, str] | None:
+        """Read the table's tags, page by page; ``None`` when it does not exist.
+
+        They are asked for by ARN, which DescribeTable tells; one table's says all others'. AWS
+        answers ten such calls a second in an account (ListTagsOfResource, API reference).
+        """
+        if self._arn_prefix is None:
+            description = await self._describe_table(table)
+            if description is None:
+                return None
+            self._arn_prefix = description.get("TableArn", "").removesuffix(table)
+        tags: dict[str, str] = {}
+        try:
+            pages = self._client.get_paginator("list_tags_of_resource").paginate(
+                ResourceArn=f"{self._arn_prefix}{table}"
+            )
+            async for page in pages:
+                tags |= {tag["Key"]: tag["Value"] for tag in page.get("Tags", ())}
+        except CALL_ERRORS as error:
+            now = self._clock.now()
+            if _is_not_found(error, now=now):
+                return None
+            raise translate_read(error, now=now) from error
+        return tags
 
     async def actuate(self, plan: Plan) -> Outcome:
         """Carry out the plan; raises ``RetryableError`` only if certainly nothing was sent."""

@@ -22,6 +22,7 @@ SENDABLE_PARAMETERS: Final[Mapping[str, frozenset[str]]] = {
     "DescribeLimits": frozenset(),
     "DescribeTable": frozenset({"TableName"}),
     "ListTables": frozenset({"ExclusiveStartTableName"}),
+    "ListTagsOfResource": frozenset({"NextToken", "ResourceArn"}),
     "UpdateTable": frozenset({"GlobalSecondaryIndexUpdates", "ProvisionedThroughput", "TableName"}),
 }
 """The operations ever called, each with the parameters ever sent."""

@@ -76,7 +76,8 @@ class Check(BaseModel):
 def _state_costs(file: PolicyFile) -> Iterator[str]:
     for number, policy in enumerate(file.policies):
         line = file.document.place(("policies", number)).line
-        tables = ", ".join(policy.match.tables)
+        tags = (f"{key}={value}" for key, value in policy.match.tags.items())
+        tables = ", ".join((*policy.match.tables, *tags))
         yield f"{file.source}:{line}: {policy.name} ({tables}): {_state_cost(policy)}"
 
 

@@ -16,13 +16,14 @@ from capacity_pilot.adapters.clock import SystemClock
 from capacity_pilot.adapters.policy_provenance import say_value
 from capacity_pilot.adapters.policy_source import load_policies
 from capacity_pilot.core.errors import InputError
-from capacity_pilot.core.policy import PolicySet, TablePolicy
+from capacity_pilot.core.policy import PolicySet, TablePolicy, Tags
 
 
 class Diff(BaseModel):
     """Compare two versions of the policies, table by table: what each gains, loses or has anew.
 
-    Which tables there are is named by --tables, by a file with one name a line, or asked of AWS.
+    Which tables there are is named by --tables, by a file with one name a line, or asked of AWS,
+    as then are their tags; those that are only named count as without any.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -44,21 +45,24 @@ class Diff(BaseModel):
 
     def cli_cmd(self) -> None:
         old, new = load_policies(self.old), load_policies(self.new)
-        lines = draw_changes(old, new, sorted(set(self._list_tables())))
+        tables: dict[str, Tags] = {name: {} for name in self.tables}
+        if self.tables_from is not None:
+            tables |= {name: {} for name in _read_names(self.tables_from)}
+        if self.region is not None:
+            tables |= asyncio.run(self._ask(self.region, old, new))
+        lines = draw_changes(old.knowing(tables), new.knowing(tables), sorted(tables))
         sys.stdout.write("\n".join(lines) + "\n")
 
-    def _list_tables(self) -> Iterator[str]:
-        yield from self.tables
-        if self.tables_from is not None:
-            yield from _read_names(self.tables_from)
-        if self.region is not None:
-            yield from asyncio.run(self._ask(self.region))
-
-    async def _ask(self, region: str) -> Sequence[str]:
+    async def _ask(self, region: str, *policies: PolicySet) -> dict[str, Tags]:
+        """The Region's tables, with their tags where these decide anything."""
         async with open_gateway(
             region=region, endpoint_url=self.endpoint_url, clock=SystemClock()
         ) as gateway:
-            return await gateway.list_tables()
+            tables: dict[str, Tags] = {name: {} for name in await gateway.list_tables()}
+            for table in tables:
+                if any(each.hangs_on_tags(table) for each in policies):
+                    tables[table] = await gateway.tags(table) or {}
+            return tables
 
 
 def _read_names(file: Path) -> list[str]:

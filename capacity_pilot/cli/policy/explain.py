@@ -19,6 +19,7 @@ from capacity_pilot.adapters.policy_provenance import (
 )
 from capacity_pilot.adapters.policy_source import load_files
 from capacity_pilot.adapters.policy_text import PolicyFile
+from capacity_pilot.core.policy import Tags
 
 _LEFT_ALONE = 1
 
@@ -35,24 +36,27 @@ class Explain(BaseModel):
 
     table: CliPositionalArg[str] = Field(description="the table's name")
     policy: Path = Field(description="policy file, or a folder of them")
+    tags: dict[str, str] = Field(
+        default_factory=dict, description="the table's tags, KEY=VALUE; none if not given"
+    )
 
     def cli_cmd(self) -> None:
-        lines = list(draw_provenance(load_files(self.policy), self.table))
+        lines = list(draw_provenance(load_files(self.policy), self.table, self.tags))
         sys.stdout.write("\n".join(lines) + "\n")
         if len(lines) == 1:
             sys.exit(_LEFT_ALONE)
 
 
-def draw_provenance(files: Sequence[PolicyFile], table: str) -> Iterator[str]:
+def draw_provenance(files: Sequence[PolicyFile], table: str, tags: Tags) -> Iterator[str]:
     """The lines; only one where no policy fits."""
-    claims = find_claims(files, table)
+    claims = find_claims(files, table, tags)
     if not claims:
         yield f"{table}: no policy fits, it is left alone"
         return
     first, *later = claims
-    yield f"{table}: {first.policy.name}, by {first.pattern} ({first.where})"
+    yield f"{table}: {first.policy.name}, by {first.by} ({first.where})"
     for claim in later:
-        yield f"  would fit {claim.policy.name}, too, by {claim.pattern} ({claim.where}): later"
+        yield f"  would fit {claim.policy.name}, too, by {claim.by} ({claim.where}): later"
     yield ""
     yield from _draw(list(trace_policy(files, first.number)))
     if limits := list(trace_limits(files)):
