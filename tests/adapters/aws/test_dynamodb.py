@@ -408,5 +408,7 @@ async def test_every_operation_listed_is_one_the_gateway_makes(
     aws.script("DescribeLimits", reply({}))
     await gateway.list_tables()
     await gateway.limits()
+    aws.script("ListTagsOfResource", reply({"Tags": []}))
+    await gateway.tags("feed")
     await gateway.actuate(RAISE)
     assert {operation for operation, _ in aws.calls} == OPERATIONS
