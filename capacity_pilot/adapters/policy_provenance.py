@@ -13,6 +13,7 @@ from capacity_pilot.adapters.policy_text import PolicyFile, is_shared, join, loc
 from capacity_pilot.adapters.yaml_nodes import Path
 from capacity_pilot.core.limits import Limits
 from capacity_pilot.core.policy import Bounds, ScaleIn, TablePolicy, Tags
+from capacity_pilot.core.prices import Prices
 from capacity_pilot.core.quantities import say_duration
 
 BUILT_IN: Final = "built in"
@@ -22,6 +23,7 @@ _NESTED: Final[dict[str, type[BaseModel]]] = {
     "write": Bounds,
     "scale_in": ScaleIn,
     "limits": Limits,
+    "prices": Prices,
 }
 
 

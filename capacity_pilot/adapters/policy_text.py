@@ -17,7 +17,7 @@ from capacity_pilot.adapters.yaml_nodes import Document, Fault, Path, Place
 from capacity_pilot.core.errors import PolicyError
 from capacity_pilot.core.events.declared import Event, Freeze
 from capacity_pilot.core.inheritance import overlay
-from capacity_pilot.core.limits import strictest
+from capacity_pilot.core.limits import most_reserved, strictest
 from capacity_pilot.core.policy import PolicySet, SharedKeys, TablePolicy
 
 NO_DEFAULTS: Final[Mapping[str, Any]] = MappingProxyType({})
@@ -111,8 +111,12 @@ def join(files: Sequence[PolicyFile]) -> PolicySet:
     if not policies:
         names = ", ".join(file.source for file in files)
         raise PolicyError(f"{names}: there are no policies beside the defaults")
-    limits = strictest(file.shared.limits for file in files)
-    return PolicySet(version=1, limits=limits, policies=policies)
+    return PolicySet(
+        version=1,
+        limits=strictest(file.shared.limits for file in files),
+        reserved=most_reserved(file.shared.reserved for file in files),
+        policies=policies,
+    )
 
 
 def locate(files: Sequence[PolicyFile], path: Path) -> tuple[str, Place, Path]:

@@ -16,7 +16,7 @@ from capacity_pilot.core.fleet import Fleet, Floats, Ints
 from capacity_pilot.core.limits import NO_LIMITS, Limits
 from capacity_pilot.core.model import Dimension, Direction
 from capacity_pilot.core.policy import PolicySet
-from capacity_pilot.core.prices import USD_PER_UNIT_HOUR
+from capacity_pilot.core.prices import PUBLIC_PRICES
 from capacity_pilot.core.reasons import Reason, Reasons
 from capacity_pilot.core.tick import Decisions, compare_units
 
@@ -33,10 +33,13 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class BlastRadius:
-    """A policy set's limits over a fleet. ``largest_step`` (n,) is inf where there is none."""
+    """A policy set's limits over a fleet. ``largest_step`` (n,) is inf where there is none, ``usd``
+    (n,) what a unit costs an hour.
+    """
 
     fleet: Fleet
     largest_step: Floats
+    usd: Floats
     scopes: tuple[Scope, ...]
 
 
@@ -69,7 +72,7 @@ def spread_limits(policies: PolicySet, fleet: Fleet) -> BlastRadius | None:
         if (step := scope.limits.largest_step) is not None:
             is_mine = np.repeat([r.table in scope.tables for r in fleet.resources], 2)
             largest_step[is_mine] = np.minimum(largest_step[is_mine], step)
-    return BlastRadius(fleet, largest_step, scopes)
+    return BlastRadius(fleet, largest_step, _spread_prices(policies, numbers, fleet), scopes)
 
 
 def limit_blast(radius: BlastRadius, decisions: Decisions, past: Past) -> Decisions:
@@ -80,7 +83,7 @@ def limit_blast(radius: BlastRadius, decisions: Decisions, past: Past) -> Decisi
     if not np.count_nonzero(decisions.action):
         return decisions
     draft = _cut_steps(radius, decisions)
-    rooms = [_Room.of(scope, radius.fleet, past) for scope in radius.scopes]
+    rooms = [_Room.of(scope, radius, past) for scope in radius.scopes]
     for table, slots in by_urgency(radius.fleet, decisions):
         direction = Direction.OUT if decisions.action[slots].max() > 0 else Direction.IN
         if (table, direction) not in past.waiting:
@@ -97,6 +100,7 @@ class _Draft:
     units: Floats
     reasons: Reasons
     provisioned: Floats
+    usd: Floats
 
 
 @dataclass(slots=True)
@@ -108,11 +112,11 @@ class _Room:
     changed: dict[str, Direction] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, scope: Scope, fleet: Fleet, past: Past) -> _Room:
+    def of(cls, scope: Scope, radius: BlastRadius, past: Past) -> _Room:
         usd = math.inf
         if scope.limits.spend_per_hour is not None:
-            mine = np.repeat([r.table in scope.tables for r in fleet.resources], 2)
-            spent = np.nansum(np.where(mine, past.committed * _prices(len(fleet)), 0.0))
+            mine = np.repeat([r.table in scope.tables for r in radius.fleet.resources], 2)
+            spent = np.nansum(np.where(mine, past.committed * radius.usd, 0.0))
             usd = scope.limits.spend_per_hour - float(spent)
         changed = {t: d for t, d in past.changed.items() if t in scope.tables}
         return cls(scope, usd, changed)
@@ -136,6 +140,7 @@ def _cut_steps(radius: BlastRadius, decisions: Decisions) -> _Draft:
         units=np.where(is_cut, most, decisions.units),
         reasons=decisions.reasons | is_cut * Reason.LARGEST_STEP.value,
         provisioned=decisions.provisioned,
+        usd=radius.usd,
     )
 
 
@@ -187,9 +192,14 @@ def _admit(
 def _cost(draft: _Draft, raised: Ints, committed: Floats) -> float:
     """US dollars an hour of what is not committed yet."""
     more = np.maximum(draft.units[raised] - committed[raised], 0.0)
-    return float((more * _prices(len(committed))[raised]).sum())
+    return float((more * draft.usd[raised]).sum())
 
 
-def _prices(size: int) -> Floats:
+def _spread_prices(policies: PolicySet, numbers: Mapping[str, int | None], fleet: Fleet) -> Floats:
     """US dollars per unit and hour, (n,)."""
-    return np.tile([USD_PER_UNIT_HOUR[dimension] for dimension in Dimension], size // 2)
+    usd = np.zeros(len(fleet))
+    for place, resource in enumerate(fleet.resources):
+        number = numbers[resource.table]
+        prices = PUBLIC_PRICES if number is None else policies.policies[number].prices
+        usd[2 * place : 2 * place + 2] = [prices.usd(dimension) for dimension in Dimension]
+    return usd

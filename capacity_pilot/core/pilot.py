@@ -27,6 +27,7 @@ from capacity_pilot.core.fleet import Fleet, Floats, Ints, carry_over
 from capacity_pilot.core.forecast.quantiles import QuantileState
 from capacity_pilot.core.forecast.upstream import Lead, list_leads
 from capacity_pilot.core.ladder import LadderState, Rung
+from capacity_pilot.core.limits import NOTHING_RESERVED
 from capacity_pilot.core.memory import PUT_BACK_S, Memory, state_after
 from capacity_pilot.core.model import (
     AccountLimits,
@@ -50,6 +51,7 @@ from capacity_pilot.core.modes import Mode, Rivalry
 from capacity_pilot.core.plan import plan_changes
 from capacity_pilot.core.policy import PolicyArrays, PolicySet
 from capacity_pilot.core.ports import Agenda
+from capacity_pilot.core.reserved import keep_reserved
 from capacity_pilot.core.route_costs import RouteCosts
 from capacity_pilot.core.signal_names import MOST_SIGNALS, SignalNames
 from capacity_pilot.core.spread import Spread, spread
@@ -472,6 +474,8 @@ class Pilot:
         if self._spread.radius is not None:
             past = self._recall_past(waiting, last)
             decisions = limit_blast(self._spread.radius, decisions, past)
+        if (reserved := self.policies.reserved) != NOTHING_RESERVED:
+            decisions = keep_reserved(reserved, decisions, self._commit())
         if np.count_nonzero(decisions.action > 0):
             decisions = self._quota.hold(
                 self._fleet, decisions, self._commit(), waiting=waiting, now=last

@@ -18,9 +18,10 @@ from pydantic import ConfigDict, Field, PrivateAttr, ValidationError, model_vali
 from capacity_pilot.core.events.declared import Event, Freeze
 from capacity_pilot.core.fleet import Bools, Fleet, Floats
 from capacity_pilot.core.inheritance import fill_in
-from capacity_pilot.core.limits import NO_LIMITS, Limits
+from capacity_pilot.core.limits import NO_LIMITS, NOTHING_RESERVED, Limits, Reserved
 from capacity_pilot.core.model import AccountLimits, Dimension, Resource
 from capacity_pilot.core.modes import Mode, Rivalry
+from capacity_pilot.core.prices import PUBLIC_PRICES, Prices
 from capacity_pilot.core.quantities import Duration, Ppm, Strict
 
 _LEAST_RISK_PPM = 0.01
@@ -139,6 +140,9 @@ class TablePolicy(Strict):
     limits: Limits = NO_LIMITS
     """What a mistake may come to at most, of this policy's tables together."""
 
+    prices: Prices = PUBLIC_PRICES
+    """What its capacity is reckoned to cost, for limits and for what is told of costs."""
+
     hand_back_after: Duration = Field(default=1800.0, ge=60)
     """After so long of knowing nothing of a table at all it is handed back: to Application Auto
     Scaling where that has a target, else raised to what is safe.
@@ -222,6 +226,9 @@ class Defaults(Strict):
     country: str | None = Field(default=None, max_length=20)
     """Whose public holidays events and freezes mean."""
 
+    prices: Prices = PUBLIC_PRICES
+    """What capacity is reckoned to cost."""
+
 
 class SharedKeys(Strict):
     """What may be said of all policies: of a file's, or in ``defaults.yaml`` of a folder's."""
@@ -234,6 +241,9 @@ class SharedKeys(Strict):
 
     limits: Limits = NO_LIMITS
     """What a mistake may come to at most, of all tables together."""
+
+    reserved: Reserved = NOTHING_RESERVED
+    """Capacity reserved with AWS: no decrease goes below what it comes to for all tables."""
 
 
 class PolicySet(SharedKeys):

@@ -28,6 +28,7 @@ def review(policies: PolicySet, *, limits: AccountLimits, apply_time_s: float) -
     change is taken to be under way.
     """
     yield from _find_unreached(policies)
+    yield from _waste_reservation(policies)
     for number, policy in enumerate(policies.policies):
         for path, dimension, bounds in _list_bounds(policy):
             yield from _exceed_quota(("policies", number, *path), dimension, bounds, limits)
@@ -60,6 +61,20 @@ def _find_unreached(policies: PolicySet) -> Iterator[Remark]:
                 message = f"never reached: every table it names is taken by {names} before it"
                 yield Remark(tables, message)
         earlier += [(pattern, number) for pattern in policy.match.tables]
+
+
+def _waste_reservation(policies: PolicySet) -> Iterator[Remark]:
+    """Only where every table is named in full, and so how many there are is known."""
+    named = [(p, name) for p in policies.policies for name in p.match.tables]
+    if any(character in name for _, name in named for character in "*?["):
+        return
+    for dimension in Dimension:
+        kept = getattr(policies.reserved, dimension.label)
+        own = (getattr(policy, dimension.label) for policy, _ in named)
+        most = sum(bounds.max for bounds in own if bounds is not None)
+        if most < kept:
+            message = f"reserves {kept}, and all tables, indexes apart, have {most} at most"
+            yield Remark(("reserved", dimension.label), message)
 
 
 def _ask_no_more(earlier: Match, later: Match) -> bool:

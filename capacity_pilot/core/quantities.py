@@ -1,4 +1,4 @@
-"""Values as operators write them: ``10m``, ``10ppm``, ``8x``, ``2026-01-05T08:00+09:00``."""
+"""Values as operators write them: ``10m``, ``10ppm``, ``8x``, ``12.50 USD``, dates with times."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h)")
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _PPM = re.compile(r"(\d+(?:\.\d+)?)\s*ppm")
 _MULTIPLIER = re.compile(r"(\d+(?:\.\d+)?)\s*x")
+_USD = re.compile(r"(\d+(?:\.\d+)?)\s*USD")
 _MOMENT: TypeAdapter[object] = TypeAdapter(AwareDatetime | NaiveDatetime)
 
 
@@ -54,6 +55,14 @@ def _parse_ppm(value: object) -> object:
     if isinstance(value, str):
         if not (match := _PPM.fullmatch(value.strip())):
             raise ValueError(f"{value!r} is not a number of parts per million such as 10ppm")
+        return float(match[1])
+    return value
+
+
+def _parse_usd(value: object) -> object:
+    if isinstance(value, str):
+        if not (match := _USD.fullmatch(value.strip())):
+            raise ValueError(f"{value!r} is not an amount such as 12.50 USD")
         return float(match[1])
     return value
 
@@ -105,6 +114,9 @@ Ppm = Annotated[
     BeforeValidator(_parse_ppm),
     Field(ge=LEAST_PPM, le=MOST_PPM),
     _as_written(_PPM, "10ppm"),
+]
+Usd = Annotated[
+    float, BeforeValidator(_parse_usd), Field(gt=0, le=1e9), _as_written(_USD, "12.50 USD")
 ]
 Multiplier = Annotated[
     float, BeforeValidator(parse_multiplier), Field(gt=0, le=1000), AS_MULTIPLIER

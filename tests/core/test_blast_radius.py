@@ -131,6 +131,15 @@ def test_what_the_money_does_not_reach_for_is_cut_short_the_most_urgent_last() -
     assert written(over) == {"d": 50}, "what is requested already is spent"
 
 
+def test_money_reaches_as_far_as_the_policys_prices_let_it() -> None:
+    """100 reads and writes of one table at ten cents a unit are twenty dollars an hour."""
+    own = {"read": "0.1 USD", "write": "0.1 USD"}
+    policy_set = policies({}, a={"spend_per_hour": "30 USD"}).model_dump()
+    policy_set["policies"][0]["prices"] = own
+    left = limit(PolicySet.model_validate(policy_set), decide({"a": 300, "b": 300}))
+    assert written(left) == {"a": 200, "b": 300}
+
+
 def test_a_policys_limits_are_its_own_tables_alone() -> None:
     policy_set = policies({}, a={"tables_changed_per_minute": 1, "spend_per_hour": 0.1})
     left = limit(policy_set, decide({"a": 300, "b": 300}))

@@ -57,6 +57,16 @@ def test_a_pattern_that_no_name_can_have_is_named() -> None:
     ]
 
 
+def test_ceilings_under_what_is_reserved_are_named_where_all_tables_are() -> None:
+    said = policy("feed", "orders"), policy("users")
+    assert remarks(*said, reserved={"read": 0, "write": 36_000}) == []
+    assert remarks(*said, reserved={"read": 1, "write": 36_001}) == [
+        ("reserved.read", "reserves 1, and all tables, indexes apart, have 0 at most"),
+        ("reserved.write", "reserves 36001, and all tables, indexes apart, have 36000 at most"),
+    ]
+    assert remarks(policy("prod-*"), reserved={"write": 90_000}) == []
+
+
 def test_a_maximum_above_the_quota_is_named_of_tables_and_indexes() -> None:
     indexes = {"by-author": {"read": {"min": 1, "max": 50_000}}}
     said = policy("feed", write={"min": 1, "max": 40_001}, indexes=indexes)

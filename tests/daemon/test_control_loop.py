@@ -151,6 +151,19 @@ async def test_the_same_decision_tried_again_is_announced_once(stage: Stage) -> 
     assert changes == [[{"resource": "feed", "read": 100, "write": 10}]]
 
 
+async def test_what_is_reserved_is_not_given_back(aws_session: AioSession) -> None:
+    """160 of 200 write units are paid for anyway: only 40 are worth a decrease."""
+    said = policies().model_dump(mode="json") | {"reserved": {"read": 0, "write": 160}}
+    demand = {(FEED, WRITE): 20.0, (BY_DAY, WRITE): 20.0, (FEED, READ): 90.0, (BY_DAY, READ): 90.0}
+    async with set_stage(
+        aws_session, table("feed", "by-day"), policy_set=PolicySet.model_validate(said)
+    ) as stage:
+        stage.demand = demand
+        await stage.until(lambda: bool(stage.witness.actuated), within=400)
+        await stage.pass_seconds(400)
+        assert stage.provisioned(FEED)[1] + stage.provisioned(BY_DAY)[1] == 160
+
+
 async def test_a_refused_decrease_never_delays_an_increase(stage: Stage) -> None:
     stage.witness.refusing["in"] = OutcomeKind.DENIED
     stage.demand = {(FEED, WRITE): 20.0, (BY_DAY, WRITE): 90.0, (FEED, READ): 90.0}

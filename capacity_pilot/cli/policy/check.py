@@ -19,7 +19,6 @@ from capacity_pilot.adapters.policy_text import PolicyFile, join, locate
 from capacity_pilot.core.model import AccountLimits, Dimension
 from capacity_pilot.core.policy import TablePolicy
 from capacity_pilot.core.policy_review import review
-from capacity_pilot.core.prices import USD_PER_UNIT_HOUR
 
 _DOUBTED = 1
 
@@ -87,5 +86,5 @@ def _state_cost(policy: TablePolicy) -> str:
     if not most:
         return "no bounds for a table itself"
     units = " and ".join(f"{units:,} {dimension.label}" for dimension, units in most.items())
-    usd = sum(units * USD_PER_UNIT_HOUR[dimension] for dimension, units in most.items())
+    usd = sum(units * policy.prices.usd(dimension) for dimension, units in most.items())
     return f"at most {units} units, ${usd:,.2f} an hour for each table and each index"
