@@ -37,6 +37,8 @@ from capacity_pilot.daemon.bookkeeping import Bookkeeper
 from capacity_pilot.daemon.brake_desk import BrakeDesk
 from capacity_pilot.daemon.control_loop import ControlLoop, Surroundings
 from capacity_pilot.daemon.coverage_watch import CoverageWatch
+from capacity_pilot.daemon.demand_keeping import NOTE_S, DemandKeeping
+from capacity_pilot.daemon.demand_keeping import SAVE_S as DEMAND_S
 from capacity_pilot.daemon.driving import check_modes, open_registrations, route_tables
 from capacity_pilot.daemon.explanation import explain_with_past
 from capacity_pilot.daemon.forecast_report import measure_forecasts, report_forecasts
@@ -102,6 +104,7 @@ class Parts:
     throttles: ThrottleWatch
     quotas: QuotaWatch
     policies: PolicyKeeper
+    demand: DemandKeeping
     watch: CoverageWatch | None
     heartbeat: Heartbeat | None
 
@@ -159,6 +162,7 @@ async def run_daemon(settings: DaemonSettings) -> None:
             await keep()
             await parts.scaling.hand_back()
             await _save(parts)
+            await _save_demand(parts)
             book.note(RecordKind.STOPPED, body={"pilot": parts.store.pilot})
             await book.flush(within_s=_FLUSH_S)
             await tenure.leave()
@@ -183,6 +187,12 @@ async def _save(parts: Parts) -> None:
         await parts.loop.on_demand.save(parts.store.journal)
 
 
+async def _save_demand(parts: Parts) -> None:
+    if parts.tenure.is_active:
+        await parts.demand.note()
+        await parts.demand.save()
+
+
 def _list_jobs(
     settings: DaemonSettings, parts: Parts, *, keep: Job
 ) -> Iterator[tuple[str, Job, float]]:
@@ -203,6 +213,7 @@ def _list_jobs(
     yield "watch_throttles", parts.throttles.look, LOOK_S
     yield "watch_quotas", parts.quotas.look, QUOTA_S
     yield "ask_quotas", parts.quotas.ask, ASK_S
+    yield "note_demand", parts.demand.note, NOTE_S
     yield "advise", parts.loop.on_demand.advise, ADVISE_S
     if parts.watch is not None:
         yield "read_cloudwatch", parts.watch.read_cloudwatch, _CLOUDWATCH_S
@@ -211,6 +222,7 @@ def _list_jobs(
 def _list_chores(settings: DaemonSettings, parts: Parts) -> Iterator[tuple[str, Job, float]]:
     """What no decision waits for."""
     yield "save", partial(_save, parts), settings.snapshot_s
+    yield "save_demand", partial(_save_demand, parts), DEMAND_S
     yield "prune", partial(parts.book.prune, settings.journal_days * DAY_S), _PRUNE_S
 
 
@@ -365,6 +377,7 @@ async def _open_parts(settings: DaemonSettings, stack: AsyncExitStack, *, spawn:
         throttles=ThrottleWatch(intake, clock=clock),
         quotas=QuotaWatch(pilot, gateway=gateway, clock=clock),
         policies=policies,
+        demand=DemandKeeping(pilot, store.journal, clock=clock),
         watch=await _watch_coverage(settings, loop, stack),
         heartbeat=await _open_heartbeat(settings, loop, tenure, stack),
     )

@@ -114,14 +114,25 @@ async def load_kept(
     content = None if journal is None else await journal.load(DOCUMENT)
     if content is None:
         return None
-    try:
-        kept = json.loads(content)
-        kept_from, read_at, texts = str(kept["source"]), float(kept["read_at"]), kept["texts"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise PolicyError(f"not kept policies: {type(error).__name__}: {error}") from error
+    kept_from, read_at, texts = _read_kept(content)
     if kept_from != source:
         return None
-    return reader.read(PolicyTexts.load(texts), source=source, now=read_at)
+    return reader.read(texts, source=source, now=read_at)
+
+
+def parse_kept(content: bytes) -> PolicySet:
+    """The policies that ``keep`` made ``content`` of. Raises ``PolicyError``."""
+    _, read_at, texts = _read_kept(content)
+    return PolicyReader(lambda _: None).read(texts, source="", now=read_at).policies
+
+
+def _read_kept(content: bytes) -> tuple[str, float, PolicyTexts]:
+    try:
+        kept = json.loads(content)
+        source, read_at, texts = str(kept["source"]), float(kept["read_at"]), kept["texts"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise PolicyError(f"not kept policies: {type(error).__name__}: {error}") from error
+    return source, read_at, PolicyTexts.load(texts)
 
 
 async def keep(version: PolicyVersion, journal: Journal) -> None:

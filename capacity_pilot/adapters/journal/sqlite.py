@@ -167,6 +167,18 @@ def _claim(path: Path) -> Iterator[None]:
         yield
 
 
+def read_documents(path: Path) -> dict[str, bytes]:
+    """All documents of a journal, which a pilot may be writing to. Raises ``InputError``."""
+    try:
+        database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        try:
+            return dict(database.execute("SELECT name, content FROM documents"))
+        finally:
+            database.close()
+    except sqlite3.Error as error:
+        raise InputError(f"journal: {path}: {error}") from error
+
+
 @contextmanager
 def _transaction(database: sqlite3.Connection) -> Iterator[None]:
     database.execute("BEGIN IMMEDIATE")

@@ -9,6 +9,7 @@ from capacity_pilot.cli.policy.check import Check
 from capacity_pilot.cli.policy.diff import Diff
 from capacity_pilot.cli.policy.explain import Explain
 from capacity_pilot.cli.policy.schema import Schema
+from capacity_pilot.cli.policy.trying import Try
 
 
 class Policy(BaseModel):
@@ -19,6 +20,7 @@ class Policy(BaseModel):
     check: CliSubCommand[Check]
     explain: CliSubCommand[Explain]
     diff: CliSubCommand[Diff]
+    try_: CliSubCommand[Try] = Field(alias="try")
     schema_: CliSubCommand[Schema] = Field(alias="schema")
 
     def cli_cmd(self) -> None:
