@@ -32,6 +32,7 @@ Told = Mapping[str, Any]
 _INDENT = 13
 _LEAST_CHANGES = 2
 _VERBS = {"scale_out": "raise", "scale_in": "lower"}
+SWITCHED = {"PAY_PER_REQUEST": "switch to on-demand", "PROVISIONED": "switch to provisioned"}
 
 
 class Explain(BaseModel):
@@ -94,6 +95,8 @@ def _draw_head(told: Told, now: float) -> Iterator[str]:
         f"{told['table']}: policy {told['policy']!r}, {told['mode']}, {state}, "
         f"read {say_seconds(told['described_s_ago'])} ago"
     )
+    if (escape := told.get("on_demand_escape")) is not None:
+        yield _say_escape(escape, now)
     for freeze in told["freezes"]:
         held, until = HELD[freeze["direction"]], say_time(freeze["until"], now)
         yield f"! {held} until {until}: frozen {freeze['id']} by {freeze['by']}: {freeze['why']}"
@@ -108,6 +111,16 @@ def _draw_head(told: Told, now: float) -> Iterator[str]:
         else:
             allowed = "one now, the next an hour later"
         yield f"  decreases AWS allows of {resource['resource']}: {allowed}"
+
+
+def _say_escape(escape: Told, now: float) -> str:
+    of = f"{escape['switches_in_24_h']} of {escape['switches_per_day']} switches in 24 h"
+    if escape["billing_mode"] != "PAY_PER_REQUEST":
+        return f"  may be switched to on-demand: {of}"
+    since, usd = escape["on_demand_since"], escape["usd_per_hour"]
+    cost = "" if usd is None else f", ${usd:.4g}/h"
+    begun = "" if since is None else f" since {say_time(since, now)}"
+    return f"! on-demand{begun}{cost}: {of}"
 
 
 def _is_quiet(target: Told) -> tuple[bool, bool, float]:
@@ -187,6 +200,8 @@ def _draw_change(change: Told, width: int, now: float) -> list[str]:
         f"{c['target']} {'?' if c['from'] is None else format(c['from'], ',')} → {c['to']:,}"
         for c in change["changes"]
     )
+    if change["switched_to"]:
+        moved = ", ".join(filter(None, (SWITCHED[change["switched_to"]], moved)))
     outcome = change["outcome"].replace("_", " ")
     if change["in_force_after_s"] is not None:
         outcome = f"in force after {change['in_force_after_s']:g} s"

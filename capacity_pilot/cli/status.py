@@ -32,6 +32,7 @@ _LATE_TICK_S = 10.0
 _SILENT_S = 15.0
 _NEVER_S = float("inf")
 _WIDE = 110
+_MODES = {"PAY_PER_REQUEST": "to on-demand", "PROVISIONED": "to provisioned"}
 _UP, _DOWN = "↑", "↓"
 _LAST_WIDTH = 34
 _BY_LIMIT = {
@@ -238,6 +239,10 @@ def _say_last(target: Told, last: Told | None) -> str:
     """What the table's last change made of this target, if it did concern it."""
     if last is None:
         return ""
+    if last["switched_to"]:
+        outcome = "in force" if last["in_force_after_s"] is not None else last["outcome"]
+        mode = _MODES[last["switched_to"]]
+        return f"{mode}, {outcome.replace('_', ' ')}, {say_seconds(last['s_ago'])} ago"
     for change in last["changes"]:
         if change["target"] == say_target(target):
             outcome = "in force" if last["in_force_after_s"] is not None else last["outcome"]

@@ -47,12 +47,14 @@ class BlastRadius:
 class Past:
     """What was done already. ``changed`` are the tables changed within a minute, and whether up or
     only down. ``committed`` (n,) is provisioned or requested, whichever is more, NaN for unknown.
-    What is ``waiting`` to be tried again is not sent now, and takes no room.
+    What is ``waiting`` to be tried again is not sent now, and takes no room. ``on_demand_usd`` is
+    what an hour of each on-demand table costs.
     """
 
     changed: Mapping[str, Direction]
     committed: Floats
     waiting: Collection[tuple[str, Direction]] = ()
+    on_demand_usd: Mapping[str, float] = field(default_factory=dict)
 
 
 def spread_limits(policies: PolicySet, fleet: Fleet) -> BlastRadius | None:
@@ -93,6 +95,19 @@ def limit_blast(radius: BlastRadius, decisions: Decisions, past: Past) -> Decisi
     return decisions._replace(units=draft.units, reasons=draft.reasons, action=action)
 
 
+def admit_switch(
+    radius: BlastRadius, past: Past, table: str, direction: Direction, more_usd: float
+) -> Reason:
+    """What does not admit a switch of the billing mode that costs so many dollars an hour more."""
+    concerned = [scope for scope in radius.scopes if table in scope.tables]
+    rooms = [_Room.of(scope, radius, past) for scope in concerned]
+    if not all(room.admits(table, direction) for room in rooms):
+        return Reason.TABLES_PER_MINUTE
+    if more_usd > 0 and any(more_usd > room.usd for room in rooms):
+        return Reason.SPEND_PER_HOUR
+    return Reason.STEADY
+
+
 @dataclass(frozen=True, slots=True)
 class _Draft:
     """``units`` and ``reasons`` (n,) are written to."""
@@ -117,7 +132,8 @@ class _Room:
         if scope.limits.spend_per_hour is not None:
             mine = np.repeat([r.table in scope.tables for r in radius.fleet.resources], 2)
             spent = np.nansum(np.where(mine, past.committed * radius.usd, 0.0))
-            usd = scope.limits.spend_per_hour - float(spent)
+            on_demand = sum(u for t, u in past.on_demand_usd.items() if t in scope.tables)
+            usd = scope.limits.spend_per_hour - float(spent) - on_demand
         changed = {t: d for t, d in past.changed.items() if t in scope.tables}
         return cls(scope, usd, changed)
 

@@ -85,4 +85,4 @@ class Deeds:
 
 
 def _say_same(one: Plan, other: Plan) -> bool:
-    return (one.direction, one.changes) == (other.direction, other.changes)
+    return (one.direction, one.changes, one.to) == (other.direction, other.changes, other.to)

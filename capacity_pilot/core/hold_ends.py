@@ -33,7 +33,21 @@ def _find_own_ends(pilot: Pilot, slot: int, now: float) -> Iterator[tuple[Reason
         float(capacity.decreases_today[slot]), float(capacity.described_at[slot]), now
     )
     yield Reason.DECREASE_QUOTA, next_decrease_at(counted, last, now)
+    yield from _find_switch_ends(pilot, pilot.fleet.target(slot).resource.table, now)
     yield Reason.DECREASE_RESERVE, min(last + HOURLY_S, (now // DAY_S + 1) * DAY_S)
+
+
+def _find_switch_ends(pilot: Pilot, table: str, now: float) -> Iterator[tuple[Reason, float]]:
+    policy, description = pilot.policies.policy_for(table), pilot.descriptions.get(table)
+    if policy is None or policy.on_demand_escape is None or description is None:
+        return
+    rules, is_away = policy.on_demand_escape, pilot.has_escaped(table)
+    if (since := pilot.switching.since(table)) is not None:
+        yield Reason.SWITCH_WAITS, since + (rules.return_after if is_away else rules.after)
+    allowed_at = pilot.switching.ledger.allowed_at(
+        table, most=rules.switches_per_day, on_demand_at=description.on_demand_at, now=now
+    )
+    yield Reason.SWITCHES_SPENT, allowed_at
 
 
 def _find_scheduled_ends(

@@ -151,6 +151,7 @@ class TableDescription:
     """A table with its indexes, as read at ``described_at``; the table comes first.
 
     ``registrations`` are Application Auto Scaling's, ``None`` where it could not be asked.
+    ``on_demand_at`` is when the table was last switched to on-demand, ``None`` for never.
     """
 
     table: str
@@ -159,6 +160,7 @@ class TableDescription:
     described_at: float
     is_global: bool = False
     registrations: tuple[Registration, ...] | None = ()
+    on_demand_at: float | None = None
 
     @property
     def is_settled(self) -> bool:
@@ -210,8 +212,22 @@ class CapacityChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Switch:
+    """A change of a table's billing mode, and what an hour costs in either, US dollars: on demand
+    for the demand foreseen, provisioned for the capacity that is left behind or come back to.
+    """
+
+    to: BillingMode
+    on_demand_usd: float
+    provisioned_usd: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """At most one UpdateTable call: changes of one table in one direction.
+
+    With a ``switch`` it is one of the billing mode: to on-demand without any changes, as scale-out;
+    to provisioned with the units of the table and of every index, as scale-in.
 
     ``moving`` are the targets it is about: a change names both dimensions, of which one may be to
     stay as it is. ``expires_at`` is when the decision is too old to be sent. ``urgent_s`` is in how
@@ -226,6 +242,12 @@ class Plan:
     reasons: tuple[str, ...] = ()
     moving: tuple[ScalableTarget, ...] = ()
     urgent_s: float = math.inf
+    switch: Switch | None = None
+
+    @property
+    def to(self) -> BillingMode | None:
+        """The billing mode it switches to, if any."""
+        return None if self.switch is None else self.switch.to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from capacity_pilot.core.brakes import OverrideOrder
 from capacity_pilot.core.errors import InputError
-from capacity_pilot.core.model import AccountLimits, Dimension, TableDescription
+from capacity_pilot.core.model import AccountLimits, BillingMode, Dimension, TableDescription
 from capacity_pilot.core.policy import Bounds, TablePolicy
 
 _MOST_NAMED = 10
@@ -27,6 +27,8 @@ def check_override(
     description = descriptions.get(order.table)
     if description is None or policy is None:
         raise InputError(f"table: {order.table!r} is not managed; there is {_some(descriptions)}")
+    if description.billing_mode is BillingMode.PAY_PER_REQUEST:
+        raise InputError(f"table: {order.table!r} is on-demand, and has no capacity to set")
     indexes = [r.resource.index for r in description.resources if r.resource.index]
     if order.index is not None and order.index not in indexes:
         raise InputError(f"index: {order.table} has none named {order.index!r}; {_have(indexes)}")

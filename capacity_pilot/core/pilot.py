@@ -15,13 +15,17 @@ import numpy as np
 from capacity_pilot.core.account_quota import AccountQuota, AccountUse
 from capacity_pilot.core.advance import advance, quiet_seconds
 from capacity_pilot.core.apply_time import ApplyTimes, learn_apply_time
-from capacity_pilot.core.blast_radius import MINUTE_S, Past, limit_blast
+from capacity_pilot.core.blast_radius import MINUTE_S, Past, admit_switch, limit_blast
 from capacity_pilot.core.brakes import NO_BRAKES, Brakes
 from capacity_pilot.core.braking import Braking, spread_brakes
 from capacity_pilot.core.coverage import CoverageState
 from capacity_pilot.core.coverage.reading import Readings
 from capacity_pilot.core.deeds import Deeds
 from capacity_pilot.core.demand import Arrivals
+from capacity_pilot.core.escape.escaped import Escape
+from capacity_pilot.core.escape.switching import Switching
+from capacity_pilot.core.escape.view import View
+from capacity_pilot.core.escape.weighing import Seen
 from capacity_pilot.core.events.lookout import EMPTY_AGENDA, Lookout
 from capacity_pilot.core.fleet import Fleet, Floats, Ints, carry_over
 from capacity_pilot.core.forecast.quantiles import QuantileState
@@ -51,6 +55,7 @@ from capacity_pilot.core.modes import Mode, Rivalry
 from capacity_pilot.core.plan import plan_changes
 from capacity_pilot.core.policy import PolicyArrays, PolicySet
 from capacity_pilot.core.ports import Agenda
+from capacity_pilot.core.reasons import Reason
 from capacity_pilot.core.reserved import keep_reserved
 from capacity_pilot.core.route_costs import RouteCosts
 from capacity_pilot.core.signal_names import MOST_SIGNALS, SignalNames
@@ -81,17 +86,21 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
-    """A requested change that is in force, ``after_s`` seconds after it was requested."""
+    """A requested change that is in force, ``after_s`` seconds after it was requested; ``to`` is a
+    switch's billing mode.
+    """
 
     table: str
     changes: tuple[CapacityChange, ...]
     after_s: float
+    to: BillingMode | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Requested:
     changes: tuple[CapacityChange, ...]
     at: float
+    to: BillingMode | None = None
 
 
 class Pilot:
@@ -111,6 +120,7 @@ class Pilot:
         self.lookout = Lookout(agenda, policy_number=policies.number_for, now=now)
         self.signals = SignalNames(most_signals)
         self.deeds = Deeds()
+        self.switching = Switching()
         self._quota = AccountQuota(limits)
         self._initial_apply_time_s = apply_time_s
         self._descriptions: dict[str, TableDescription] = {}
@@ -258,12 +268,14 @@ class Pilot:
     def observe(self, description: TableDescription) -> Applied | None:
         """Takes a table as it is now; says so if a change of ours came into force.
 
-        Tables no policy covers, and on-demand ones, have no slots.
+        Tables no policy covers, and on-demand ones that are so by nobody's doing here, have no
+        slots.
         """
         table = description.table
-        driven = description.billing_mode is BillingMode.PROVISIONED
-        if not driven or not self.covers(table):
-            self.forget(table)
+        self.switching.see(description)
+        is_on_demand = description.billing_mode is BillingMode.PAY_PER_REQUEST
+        if (is_on_demand and not self.has_escaped(table)) or not self.covers(table):
+            self._drop(table)
             return None
         before = self._descriptions.get(table)
         if before is not None and before.described_at > description.described_at:
@@ -287,8 +299,22 @@ class Pilot:
             self._note_described(description)
         return applied
 
+    def has_escaped(self, table: str) -> bool:
+        """True of a table that is this pilot's while it is on-demand."""
+        return self.switching.owns(table) and self.may_escape(table)
+
+    def may_escape(self, table: str) -> bool:
+        """True of a table whose policy lets it be switched to on-demand."""
+        policy = self.policies.policy_for(table)
+        return policy is not None and policy.on_demand_escape is not None
+
     def forget(self, table: str) -> None:
-        """The table is gone, or no longer ours to drive."""
+        """The table is gone."""
+        self.switching.forget(table)
+        self._drop(table)
+
+    def _drop(self, table: str) -> None:
+        """The table is no longer ours to drive."""
         if self._descriptions.pop(table, None) is not None:
             self._is_fleet_stale = True
         self._requested.pop(table, None)
@@ -321,10 +347,20 @@ class Pilot:
         self._fleet, self._table_of = fleet, fleet.table_of
         self._is_fleet_stale = True
 
-    def resume(self, table: str, changes: tuple[CapacityChange, ...], at: float) -> None:
+    def resume(
+        self,
+        table: str,
+        changes: tuple[CapacityChange, ...],
+        at: float,
+        to: BillingMode | None = None,
+    ) -> None:
         """A change that an earlier pilot requested then is still under way."""
-        self._requested[table] = _Requested(changes, at)
+        self._requested[table] = _Requested(changes, at, to)
         self._reread(table)
+
+    def recall_switches(self, table: str, times: Iterable[float], escape: Escape | None) -> None:
+        """When earlier pilots switched a table to on-demand, and what it is to come back to."""
+        self.switching.recall(table, times, escape)
 
     def heed(self, brakes: Brakes) -> None:
         """What operators have ordered, in place of all that they had before."""
@@ -347,7 +383,7 @@ class Pilot:
         moved: list[str] = []
         for table in tuple(self._descriptions):
             if not self.covers(table):
-                self.forget(table)
+                self._drop(table)
             elif _way_of(before, table) != _way_of(self.policies, table):
                 self._change_way(table, before.mode_for(table))
                 moved.append(table)
@@ -355,6 +391,7 @@ class Pilot:
         if self._is_fleet_stale or ready.fleet != self._fleet or ready.limits != self.limits:
             self._refit(now)
         else:
+            self._refit_switching()
             for table, description in self._descriptions.items():
                 if table in moved or before.policy_for(table) != self.policies.policy_for(table):
                     self._read_capacity(description)
@@ -366,6 +403,7 @@ class Pilot:
             self._overtaken.add(table)
         if was is Mode.SHADOW:
             self._requested.pop(table, None)  # was only imagined
+            self.switching.forget(table)
 
     def weigh_account(self, now: float) -> tuple[AccountUse, AccountUse]:
         """What the account has of its quota, reads and writes."""
@@ -384,12 +422,14 @@ class Pilot:
         is_overtaken = table in self._overtaken
         self._overtaken.discard(table)
         if outcome is not None:
+            self.switching.finish(outcome)
             if outcome.before is not None and not is_overtaken:
                 self.observe(outcome.before)
             if outcome.reserved is not None:
                 self._quota.note(outcome.reserved, self._commit(), outcome.ended_at)
             if outcome.kind in (OutcomeKind.REQUESTED, OutcomeKind.UNKNOWN):
-                self._requested[table] = _Requested(outcome.sent, outcome.ended_at)
+                to = outcome.plan.to
+                self._requested[table] = _Requested(outcome.sent, outcome.ended_at, to)
         self._reread(table)
 
     def choose_readings(self, now: float) -> tuple[ConsumptionQuery, ...]:
@@ -480,9 +520,53 @@ class Pilot:
             decisions = self._quota.hold(
                 self._fleet, decisions, self._commit(), waiting=waiting, now=last
             )
-        self._reasons = decisions.reasons
         plans = plan_changes(self._fleet, decisions, last)
+        if not self.switching.is_idle:
+            decisions, plans = self._switch(decisions, plans, inputs, waiting, last)
+        self._reasons = decisions.reasons
         return Step(self._fleet, decisions, plans, unmanaged, passed)
+
+    def _switch(
+        self,
+        decisions: Decisions,
+        plans: tuple[Plan, ...],
+        inputs: Inputs,
+        waiting: Waiting,
+        now: float,
+    ) -> tuple[Decisions, tuple[Plan, ...]]:
+        """With the switches of billing modes that are due."""
+        past = self._recall_past(waiting, now)
+        past = replace(past, changed={**past.changed, **{p.table: p.direction for p in plans}})
+        uses = self._quota.use(past.committed, now)
+        read, write = (use.most - use.managed - (use.elsewhere or 0.0) for use in uses)
+        radius = self._spread.radius
+
+        def admit(table: str, direction: Direction, more_usd: float) -> Reason:
+            if radius is None:
+                return Reason.STEADY
+            return admit_switch(radius, past, table, direction, more_usd)
+
+        return self.switching.decide(
+            View(
+                now=now,
+                seen=Seen(
+                    self._fleet,
+                    decisions,
+                    self.bounds,
+                    self._state.ladder.rung,
+                    self._apply_time_s,
+                ),
+                plans=plans,
+                descriptions=self._descriptions,
+                capacity=inputs.capacity,
+                schedule=inputs.schedule.over(len(self._fleet)),
+                braking=inputs.braking,
+                waiting=waiting,
+                limits=self._quota.limits,
+                account_left=(read, write),
+                admit=admit,
+            )
+        )
 
     def _gather(self, arrivals: Arrivals, signals: Mapping[SignalKey, float], now: float) -> Inputs:
         self._is_capacity_given = True
@@ -505,7 +589,7 @@ class Pilot:
 
     def _may_pass(self, inputs: Inputs, seconds: int, now: float) -> int:
         """How many of so many ``seconds`` need no tick by themselves, if more than one."""
-        if seconds <= 1:
+        if seconds <= 1 or not self.switching.is_idle:
             return 0
         quiet = min(quiet_seconds(self._state, inputs, now), seconds)
         if quiet <= 1 or not self.lookout.is_idle(now, now + quiet - 1, self._apply_time_s):
@@ -524,7 +608,12 @@ class Pilot:
     def _recall_past(self, waiting: Waiting, now: float) -> Past:
         """What was changed lately, and what is provisioned once all that is under way is."""
         changed = self.deeds.changed_since(now - MINUTE_S)
-        return Past(changed=changed, committed=self._commit(), waiting=waiting)
+        return Past(
+            changed=changed,
+            committed=self._commit(),
+            waiting=waiting,
+            on_demand_usd=self.switching.usd_per_hour,
+        )
 
     def _commit(self) -> Floats:
         """What is provisioned once all that is under way is, (n,)."""
@@ -581,8 +670,13 @@ class Pilot:
         took_s = description.described_at - requested.at
         units = {r.resource: (r.read, r.write) for r in description.resources}
         in_force = all(units.get(c.resource) == (c.read, c.write) for c in requested.changes)
+        if requested.to is not None:
+            in_force = description.billing_mode is requested.to
         if description.is_settled and in_force:
             del self._requested[table]
+            if requested.to is not None:
+                # How long switches take says nothing of changes.
+                return self._note_in_force(table, requested, took_s)
             slots = [
                 slot + d
                 for c in requested.changes
@@ -594,12 +688,15 @@ class Pilot:
                 self._apply_times, np.array(slots, dtype=np.int64), took_s
             )
             self._apply_time_s = self._apply_times.high_s()
-            self.deeds.note_in_force(table, took_s)
-            return Applied(table=table, changes=requested.changes, after_s=took_s)
+            return self._note_in_force(table, requested, took_s)
         if description.is_settled or took_s > _GIVE_UP_S:
             # Settled on something else: overtaken by a third party, or never taken.
             del self._requested[table]
         return None
+
+    def _note_in_force(self, table: str, requested: _Requested, took_s: float) -> Applied:
+        self.deeds.note_in_force(table, took_s)
+        return Applied(table=table, changes=requested.changes, after_s=took_s, to=requested.to)
 
     def _refit(self, now: float) -> None:
         old = self._fleet
@@ -615,9 +712,13 @@ class Pilot:
         self._readings.refit(old=old, new=new, now=now)
         self.lookout.refit(new)
         self._fleet, self._table_of = new, new.table_of
+        self._refit_switching()
         self._is_fleet_stale = False
         for description in self._descriptions.values():
             self._read_capacity(description)
+
+    def _refit_switching(self) -> None:
+        self.switching.refit(self._fleet, self.bounds, self.policies.policy_for)
 
     def _reread(self, table: str) -> None:
         description = self._descriptions.get(table)
@@ -632,13 +733,14 @@ class Pilot:
             and table not in self._requested
             and table not in self._unread
         )
+        is_on_demand = description.billing_mode is BillingMode.PAY_PER_REQUEST  # without capacity
         capacity = self._write_capacity()
         for r in description.resources:
             slot = self._fleet.slot(r.resource, Dimension.READ)
             if slot is None:
                 continue
             pair = slice(slot, slot + 2)
-            capacity.provisioned[pair] = (r.read, r.write)
+            capacity.provisioned[pair] = (np.nan, np.nan) if is_on_demand else (r.read, r.write)
             capacity.is_changeable[pair] = is_changeable
             capacity.decreases_today[pair] = r.decreases_today
             capacity.last_decrease_at[pair] = (

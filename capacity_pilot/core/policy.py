@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
+from capacity_pilot.core.escape.rules import OnDemandEscape
 from capacity_pilot.core.events.declared import Event, Freeze
 from capacity_pilot.core.fleet import Bools, Fleet, Floats
 from capacity_pilot.core.inheritance import fill_in
@@ -148,6 +149,11 @@ class TablePolicy(Strict):
     Scaling where that has a target, else raised to what is safe.
     """
 
+    on_demand_escape: OnDemandEscape = None
+    """Whether a table that needs more than its bounds or the account's quota allow is switched to
+    on-demand, and back: true, or when and how often.
+    """
+
     country: str | None = Field(default=None, max_length=20)
     """Whose public holidays events and freezes mean: KR, or DE-BY for a part of a country."""
 
@@ -163,6 +169,12 @@ class TablePolicy(Strict):
         bounds_none = all(bounds.read is None and bounds.write is None for bounds in named)
         if bounds_none and self.mode is not Mode.OFF:
             raise ValueError("gives no bounds: name read, write or indexes")
+        return self
+
+    @model_validator(mode="after")
+    def _drives_what_may_escape(self) -> TablePolicy:
+        if self.on_demand_escape is not None and self.mode is Mode.FLOOR:
+            raise ValueError("on_demand_escape has no use in mode floor: the table is not driven")
         return self
 
     @model_validator(mode="after")

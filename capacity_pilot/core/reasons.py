@@ -57,6 +57,11 @@ class Reason(IntFlag):
     ACCOUNT_QUOTA = 1 << 40
     BY_CLOUDWATCH = 1 << 45
     SAFE_LEVEL = 1 << 46
+    OUT_OF_REACH = 1 << 47
+    ON_DEMAND = 1 << 48
+    WITHIN_REACH = 1 << 49
+    SWITCH_WAITS = 1 << 50
+    SWITCHES_SPENT = 1 << 51
 
 
 WORDING: dict[Reason, str] = {
@@ -101,6 +106,11 @@ WORDING: dict[Reason, str] = {
     Reason.ACCOUNT_QUOTA: "cut short or held by the account's quota of provisioned units",
     Reason.BY_CLOUDWATCH: "spans are lost, and CloudWatch's late minutes ask for more",
     Reason.SAFE_LEVEL: "nothing has been known for hand_back_after: the policy's safe level",
+    Reason.OUT_OF_REACH: "it needs more than provisioned capacity reaches: on-demand is to meet it",
+    Reason.ON_DEMAND: "on-demand, since provisioned capacity did not reach what it needed",
+    Reason.WITHIN_REACH: "what it needs is within reach of provisioned capacity again",
+    Reason.SWITCH_WAITS: "a switch waits until that has lasted as long as the policy says",
+    Reason.SWITCHES_SPENT: "of a table AWS allows four switches to on-demand in 24 hours",
     Reason.NOT_SUSPENDED: "Application Auto Scaling's scale-in is not suspended yet: no scale-in",
 }
 
@@ -116,6 +126,8 @@ _MOVES: Final = (
     | Reason.BEYOND_WARM
     | Reason.BY_CLOUDWATCH
     | Reason.SAFE_LEVEL
+    | Reason.OUT_OF_REACH
+    | Reason.WITHIN_REACH
 )
 """What asks for a capacity, or tells of one; all others hold or cut short what is asked for."""
 

@@ -9,9 +9,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from capacity_pilot.core.model import CapacityChange, OutcomeKind, Resource, TableDescription
+from capacity_pilot.core.model import (
+    BillingMode,
+    CapacityChange,
+    OutcomeKind,
+    Resource,
+    TableDescription,
+)
 from capacity_pilot.core.quota import DAY_S
-from capacity_pilot.core.record import Record, RecordKind, Verdict, count_decreases, judge_call
+from capacity_pilot.core.record import (
+    Record,
+    RecordKind,
+    Verdict,
+    count_decreases,
+    judge_call,
+    switched_to,
+)
 
 STILL_CHANGING_S = 900.0
 """A change takes at most so long; what is requested longer ago is in force or never will be."""
@@ -22,11 +35,19 @@ _TAKEN = (_REQUESTED, Verdict.IN_FORCE.value)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resumed:
-    """A change of an earlier pilot that is still under way since ``at``."""
+    """A change of an earlier pilot that is still under way since ``at``; ``to`` is a switch's
+    billing mode.
+    """
 
     table: str
     changes: tuple[CapacityChange, ...]
     at: float
+    to: BillingMode | None = None
+
+    @classmethod
+    def of(cls, call: Record, at: float) -> Resumed:
+        """What a ``CALL`` asked for."""
+        return cls(table=call.table, changes=changes_of(call), at=at, to=switched_to(call))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +107,7 @@ def reconcile(
     for table, call, at in _under_way(records, now):
         description = descriptions.get(table)
         if description is not None and judge_call(call, description) is None:
-            resumed[table] = Resumed(table=table, changes=changes_of(call), at=at)
+            resumed[table] = Resumed.of(call, at)
     for call in unanswered:
         if call.table not in descriptions:
             still_open.append(call)
@@ -94,10 +115,13 @@ def reconcile(
         verdict = judge_call(call, descriptions[call.table])
         if verdict is None:
             still_open.append(call)
-            resumed[call.table] = Resumed(table=call.table, changes=changes_of(call), at=call.at)
+            resumed[call.table] = Resumed.of(call, call.at)
         else:
             verdicts.append((call, verdict))
-    known = {r.resource: r for d in descriptions.values() if d is not None for r in d.resources}
+    provisioned = [
+        d for d in descriptions.values() if d and d.billing_mode is BillingMode.PROVISIONED
+    ]
+    known = {r.resource: r for d in provisioned for r in d.resources}  # others have no units
     told = {r.id: r for r in [*records, *unanswered]} | {
         answer.id: answer for answer in (_answer(call, verdict) for call, verdict in verdicts)
     }

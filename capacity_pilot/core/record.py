@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from capacity_pilot.core.model import (
+    BillingMode,
     Direction,
     Plan,
     Resource,
@@ -70,9 +71,16 @@ def first_id(at: float) -> str:
 
 
 def describe_call(plan: Plan, before: TableDescription | None) -> dict[str, Any]:
-    """A plan as a ``CALL``'s body: what each resource is to have, and had when last read."""
+    """A plan as a ``CALL``'s body: what each resource is to have, and had when last read.
+
+    A switch of the billing mode says to which, and what every resource had.
+    """
     had = {} if before is None else {r.resource: r for r in before.resources}
-    return {
+    switch: dict[str, Any] = {}
+    if plan.switch is not None:
+        units = [{"index": r.index, "units": _units(had[r])} for r in had]
+        switch = {"billing_mode": plan.switch.to.value, "had": units}
+    return switch | {
         "direction": plan.direction.value,
         "decided_at": plan.decided_at,
         "reasons": list(plan.reasons),
@@ -92,12 +100,15 @@ def judge_call(call: Record, description: TableDescription | None) -> Verdict | 
 
     ``None`` while the table is changing: it shows the old units then, whoever changes it. An
     increase sends the larger of wanted and provisioned in each dimension, a decrease the smaller,
-    so it is in force where nothing is left of it to send.
+    so it is in force where nothing is left of it to send. A switch is, where the mode is.
     """
     if description is None:
         return Verdict.UNKNOWN
     if not description.is_settled:
         return None
+    if (mode := switched_to(call)) is not None:
+        is_in_force = description.billing_mode is mode
+        return Verdict.IN_FORCE if is_in_force else Verdict.WITHOUT_EFFECT
     shown = {r.resource: (r.read, r.write) for r in description.resources}
     changes = [
         (change, shown.get(Resource(call.table, change["index"])))
@@ -110,19 +121,37 @@ def judge_call(call: Record, description: TableDescription | None) -> Verdict | 
     return Verdict.UNKNOWN
 
 
+def switched_to(call: Record) -> BillingMode | None:
+    """The billing mode that a ``CALL`` asked for, ``None`` where it was about units alone."""
+    mode = call.body.get("billing_mode")
+    return None if mode is None else BillingMode(mode)
+
+
 def count_decreases(records: Sequence[Record]) -> dict[Resource, int]:
-    """How many decreases of each resource the records say were accepted."""
+    """How many decreases of each resource the records say were accepted.
+
+    Of a switch to on-demand AWS counts one for each index (as measured), of one back none.
+    """
     calls = {r.id: r for r in records if r.kind is RecordKind.CALL}
     counts: dict[Resource, int] = {}
     for answer in records:
         call = calls.get(answer.call or "")
         if call is None or answer.body.get("outcome") not in ("requested", Verdict.IN_FORCE):
             continue
-        if call.body["direction"] == Direction.IN.value:
-            for change in call.body["changes"]:
-                resource = Resource(call.table, change["index"])
-                counts[resource] = counts.get(resource, 0) + 1
+        for index in _lowered_by(call):
+            resource = Resource(call.table, index)
+            counts[resource] = counts.get(resource, 0) + 1
     return counts
+
+
+def _lowered_by(call: Record) -> list[str]:
+    match switched_to(call):
+        case BillingMode.PROVISIONED:
+            return []
+        case BillingMode.PAY_PER_REQUEST:
+            return [had["index"] for had in call.body["had"] if had["index"]]
+    is_decrease = call.body["direction"] == Direction.IN.value
+    return [change["index"] for change in call.body["changes"]] if is_decrease else []
 
 
 def _leaves_nothing(call: Record, wanted: Sequence[int], units: tuple[int, int]) -> bool:

@@ -19,7 +19,8 @@ from capacity_pilot.core.modes import Mode, Rivalry
 from capacity_pilot.core.policy import TablePolicy
 from capacity_pilot.core.reasons import Reason, Reasons
 
-_DOUBTS = (Reason.AUTO_SCALING_UNKNOWN | Reason.NOT_SUSPENDED).value
+DOUBTS = (Reason.AUTO_SCALING_UNKNOWN | Reason.NOT_SUSPENDED).value
+"""What holds decreases alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,7 @@ def _respect_bars(standing: Standing, draft: Draft, provisioned: Floats) -> Draf
     barred = standing.barred
     if not np.count_nonzero(barred):
         return draft
-    only_doubted = ((barred & ~_DOUBTS) == 0) & ~standing.drives_minimum
+    only_doubted = ((barred & ~DOUBTS) == 0) & ~standing.drives_minimum
     is_free = (barred == 0) | (only_doubted & (draft.units > provisioned))
     held = ~is_free & (draft.units != provisioned)
     return _hold(draft, provisioned, held, np.where(held, barred, 0))

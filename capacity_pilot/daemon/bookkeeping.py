@@ -95,17 +95,20 @@ class Bookkeeper:
         return self._enqueue(self._make(kind, table, call=call, body=body or {}))
 
     async def open_call(self, plan: Plan, before: TableDescription) -> Record:
-        """See ``CallBook``. What is recorded too late is recorded all the same."""
+        """See ``CallBook``. What is recorded too late is recorded all the same.
+
+        A switch to on-demand waits as a decrease does: only its record says what to come back to.
+        """
         call = self._make(RecordKind.CALL, plan.table, body=describe_call(plan, before))
-        is_decrease = plan.direction is Direction.IN
-        if is_decrease and not self.is_reconciled:
+        has_to_be_recorded = plan.direction is Direction.IN or plan.switch is not None
+        if has_to_be_recorded and not self.is_reconciled:
             raise JournalError("what became of earlier calls could not be read: no decrease yet")
         written = self._enqueue(call)
         await asyncio.wait((written,), timeout=_PATIENCE_S)
         fault = written.result() if written.done() else _TOO_SLOW
         if fault is None:
             return call
-        if is_decrease or isinstance(fault, LeaseError):
+        if has_to_be_recorded or isinstance(fault, LeaseError):
             self.close_call(call, None, str(fault))
             raise fault
         self.counts["calls_sent_before_recorded"] += 1

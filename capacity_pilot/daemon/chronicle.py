@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import structlog
 
-from capacity_pilot.core.model import CapacityChange, Direction, Outcome, OutcomeKind, Plan
+from capacity_pilot.core.model import (
+    BillingMode,
+    CapacityChange,
+    Direction,
+    Outcome,
+    OutcomeKind,
+    Plan,
+)
 from capacity_pilot.core.pilot import Applied, Step
 from capacity_pilot.core.record import RecordKind
 from capacity_pilot.daemon.bookkeeping import Bookkeeper
-from capacity_pilot.daemon.narration import render_changes, render_plan_targets
+from capacity_pilot.daemon.narration import render_changes, render_plan_targets, render_switch
 
 _FAULTS = {OutcomeKind.DENIED, OutcomeKind.INVALID, OutcomeKind.LIMIT, OutcomeKind.UNSUPPORTED}
+
+_Said = tuple[Direction, tuple[CapacityChange, ...], BillingMode | None]
 
 log = structlog.get_logger("capacity_pilot")
 
@@ -20,16 +29,17 @@ class Chronicle:
 
     def __init__(self, book: Bookkeeper) -> None:
         self._book = book
-        self._last_decided: dict[str, tuple[Direction, tuple[CapacityChange, ...]]] = {}
+        self._last_decided: dict[str, _Said] = {}
 
     def decided(self, plan: Plan, step: Step) -> None:
         """One event per decision that changes something; a repeated try is not a new one."""
-        said = (plan.direction, plan.changes)
+        said = (plan.direction, plan.changes, plan.to)
         if self._last_decided.get(plan.table) == said:
             return
         self._last_decided[plan.table] = said
         told: dict[str, object] = {
             "direction": plan.direction.value,
+            **render_switch(plan.switch),
             "changes": render_changes(plan.changes),
             "reasons": plan.reasons,
             "targets": render_plan_targets(plan, step),
@@ -48,6 +58,7 @@ class Chronicle:
             "actuation",
             table=outcome.plan.table,
             direction=outcome.plan.direction.value,
+            **render_switch(outcome.plan.switch),
             outcome=kind.value,
             sent=render_changes(outcome.sent),
             after_decision_s=round(outcome.ended_at - outcome.plan.decided_at, 3),
@@ -58,6 +69,7 @@ class Chronicle:
     def applied(self, applied: Applied) -> None:
         """A change that was requested is in force."""
         told: dict[str, object] = {
+            **({} if applied.to is None else {"billing_mode": applied.to.value}),
             "changes": render_changes(applied.changes),
             "apply_time_s": round(applied.after_s, 3),
         }

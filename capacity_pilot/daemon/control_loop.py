@@ -191,8 +191,11 @@ class ControlLoop:
             self._observe(description)
 
     def _observe(self, description: TableDescription) -> None:
-        self.on_demand.see(description)
         applied = self.pilot.observe(description)
+        if self.pilot.has_escaped(description.table):
+            self.on_demand.forget(description.table)
+        else:
+            self.on_demand.see(description)
         if applied is not None:
             self._chronicle.applied(applied)
         self._book.see(description.table, description)

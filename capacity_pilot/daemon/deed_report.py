@@ -28,6 +28,7 @@ def render_deed(deed: Deed, now: float) -> dict[str, object]:
         "at": render_time(plan.decided_at),
         "s_ago": round(now - plan.decided_at, 1),
         "direction": plan.direction.value,
+        "switched_to": None if plan.to is None else plan.to.value,
         "changes": [
             change
             for wanted in plan.changes
@@ -64,6 +65,7 @@ def render_recorded(
                 "at": render_time(call.body["decided_at"]),
                 "s_ago": round(now - call.body["decided_at"], 1),
                 "direction": call.body["direction"],
+                "switched_to": call.body.get("billing_mode"),
                 "changes": [
                     change
                     for wanted in call.body["changes"]

@@ -30,6 +30,11 @@ def check_modes(policies: PolicySet, settings: DaemonSettings) -> None:
                 "not asked with --endpoint-url alone; give --auto-scaling-endpoint-url"
             )
         is_writing = policy.mode.capped(is_shadow=settings.mode == "shadow").writes
+        if is_writing and policy.on_demand_escape is not None and not is_kept:
+            raise PolicyError(
+                f"policy {policy.name!r}: on_demand_escape has to keep what a table comes back to; "
+                "give --journal or --state-table"
+            )
         if is_writing and _changes_registrations(policy) and not is_kept:
             raise PolicyError(
                 f"policy {policy.name!r}: {_say(policy)} has to keep what it will restore; "

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from capacity_pilot.core.brakes import Brake
 from capacity_pilot.core.errors import JournalError, LeaseError
+from capacity_pilot.core.escape.rules import EscapeRules
 from capacity_pilot.core.forecast.calibration import LEVELS
 from capacity_pilot.core.forecast.quantiles import APPLY
 from capacity_pilot.core.hold_ends import find_ends
@@ -62,11 +63,31 @@ def explain_table(pilot: Pilot, step: Step | None, table: str, now: float) -> To
         "mode": policy.mode.value,
         "described_s_ago": round(now - description.described_at, 1),
         "is_changing": pilot.is_changing(table),
+        "on_demand_escape": _explain_escape(pilot, policy.on_demand_escape, description, now),
         "freezes": _render_brakes((f for f in brakes.freezes if f.concerns(table)), now),
         "overrides": _render_brakes((o for o in brakes.overrides if o.table == table), now),
         "resources": [_explain_resource(r, description, now) for r in description.resources],
         "targets": [] if step is None else _explain_targets(pilot, step, description, now),
         "changes": _latest_first(pilot, table, now),
+    }
+
+
+def _explain_escape(
+    pilot: Pilot, rules: EscapeRules | None, description: TableDescription, now: float
+) -> Told | None:
+    """How a table that may be switched stands; ``None`` where the policy allows none."""
+    if rules is None:
+        return None
+    table, switching = description.table, pilot.switching
+    escape = switching.escape(table)
+    counted = switching.ledger.counted(table, on_demand_at=description.on_demand_at, now=now)
+    usd = switching.usd_per_hour.get(table)
+    return {
+        "billing_mode": description.billing_mode.value,
+        "on_demand_since": None if escape is None else render_time(escape.at),
+        "usd_per_hour": None if usd is None else round(usd, 4),
+        "switches_in_24_h": len(counted),
+        "switches_per_day": rules.switches_per_day,
     }
 
 

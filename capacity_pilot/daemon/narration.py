@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from capacity_pilot.core.coverage import CoverageState
 from capacity_pilot.core.fleet import Fleet
-from capacity_pilot.core.model import CapacityChange, Dimension, Plan, ScalableTarget
+from capacity_pilot.core.model import CapacityChange, Dimension, Plan, ScalableTarget, Switch
 from capacity_pilot.core.pilot import Step
 from capacity_pilot.core.reasons import explain_reasons, name_holds, name_reasons
 
@@ -17,6 +17,17 @@ _ACTIONS = {1: "scale_out", 0: "hold", -1: "scale_in"}
 def render_changes(changes: Iterable[CapacityChange]) -> list[dict[str, object]]:
     """The units each resource is to have."""
     return [{"resource": str(c.resource), "read": c.read, "write": c.write} for c in changes]
+
+
+def render_switch(switch: Switch | None) -> dict[str, object]:
+    """To which billing mode, and what either costs an hour; nothing where it stays."""
+    if switch is None:
+        return {}
+    return {
+        "billing_mode": switch.to.value,
+        "on_demand_usd_per_hour": round(switch.on_demand_usd, 4),
+        "provisioned_usd_per_hour": round(switch.provisioned_usd, 4),
+    }
 
 
 def render_plan_targets(plan: Plan, step: Step) -> list[dict[str, object]]:

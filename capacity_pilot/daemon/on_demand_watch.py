@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import structlog
 from pydantic import TypeAdapter, ValidationError
@@ -38,6 +38,11 @@ class OnDemandWatch:
         self._ledger = RequestLedger()
         self._tables: dict[str, dict[Resource, tuple[ScalableTarget, ...]]] = {}
         self._weighed: dict[str, Weighing | None] = {}
+
+    @property
+    def tables(self) -> Collection[str]:
+        """Those that are watched."""
+        return self._tables.keys()
 
     def see(self, description: TableDescription) -> None:
         """A table that a policy names, as it is now."""

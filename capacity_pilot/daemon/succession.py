@@ -8,16 +8,19 @@ all of it is known.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import structlog
 
+from capacity_pilot.core.billing import SWITCHES_COUNT_S
 from capacity_pilot.core.errors import GatewayError, JournalError, RetryableError
+from capacity_pilot.core.escape.escaped import recall_escape, recall_switches
 from capacity_pilot.core.model import TableDescription
 from capacity_pilot.core.ports import CapacityGateway, Clock, Journal
 from capacity_pilot.core.reconcile import Findings, reconcile, records_since, tables_concerned
-from capacity_pilot.core.record import RecordKind
+from capacity_pilot.core.record import Record, RecordKind
 from capacity_pilot.daemon.announcement_keeping import AnnouncementKeeping
 from capacity_pilot.daemon.bookkeeping import Bookkeeper
 from capacity_pilot.daemon.brake_desk import BrakeDesk
@@ -27,6 +30,8 @@ from capacity_pilot.daemon.snapshots import Snapshots
 
 _HEARD_S = 60.0
 _READS_AT_ONCE = 8
+_CLOCKS_S = 600.0
+"""A switch was recorded no longer before AWS's time of it, whatever the clocks say."""
 
 log = structlog.get_logger("capacity_pilot")
 
@@ -90,7 +95,9 @@ class Succession:
     async def _reconcile(self, journal: Journal) -> None:
         now = self._clock.now()
         unanswered = await journal.unanswered()
-        records = await journal.read(since=records_since(now))
+        may_escape = any(p.on_demand_escape for p in self._estate.loop.pilot.policies.policies)
+        since = min(records_since(now), now - SWITCHES_COUNT_S if may_escape else now)
+        records = await journal.read(since=since)
         concerned = tables_concerned(records, unanswered, now)
         read = await self._read_tables(concerned)
         known = {t: d for t, d in self._estate.loop.pilot.descriptions.items() if t not in read}
@@ -98,6 +105,8 @@ class Succession:
             raise JournalError(f"what became of calls is not known: {unread} could not be read")
         findings = reconcile(records, unanswered, known | read, now)
         self._carry_on(findings)
+        if may_escape:
+            await self._recall_switches(journal, [*unanswered, *records])
         log.info(
             "reconciled",
             records=len(records),
@@ -120,6 +129,27 @@ class Succession:
         await asyncio.gather(*(read_one(table) for table in tables))
         return read
 
+    async def _recall_switches(self, journal: Journal, records: Sequence[Record]) -> None:
+        """Which tables are on-demand by the doing of earlier pilots, and how often that was done.
+
+        One that has been so for longer than ``records`` reach is looked up from when AWS says.
+        """
+        loop = self._estate.loop
+        switches = recall_switches({r.id: r for r in records}.values())
+        on_demand = {table for table in loop.on_demand.tables if loop.pilot.may_escape(table)}
+        for table in sorted(switches.keys() | on_demand):
+            description = await self._gateway.describe(table)
+            if description is None:
+                continue
+            at = description.on_demand_at
+            since = min(at or math.inf, *switches.get(table, ()), self._clock.now()) - _CLOCKS_S
+            of_table = await journal.read(since=since, table=table)
+            escape = recall_escape(of_table, on_demand_at=at)
+            loop.pilot.recall_switches(table, switches.get(table, ()), escape)
+            if escape is not None:
+                log.info("escape_recalled", table=table, switched_at=escape.at)
+            await loop.reread([table])
+
     def _carry_on(self, findings: Findings) -> None:
         book, pilot = self._estate.book, self._estate.loop.pilot
         for call, verdict in findings.verdicts:
@@ -127,7 +157,7 @@ class Succession:
         for call in findings.open:
             book.reopen(call, call.at)
         for resumed in findings.resumed:
-            pilot.resume(resumed.table, resumed.changes, resumed.at)
+            pilot.resume(resumed.table, resumed.changes, resumed.at, resumed.to)
             changes = render_changes(resumed.changes)
             log.info(
                 "change_resumed", table=resumed.table, changes=changes, requested_at=resumed.at

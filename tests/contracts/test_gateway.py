@@ -22,10 +22,12 @@ from capacity_pilot.core.model import (
     BillingMode,
     CapacityChange,
     Direction,
+    Outcome,
     OutcomeKind,
     Plan,
     Resource,
     ResourceDescription,
+    Switch,
     TableDescription,
 )
 from capacity_pilot.core.ports import CapacityGateway
@@ -43,6 +45,8 @@ if TYPE_CHECKING:
 REGION = "us-east-1"
 NOON = datetime(2026, 10, 9, 12, tzinfo=UTC).timestamp()
 APPLY_TIME_S = 30.0
+ON_DEMAND, PROVISIONED = BillingMode.PAY_PER_REQUEST, BillingMode.PROVISIONED
+SWITCHED_S = 200.0
 TABLE = Resource("feed")
 INDEX = Resource("feed", "by-day")
 
@@ -87,6 +91,15 @@ class Subject:
             decided_at=self.clock.at,
             expires_at=self.clock.at + 5.0,
         )
+
+    async def switch(self, to: BillingMode, *changes: tuple[Resource, int, int]) -> Outcome:
+        direction = Direction.OUT if to is BillingMode.PAY_PER_REQUEST else Direction.IN
+        plan = replace(
+            self.plan(direction, (TABLE, 1, 1), *changes),
+            changes=tuple(CapacityChange(resource=r, read=rd, write=w) for r, rd, w in changes),
+            switch=Switch(to=to, on_demand_usd=1.0, provisioned_usd=1.0),
+        )
+        return await self.gateway.actuate(plan)
 
     async def actuate(
         self, direction: Direction, *changes: tuple[Resource, int, int]
@@ -355,3 +368,84 @@ async def test_midnight_utc_gives_the_decreases_back(subject: Subject) -> None:
     subject.clock.at = midnight_at
     assert (await subject.resource(TABLE)).decreases_today == 0
     assert await subject.actuate(Direction.IN, (TABLE, 50, 50)) is OutcomeKind.REQUESTED
+
+
+async def test_a_table_is_switched_to_on_demand_and_back_with_units_for_table_and_index(
+    subject: Subject,
+) -> None:
+    assert (await subject.switch(ON_DEMAND)).kind is OutcomeKind.REQUESTED
+    subject.clock.at += SWITCHED_S
+    switched = await subject.described()
+    assert (switched.billing_mode, switched.is_settled) == (ON_DEMAND, True)
+    back = await subject.switch(PROVISIONED, (TABLE, 700, 300), (INDEX, 40, 300))
+    assert (back.kind, len(back.sent)) == (OutcomeKind.REQUESTED, 2)
+    subject.clock.at += SWITCHED_S
+    described = await subject.described()
+    assert (described.billing_mode, described.is_settled) == (PROVISIONED, True)
+    assert await subject.units(TABLE) == (700, 300)
+    assert await subject.units(INDEX) == (40, 300)
+
+
+async def test_a_switch_that_was_made_already_changes_nothing(subject: Subject) -> None:
+    assert (await subject.switch(PROVISIONED, (TABLE, 1, 1), (INDEX, 1, 1))).kind is (
+        OutcomeKind.UNCHANGED
+    )
+    assert await subject.units(TABLE) == (100, 200)
+
+
+async def test_the_way_back_has_to_name_every_index_and_none_that_is_not_there(
+    subject: Subject,
+) -> None:
+    await subject.switch(ON_DEMAND)
+    subject.clock.at += SWITCHED_S
+    forgotten = await subject.switch(PROVISIONED, (TABLE, 5, 5))
+    assert (forgotten.kind, forgotten.sent) == (OutcomeKind.INVALID, ())
+    assert "feed/index/by-day" in forgotten.message
+    gone = Resource("feed", "by-month")
+    invented = await subject.switch(PROVISIONED, (TABLE, 5, 5), (INDEX, 5, 5), (gone, 5, 5))
+    assert (invented.kind, invented.sent) == (OutcomeKind.NOT_FOUND, ())
+    assert (await subject.described()).billing_mode is ON_DEMAND
+
+
+@only_faithful
+async def test_until_a_switch_is_over_the_table_is_as_it_was_and_busy(subject: Subject) -> None:
+    await subject.switch(ON_DEMAND)
+    subject.clock.at += 100.0
+    described = await subject.described()
+    assert (described.billing_mode, described.is_settled) == (PROVISIONED, False)
+    assert await subject.units(TABLE) == (100, 200)
+    assert await subject.actuate(Direction.OUT, (TABLE, 500, 500)) is OutcomeKind.BUSY
+    back = await subject.switch(PROVISIONED, (TABLE, 5, 5), (INDEX, 5, 5))
+    assert (back.kind, back.sent) == (OutcomeKind.BUSY, ())
+
+
+@only_faithful
+async def test_when_it_was_last_switched_is_told_and_a_later_switch_takes_seconds(
+    subject: Subject,
+) -> None:
+    assert (await subject.described()).on_demand_at is None
+    first_at = subject.clock.at
+    await subject.switch(ON_DEMAND)
+    subject.clock.at += SWITCHED_S
+    assert (await subject.described()).on_demand_at == first_at
+    await subject.switch(PROVISIONED, (TABLE, 5, 5), (INDEX, 5, 5))
+    subject.clock.at += SWITCHED_S
+    assert (await subject.described()).on_demand_at == first_at
+    await subject.switch(ON_DEMAND)
+    subject.clock.at += 6.0
+    assert (await subject.described()).billing_mode is ON_DEMAND
+
+
+@only_faithful
+async def test_a_fifth_switch_within_a_day_is_a_limit_and_no_pause_of_a_second(
+    subject: Subject,
+) -> None:
+    for _ in range(4):
+        assert (await subject.switch(ON_DEMAND)).kind is OutcomeKind.REQUESTED
+        subject.clock.at += SWITCHED_S
+        await subject.switch(PROVISIONED, (TABLE, 5, 5), (INDEX, 5, 5))
+        subject.clock.at += SWITCHED_S
+    refused = await subject.switch(ON_DEMAND)
+    assert (refused.kind, refused.retry_at) == (OutcomeKind.LIMIT, None)
+    subject.clock.at += 86_400.0 - 8 * SWITCHED_S
+    assert (await subject.switch(ON_DEMAND)).kind is OutcomeKind.REQUESTED

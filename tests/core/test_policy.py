@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from capacity_pilot.core.escape.rules import EscapeRules
 from capacity_pilot.core.fleet import Fleet
 from capacity_pilot.core.model import AccountLimits, Dimension, Resource
 from capacity_pilot.core.modes import Mode, Rivalry
@@ -47,6 +48,20 @@ def complaint(raw: object) -> str:
         (
             {"hand_back_after": "30s"},
             "policies.0.hand_back_after: Input should be greater than or equal to 60",
+        ),
+        (
+            {"on_demand_escape": {"after": "2h"}},
+            "policies.0.on_demand_escape.after: Input should be less than or equal to 3600",
+        ),
+        (
+            {"on_demand_escape": {"switches_per_day": 5}},
+            ("policies.0.on_demand_escape.switches_per_day: "
+             "Input should be less than or equal to 4"),
+        ),
+        (
+            {"on_demand_escape": True, "mode": "floor"},
+            ("policies.0: Value error, on_demand_escape has no use in mode floor: "
+             "the table is not driven"),
         ),
         (
             {"write": {"min": 0, "max": 5}},
@@ -230,3 +245,14 @@ def test_a_match_of_nothing_is_no_match_of_everything() -> None:
     assert complaint({"version": 1, "policies": [table(match={})]}) == (
         "policies.0.match: Value error, fits every table there is: say so by tables: ['*']"
     )
+
+
+def test_an_escape_is_off_unless_written_and_true_is_all_of_it_as_it_comes() -> None:
+    def rules(**written: object) -> EscapeRules | None:
+        return policies(table(**written)).policies[0].on_demand_escape
+
+    assert rules() is None
+    assert rules(on_demand_escape=False) is None
+    whole = EscapeRules(after=30.0, return_after=1800.0, switches_per_day=4)
+    assert rules(on_demand_escape=True) == rules(on_demand_escape={}) == whole
+    assert rules(on_demand_escape={"after": "1m"}) == EscapeRules(after=60.0)

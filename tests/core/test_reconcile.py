@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from capacity_pilot.core.model import (
+    BillingMode,
     CapacityChange,
     Direction,
     Plan,
     Resource,
     ResourceStatus,
+    Switch,
     TableDescription,
 )
 from capacity_pilot.core.reconcile import (
@@ -146,3 +148,30 @@ def test_what_has_to_be_read_reaches_over_midnight() -> None:
     assert tables_concerned([sent], [sent], NOW) == {"feed"}
     assert tables_concerned([sent, answer(sent, "requested")], [], NOW) == {"feed"}
     assert tables_concerned([old, answer(old, "requested")], [], NOW) == frozenset()
+
+
+def leave(at: float) -> Record:
+    switch = Switch(to=BillingMode.PAY_PER_REQUEST, on_demand_usd=1.0, provisioned_usd=1.0)
+    plan = Plan(
+        table="feed",
+        direction=Direction.OUT,
+        changes=(),
+        decided_at=at,
+        expires_at=at + 5,
+        switch=switch,
+    )
+    body = describe_call(plan, describe_table(FEED, at=at, write=300))
+    return Record(id=f"{first_id(at)}-1", at=at, kind=RecordKind.CALL, table="feed", body=body)
+
+
+def test_a_switch_that_is_under_way_is_resumed_as_one() -> None:
+    sent = leave(NOW - 100)
+    (resumed,) = look(sent, table=feed(300, is_changing=True)).resumed
+    assert (resumed.to, resumed.changes) == (BillingMode.PAY_PER_REQUEST, ())
+
+
+def test_an_on_demand_tables_lack_of_units_is_nobodys_change() -> None:
+    raised, sent = call(NOW - 2000, 300), leave(NOW - 1000)
+    records = (raised, answer(raised, "requested"), sent, answer(sent, "requested"))
+    table = replace(feed(0), billing_mode=BillingMode.PAY_PER_REQUEST)
+    assert look(*records, table=table).foreign == ()

@@ -6,7 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from capacity_pilot.core.model import CapacityChange, Direction, Plan, Resource, ResourceStatus
+from capacity_pilot.core.model import (
+    BillingMode,
+    CapacityChange,
+    Direction,
+    Plan,
+    Resource,
+    ResourceStatus,
+    Switch,
+)
 from capacity_pilot.core.record import (
     Record,
     RecordKind,
@@ -14,6 +22,7 @@ from capacity_pilot.core.record import (
     count_decreases,
     describe_call,
     judge_call,
+    switched_to,
 )
 from tests.core.feed_table import describe_table
 
@@ -82,3 +91,48 @@ def test_decreases_count_where_they_were_accepted() -> None:
     records = [RAISE, answer(RAISE, "requested"), taken, answer(taken, "requested")]
     records += [found, answer(found, "in_force"), refused, answer(refused, "refused")]
     assert count_decreases(records) == {FEED: 2}
+
+
+ON_DEMAND, PROVISIONED = BillingMode.PAY_PER_REQUEST, BillingMode.PROVISIONED
+
+
+def switch(to: BillingMode, *changes: CapacityChange) -> Record:
+    plan = Plan(
+        table="feed",
+        direction=Direction.OUT if to is ON_DEMAND else Direction.IN,
+        changes=changes,
+        decided_at=1.0,
+        expires_at=6.0,
+        switch=Switch(to=to, on_demand_usd=1.0, provisioned_usd=2.0),
+    )
+    body = describe_call(plan, BEFORE)
+    return Record(id=to.value, at=1.0, kind=RecordKind.CALL, table="feed", body=body)
+
+
+LEAVE = switch(ON_DEMAND)
+COME_BACK = switch(
+    PROVISIONED,
+    CapacityChange(resource=FEED, read=100, write=300),
+    CapacityChange(resource=BY_DAY, read=5, write=300),
+)
+
+
+@pytest.mark.parametrize(("sent", "to"), [(LEAVE, ON_DEMAND), (COME_BACK, PROVISIONED)])
+def test_what_a_switch_came_to_the_settled_tables_mode_tells(sent: Record, to: BillingMode) -> None:
+    modes = {mode: replace(BEFORE, billing_mode=mode) for mode in BillingMode}
+    other = next(mode for mode in BillingMode if mode is not to)
+    assert judge_call(sent, modes[to]) is Verdict.IN_FORCE
+    assert judge_call(sent, modes[other]) is Verdict.WITHOUT_EFFECT
+    changing = [replace(r, status=ResourceStatus.UPDATING) for r in BEFORE.resources]
+    assert judge_call(sent, replace(modes[to], resources=tuple(changing))) is None
+    assert switched_to(sent) is to
+
+
+def test_a_switch_is_recorded_with_what_every_resource_had() -> None:
+    had = [{"index": "", "units": [100, 100]}, {"index": "by-day", "units": [100, 100]}]
+    assert (LEAVE.body["had"], LEAVE.body["changes"]) == (had, [])
+
+
+def test_leaving_for_on_demand_counts_as_a_decrease_of_each_index_and_coming_back_as_none() -> None:
+    assert count_decreases([LEAVE, answer(LEAVE, "requested")]) == {BY_DAY: 1}
+    assert count_decreases([COME_BACK, answer(COME_BACK, "requested")]) == {}

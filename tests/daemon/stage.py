@@ -168,6 +168,7 @@ class Stage:
     scaling: ScalingWatch
     keeping: AnnouncementKeeping
     agenda: RunningAgenda
+    spawn: Callable[[Coroutine[Any, Any, None]], None]
     is_active: bool = True
     demand: Demand = field(default_factory=dict)
     is_telling: bool = True
@@ -312,6 +313,7 @@ async def set_stage(
             intake=intake,
             item_sizes=item_sizes,
             spawned=spawned,
+            spawn=spawn,
             desk=AnnouncementDesk(agenda, pilot=loop.pilot, clock=clock, keeping=keeping),
             brakes=BrakeDesk(
                 loop.pilot,

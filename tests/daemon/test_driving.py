@@ -27,6 +27,7 @@ def settings(**changes: Any) -> DaemonSettings:
         ({"auto_scaling": "refuse"}, STAND_IN, "auto_scaling refuse needs Application Auto"),
         ({"mode": "floor"}, UNKEPT, "'feeds': mode floor has to keep .* --journal or --state"),
         ({"auto_scaling": "suspend"}, UNKEPT, "auto_scaling suspend has to keep what it will"),
+        ({"on_demand_escape": True}, UNKEPT, "on_demand_escape has to keep what a table comes"),
     ],
 )
 def test_what_cannot_be_kept_is_refused_by_name(
@@ -43,6 +44,8 @@ def test_what_cannot_be_kept_is_refused_by_name(
         ({"mode": "floor"}, UNKEPT | {"mode": "shadow"}),
         ({"auto_scaling": "suspend"}, UNKEPT | {"mode": "shadow"}),
         ({"auto_scaling": "suspend", "mode": "shadow"}, UNKEPT),
+        ({"on_demand_escape": True}, UNKEPT | {"mode": "shadow"}),
+        ({"on_demand_escape": False}, UNKEPT),
         ({"auto_scaling": "refuse"}, UNKEPT),
         ({"mode": "floor"}, STAND_IN | {"auto_scaling_endpoint_url": "http://127.0.0.1:1"}),
         ({"mode": "shadow"}, STAND_IN),

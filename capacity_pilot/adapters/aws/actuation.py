@@ -166,6 +166,8 @@ def _find_hindrance(
     plan: Plan, before: TableDescription, *, changes: tuple[CapacityChange, ...]
 ) -> Refusal | None:
     """Say what in the re-read keeps the call from being made, gravest first."""
+    if plan.switch is not None:
+        return _find_switch_hindrance(plan, before, to=plan.switch.to)
     if before.billing_mode is not BillingMode.PROVISIONED:
         message = f"{before.table} is {before.billing_mode}: it has no capacity to set"
         return Refusal(kind=OutcomeKind.UNSUPPORTED, message=message)
@@ -176,6 +178,25 @@ def _find_hindrance(
         return Refusal(kind=OutcomeKind.BUSY, message=f"changing: {_name_unsettled(before)}")
     if not changes:
         return Refusal(kind=OutcomeKind.UNCHANGED, message="provisioned already")
+    return None
+
+
+def _find_switch_hindrance(
+    plan: Plan, before: TableDescription, *, to: BillingMode
+) -> Refusal | None:
+    """As ``_find_hindrance``, of a switch; for one, an index that is backfilling is not settled."""
+    if unsettled := _name_unsettled(before):
+        return Refusal(kind=OutcomeKind.BUSY, message=f"changing: {unsettled}")
+    if before.billing_mode is to:
+        return Refusal(kind=OutcomeKind.UNCHANGED, message=f"{before.table} is {to} already")
+    if missing := find_missing(plan, before):
+        message = f"not there: {', '.join(map(str, missing))}"
+        return Refusal(kind=OutcomeKind.NOT_FOUND, message=message)
+    named = {change.resource for change in plan.changes}
+    unnamed = [str(r.resource) for r in before.resources if r.resource not in named]
+    if to is BillingMode.PROVISIONED and unnamed:
+        message = f"no units are named for {', '.join(unnamed)}"
+        return Refusal(kind=OutcomeKind.INVALID, message=message)
     return None
 
 

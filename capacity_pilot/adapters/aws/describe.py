@@ -48,6 +48,9 @@ def read_table(
         resources=tuple(_read_resources(table, answer, billing_mode=billing_mode)),
         described_at=described_at,
         is_global=bool(answer.get("Replicas") or answer.get("GlobalTableVersion")),
+        on_demand_at=_read_moment(
+            answer.get("BillingModeSummary", {}).get("LastUpdateToPayPerRequestDateTime")
+        ),
     )
 
 

@@ -18,6 +18,7 @@ from capacity_pilot.adapters.aws.refusals import (
     CALL_ERRORS,
     Refusal,
     classify,
+    classify_switch,
     is_certainly_unsent,
     translate_read,
 )
@@ -122,17 +123,19 @@ class DynamoDbGateway:
         return description
 
     async def _carry(self, write: Write) -> Refusal | None:
+        request = build_update(write.plan.table, write.changes, mode=write.plan.to)
         try:
             # Its answer echoes the old units and counters: nothing in it is worth reading.
             async with asyncio.timeout(SENT_WITHIN_S):
-                await self._client.update_table(**build_update(write.plan.table, write.changes))
+                await self._client.update_table(**request)
         except TimeoutError:
             message = f"no answer within {SENT_WITHIN_S:g} s"
             return Refusal(kind=OutcomeKind.UNKNOWN, message=message)
         except CALL_ERRORS as error:
             if is_certainly_unsent(error):
                 raise GatewayError(f"UpdateTable was not sent: {error}") from error
-            return classify(error, now=self._clock.now())
+            classifying = classify if write.plan.to is None else classify_switch
+            return classifying(error, now=self._clock.now())
         return None
 
 

@@ -156,6 +156,19 @@ def classify(error: Exception, *, now: float) -> Refusal:
     return Refusal(kind=OutcomeKind.UNKNOWN, message=str(error) or type(error).__name__)
 
 
+def classify_switch(error: Exception, *, now: float) -> Refusal:
+    """As ``classify``, of a call that asked for another billing mode.
+
+    AWS's wording of a fifth switch within 24 hours is not known. So any limit is taken for that one
+    which is not plainly the 500 tables that may change at once.
+    """
+    refusal = classify(error, now=now)
+    is_limit = isinstance(error, ClientError) and _code_of(error) == "LimitExceededException"
+    if is_limit and "simultaneous" not in refusal.message:
+        return Refusal(kind=OutcomeKind.LIMIT, message=refusal.message, reserved=refusal.reserved)
+    return refusal
+
+
 def translate_read(error: Exception, *, now: float) -> GatewayError:
     """Give the error to raise, ``from`` this one, when a call that changes nothing fails."""
     refusal = classify(error, now=now)
@@ -210,7 +223,7 @@ def parse_reserved(message: str) -> ReservedUnits | None:
 
 def _classify_answer(error: ClientError, *, now: float) -> Refusal:
     answer = error.response.get("Error", {})
-    code = answer.get("Code", "")
+    code = _code_of(error)
     text = answer.get("Message", "")
     message = f"{code}: {text}" if text else code
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
@@ -222,6 +235,10 @@ def _classify_answer(error: ClientError, *, now: float) -> Refusal:
     if kind is OutcomeKind.CONTROL_PLANE:
         return _pause(message, now=now)
     return Refusal(kind=kind, message=message)
+
+
+def _code_of(error: ClientError) -> str:
+    return error.response.get("Error", {}).get("Code", "")
 
 
 def _says_unchanged(text: str) -> bool:

@@ -10,7 +10,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from capacity_pilot.core.errors import InvariantError
-from capacity_pilot.core.model import CapacityChange, Direction, Plan, Resource, TableDescription
+from capacity_pilot.core.model import (
+    BillingMode,
+    CapacityChange,
+    Direction,
+    Plan,
+    Resource,
+    TableDescription,
+)
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb.type_defs import (
@@ -23,7 +30,9 @@ SENDABLE_PARAMETERS: Final[Mapping[str, frozenset[str]]] = {
     "DescribeTable": frozenset({"TableName"}),
     "ListTables": frozenset({"ExclusiveStartTableName"}),
     "ListTagsOfResource": frozenset({"NextToken", "ResourceArn"}),
-    "UpdateTable": frozenset({"GlobalSecondaryIndexUpdates", "ProvisionedThroughput", "TableName"}),
+    "UpdateTable": frozenset(
+        {"BillingMode", "GlobalSecondaryIndexUpdates", "ProvisionedThroughput", "TableName"}
+    ),
 }
 """The operations ever called, each with the parameters ever sent."""
 
@@ -45,10 +54,14 @@ def refuse_unlisted(
     for update in _index_updates(parameters):
         if update.keys() != {"Update"}:
             raise InvariantError(f"an index may only be updated, not {sorted(update)}")
+    if (mode := parameters.get("BillingMode")) is not None:
+        _refuse_half_switch(mode, parameters)
 
 
 def find_fault(plan: Plan) -> str | None:
     """Say what no UpdateTable call could carry, or ``None`` when the plan can be sent."""
+    if plan.switch is not None and (fault := _find_switch_fault(plan, plan.switch.to)):
+        return fault
     for change in plan.changes:
         if change.resource.table != plan.table:
             return f"plan for {plan.table} names {change.resource}"
@@ -71,7 +84,11 @@ def remaining_changes(plan: Plan, before: TableDescription) -> tuple[CapacityCha
     smaller, so that no call ever raises one dimension and lowers another: AWS would count that
     as a decrease and refuse the increase with it. Unchanged resources are left out, since a
     single one makes AWS refuse the whole call. Resources the re-read lacks are ignored.
+
+    A switch of the billing mode is sent as it was planned.
     """
+    if plan.switch is not None:
+        return plan.changes
     bound = max if plan.direction is Direction.OUT else min
     wanted: dict[Resource, tuple[int, int]] = {}
     provisioned = {d.resource: (d.read, d.write) for d in before.resources}
@@ -86,9 +103,15 @@ def remaining_changes(plan: Plan, before: TableDescription) -> tuple[CapacityCha
     )
 
 
-def build_update(table: str, changes: tuple[CapacityChange, ...]) -> UpdateTableInputTypeDef:
-    """Build UpdateTable's parameters; each member carries both units, as AWS demands."""
+def build_update(
+    table: str, changes: tuple[CapacityChange, ...], *, mode: BillingMode | None = None
+) -> UpdateTableInputTypeDef:
+    """Build UpdateTable's parameters; each member carries both units, as AWS demands. ``mode`` is
+    the billing mode to switch to, if any.
+    """
     request: UpdateTableInputTypeDef = {"TableName": table}
+    if mode is not None:
+        request["BillingMode"] = mode.value
     updates: list[GlobalSecondaryIndexUpdateTypeDef] = []
     for change in changes:
         if change.resource.index:
@@ -111,6 +134,25 @@ def build_update(table: str, changes: tuple[CapacityChange, ...]) -> UpdateTable
     if updates:
         request["GlobalSecondaryIndexUpdates"] = updates
     return request
+
+
+def _find_switch_fault(plan: Plan, mode: BillingMode) -> str | None:
+    """On demand there is no capacity to name; back from it, the table's has to be named."""
+    if mode is BillingMode.PAY_PER_REQUEST:
+        return f"a switch of {plan.table} to on-demand names units" if plan.changes else None
+    is_named = any(not change.resource.index for change in plan.changes)
+    return None if is_named else f"a switch of {plan.table} to provisioned names no units for it"
+
+
+def _refuse_half_switch(mode: object, parameters: Mapping[str, object]) -> None:
+    """``InvariantError`` for a switch that AWS would refuse, or to a mode that nobody knows."""
+    names_units = "ProvisionedThroughput" in parameters
+    names_any = names_units or "GlobalSecondaryIndexUpdates" in parameters
+    if mode == BillingMode.PAY_PER_REQUEST and not names_any:
+        return
+    if mode == BillingMode.PROVISIONED and names_units:
+        return
+    raise InvariantError(f"BillingMode {mode!r} may not be sent with {sorted(parameters)}")
 
 
 def _index_updates(parameters: Mapping[str, object]) -> list[dict[str, object]]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from capacity_pilot.adapters.aws.actuation import Actuation, Write
+from capacity_pilot.adapters.aws.imagined_modes import ImaginedModes
 from capacity_pilot.adapters.aws.refusals import Refusal
 from capacity_pilot.core.auto_scaling import Registration
 from capacity_pilot.core.model import (
@@ -64,6 +65,7 @@ class ShadowGateway:
         self._apply_time_s = apply_time_s
         self._clock = clock
         self._imagined: dict[str, dict[Resource, _ImaginedChange]] = {}
+        self._modes = ImaginedModes()
         self._actuation = Actuation(describe=self.describe, carry=self._imagine, clock=clock)
 
     async def list_tables(self) -> tuple[str, ...]:
@@ -77,12 +79,14 @@ class ShadowGateway:
     async def describe(self, table: str) -> TableDescription | None:
         """Read the real table and lay the imagined changes over it."""
         real = await self._inner.describe(table)
-        if real is None or real.is_global or real.billing_mode is not BillingMode.PROVISIONED:
+        if real is None or real.is_global or not self._shows_capacity(real):
             self._imagined.pop(table, None)
+            self._modes.forget(table)
             return real
         imagined = self._keep_present(real)
-        return replace(
+        provisioned = replace(
             real,
+            billing_mode=BillingMode.PROVISIONED,
             resources=tuple(
                 _overlay(description, imagined[description.resource], now=real.described_at)
                 if description.resource in imagined
@@ -92,10 +96,19 @@ class ShadowGateway:
             registrations=real.registrations
             and tuple(_imagine_registration(r, imagined) for r in real.registrations),
         )
+        return self._modes.overlay(provisioned)
 
     async def actuate(self, plan: Plan) -> Outcome:
         """Answer as active mode would, from the imagined tables; nothing is sent."""
         return await self._actuation.actuate(plan)
+
+    def _shows_capacity(self, real: TableDescription) -> bool:
+        """True of a provisioned table, and of one that was switched back in thought."""
+        if real.billing_mode is BillingMode.PROVISIONED:
+            return True
+        imagined = self._imagined.get(real.table, {})
+        is_named = all(r.resource in imagined for r in real.resources)
+        return is_named and self._modes.is_back(real.table)
 
     def _keep_present(self, real: TableDescription) -> dict[Resource, _ImaginedChange]:
         imagined = self._imagined.get(real.table, {})
@@ -106,6 +119,8 @@ class ShadowGateway:
 
     async def _imagine(self, write: Write) -> Refusal | None:
         now = self._clock.now()
+        if write.plan.switch is not None:
+            return self._imagine_switch(write, write.plan.switch.to, now)
         before = {description.resource: description for description in write.before.resources}
         if write.plan.direction is Direction.IN:
             refusals = (_refuse_decrease(before[c.resource], now=now) for c in write.changes)
@@ -116,6 +131,24 @@ class ShadowGateway:
         for change in write.changes:
             imagined[change.resource] = self._change(
                 change, before[change.resource], direction=write.plan.direction, now=now
+            )
+        return None
+
+    def _imagine_switch(self, write: Write, to: BillingMode, now: float) -> Refusal | None:
+        """The units that the way back names are in force with the mode."""
+        if refusal := self._modes.switch(write.before, to, now):
+            return refusal
+        before = {description.resource: description for description in write.before.resources}
+        imagined = self._imagined.setdefault(write.plan.table, {})
+        for change in write.changes:
+            described = before[change.resource]
+            imagined[change.resource] = _ImaginedChange(
+                change=change,
+                before=described,
+                in_force_at=now,
+                last_increase_at=described.last_increase_at,
+                last_decrease_at=described.last_decrease_at,
+                decreases=None,
             )
         return None
 

@@ -135,8 +135,7 @@ def describe(database: Database, table: TableState, now: float) -> dict[str, Any
         # AWS leaves this out for a table that was created PROVISIONED and never switched.
         description["BillingModeSummary"] = {
             "BillingMode": table.spec.billing_mode,
-            "LastUpdateToPayPerRequestDateTime": max(table.on_demand_since, default=0.0)
-            or table.created_at,
+            "LastUpdateToPayPerRequestDateTime": table.on_demand_at,
         }
     if table.spec.indexes:
         description["GlobalSecondaryIndexes"] = [

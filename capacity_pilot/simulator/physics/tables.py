@@ -138,6 +138,13 @@ class TableState:
         return self.spec.billing_mode is BillingMode.PAY_PER_REQUEST
 
     @property
+    def on_demand_at(self) -> float | None:
+        """When it was last switched to on-demand, or made so; ``None`` for never."""
+        if not self.was_on_demand:
+            return None
+        return max(self.on_demand_since, default=self.created_at)
+
+    @property
     def is_in_flux(self) -> bool:
         return any(r.status is not ResourceStatus.ACTIVE for r in self.resources.values())
 
@@ -155,4 +162,5 @@ class TableState:
             billing_mode=self.spec.billing_mode,
             resources=tuple(r.describe(now) for r in self.resources.values()),
             described_at=now,
+            on_demand_at=self.on_demand_at,
         )

@@ -117,6 +117,7 @@ def _narrow(
         "indexes": {},
         "read": None,
         "write": None,
+        "on_demand_escape": None,  # a replay's costs are those of provisioned capacity
         dimension.label: bounds,
     }
     if not is_own:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from botocore.exceptions import ClientError
 
 from capacity_pilot.adapters.aws.actuation import Actuation, Write
-from capacity_pilot.adapters.aws.refusals import Refusal, classify
+from capacity_pilot.adapters.aws.refusals import Refusal, classify, classify_switch
 from capacity_pilot.core.errors import InvariantError
 from capacity_pilot.core.model import AccountLimits, Outcome, Plan, TableDescription
 from capacity_pilot.core.ports import Clock
@@ -61,12 +61,16 @@ class WorldGateway:
         try:
             if (obstacle := self._obstruct(table, now)) is not None:
                 raise obstacle
-            self._world.update_table(table, changes, now)
+            if write.plan.switch is None:
+                self._world.update_table(table, changes, now)
+            else:
+                self._world.switch_billing(table, write.plan.switch.to, changes, now)
         except RefusedError as refused:
             answer = {"Code": refused.code, "Message": refused.message}
             metadata = {"HTTPStatusCode": refused.status}
             error = ClientError({"Error": answer, "ResponseMetadata": metadata}, "UpdateTable")  # type: ignore[typeddict-item]
-            return classify(error, now=now)
+            classifying = classify if write.plan.switch is None else classify_switch
+            return classifying(error, now=now)
         return None
 
 

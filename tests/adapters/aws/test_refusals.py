@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from capacity_pilot.adapters.aws.refusals import (
     RefusedError,
     classify,
+    classify_switch,
     is_certainly_unsent,
     parse_next_decrease_at,
     parse_reserved,
@@ -145,6 +146,15 @@ def test_a_refusal_is_classed_by_what_the_caller_does_next(
 def test_a_crowded_control_plane_is_asked_again_a_second_later(error: ClientError) -> None:
     refusal = classify(error, now=NOW)
     assert (refusal.kind, refusal.retry_at) == (OutcomeKind.CONTROL_PLANE, NOW + 1.0)
+
+
+def test_an_unknown_limit_of_a_switch_is_no_matter_of_a_second() -> None:
+    spent = refused("LimitExceededException", "Subscriber limit exceeded: 4 times in 24 hours")
+    assert classify_switch(spent, now=NOW).kind is OutcomeKind.LIMIT
+    crowded = refused("LimitExceededException", "500 tables can be changed simultaneously")
+    assert classify_switch(crowded, now=NOW) == classify(crowded, now=NOW)
+    busy = refused("ResourceInUseException", "Table: feed")
+    assert classify_switch(busy, now=NOW) == classify(busy, now=NOW)
 
 
 def test_the_accounts_total_is_read_from_its_refusal_and_from_no_other() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -25,6 +26,7 @@ from capacity_pilot.core.model import (
     Resource,
     ResourceDescription,
     ResourceStatus,
+    Switch,
     TableDescription,
 )
 
@@ -163,8 +165,27 @@ def test_a_plan_no_call_could_carry_is_told_what_is_wrong(
         ("DeleteTable", {"TableName": "feed"}, "DeleteTable is not among"),
         (
             "UpdateTable",
-            {"TableName": "feed", "BillingMode": "PAY_PER_REQUEST"},
-            r"not \['BillingMode'\]",
+            {"TableName": "feed", "StreamSpecification": {"StreamEnabled": False}},
+            r"not \['StreamSpecification'\]",
+        ),
+        (
+            "UpdateTable",
+            {"TableName": "feed", "BillingMode": "FREE"},
+            "BillingMode 'FREE' may not be sent",
+        ),
+        (
+            "UpdateTable",
+            {"TableName": "feed", "BillingMode": "PROVISIONED"},
+            "BillingMode 'PROVISIONED' may not be sent",
+        ),
+        (
+            "UpdateTable",
+            {
+                "TableName": "feed",
+                "BillingMode": "PAY_PER_REQUEST",
+                "ProvisionedThroughput": {"ReadCapacityUnits": 5, "WriteCapacityUnits": 5},
+            },
+            "BillingMode 'PAY_PER_REQUEST' may not be sent",
         ),
         (
             "UpdateTable",
@@ -181,3 +202,43 @@ def test_what_the_role_allows_beyond_our_calls_is_refused_in_the_process(
 ) -> None:
     with pytest.raises(InvariantError, match=complaint):
         refuse_unlisted(operation, parameters)
+
+
+ON_DEMAND, PROVISIONED = BillingMode.PAY_PER_REQUEST, BillingMode.PROVISIONED
+
+
+def switching(to: BillingMode, *changes: CapacityChange) -> Plan:
+    switch = Switch(to=to, on_demand_usd=1.0, provisioned_usd=1.0)
+    return replace(planned(Direction.OUT, *changes), switch=switch)
+
+
+def test_a_switch_to_on_demand_sends_the_mode_alone() -> None:
+    plan = switching(ON_DEMAND)
+    changes = remaining_changes(plan, described({Resource("feed"): (1, 1)}))
+    request = build_update("feed", changes, mode=ON_DEMAND)
+    assert request == {"TableName": "feed", "BillingMode": "PAY_PER_REQUEST"}
+    refuse_unlisted("UpdateTable", request)
+
+
+@given(provisioned=provisioned, wanted=wanted)
+def test_the_way_back_sends_all_that_was_planned_whatever_is_provisioned(
+    provisioned: dict[Resource, tuple[int, int]], wanted: list[CapacityChange]
+) -> None:
+    of_table = CapacityChange(resource=RESOURCES[0], read=7, write=7)
+    wanted = list({c.resource: c for c in [*wanted, of_table]}.values())
+    plan = switching(PROVISIONED, *wanted)
+    assert remaining_changes(plan, described(provisioned)) == plan.changes
+    request = build_update("feed", plan.changes, mode=PROVISIONED)
+    refuse_unlisted("UpdateTable", request)
+    assert request["BillingMode"] == "PROVISIONED"
+    assert flatten(request).keys() == {c.resource for c in wanted}
+
+
+def test_a_switch_that_no_call_could_carry_is_told_what_is_wrong() -> None:
+    units = CapacityChange(resource=Resource("feed"), read=5, write=5)
+    index = CapacityChange(resource=Resource("feed", "by-day"), read=5, write=5)
+    assert find_fault(switching(ON_DEMAND, units)) == "a switch of feed to on-demand names units"
+    assert find_fault(switching(PROVISIONED, index)) == (
+        "a switch of feed to provisioned names no units for it"
+    )
+    assert find_fault(switching(PROVISIONED, units, index)) is None

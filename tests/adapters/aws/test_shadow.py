@@ -23,6 +23,7 @@ from capacity_pilot.core.model import (
     Resource,
     ResourceDescription,
     ResourceStatus,
+    Switch,
     TableDescription,
 )
 
@@ -265,3 +266,37 @@ async def test_no_day_ever_sees_more_decreases_than_aws_would_take(
         by_day.setdefault(at // 86_400.0, []).append(at)
     for day in by_day.values():
         assert all(later - earlier >= HOUR for earlier, later in pairwise(day[3:]))
+
+
+async def test_a_table_that_really_is_on_demand_comes_back_in_thought_alone() -> None:
+    real = RealWorld()
+    real.tables["feed"] = on_demand = TableDescription(
+        table="feed",
+        billing_mode=BillingMode.PAY_PER_REQUEST,
+        resources=(resource(TABLE, 0, 0), resource(INDEX, 0, 0)),
+        described_at=real.at,
+    )
+    shadow = ShadowGateway(real, apply_time_s=APPLY_TIME_S, clock=real)
+    assert await shadow.describe("feed") == replace(on_demand, described_at=real.at)
+    changes = tuple(
+        CapacityChange(resource=r.resource, read=5, write=70) for r in on_demand.resources
+    )
+    switch = Switch(to=BillingMode.PROVISIONED, on_demand_usd=1.0, provisioned_usd=1.0)
+    back = Plan(
+        table="feed",
+        direction=Direction.IN,
+        changes=changes,
+        decided_at=real.at,
+        expires_at=real.at + 5.0,
+        switch=switch,
+    )
+    assert (await shadow.actuate(back)).kind is OutcomeKind.REQUESTED
+    real.at += 60.0
+    seen = await shadow.describe("feed")
+    assert seen is not None
+    assert (seen.billing_mode, seen.is_settled) == (BillingMode.PAY_PER_REQUEST, False)
+    real.at += 60.0
+    seen = await shadow.describe("feed")
+    assert seen is not None
+    assert (seen.billing_mode, seen.is_settled) == (BillingMode.PROVISIONED, True)
+    assert [(r.read, r.write) for r in seen.resources] == [(5, 70)] * len(changes)

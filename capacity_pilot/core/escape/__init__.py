@@ -1,0 +1,1 @@
+"""Leaving provisioned capacity for on-demand where it does not reach what is needed, and back."""
