@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from capacity_pilot.adapters.policy_text import PolicyFile, is_shared, join, locate
 from capacity_pilot.adapters.yaml_nodes import Path
 from capacity_pilot.core.limits import Limits
-from capacity_pilot.core.policy import Bounds, ScaleIn, TablePolicy, Tags
+from capacity_pilot.core.policy import Bounds, ScaleIn, ScaleOut, TablePolicy, Tags
 from capacity_pilot.core.prices import Prices
 from capacity_pilot.core.quantities import say_duration
 
@@ -21,6 +21,7 @@ _APART: Final = frozenset({"name", "match", "indexes"})
 _NESTED: Final[dict[str, type[BaseModel]]] = {
     "read": Bounds,
     "write": Bounds,
+    "scale_out": ScaleOut,
     "scale_in": ScaleIn,
     "limits": Limits,
     "prices": Prices,
@@ -126,7 +127,7 @@ def say_value(key: str, value: Any) -> str:
         return str(len(value)) if isinstance(value, list) and value else "none"
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
-    if last in {"stabilization", "hand_back_after"}:
+    if last in {"stabilization", "cooldown", "hand_back_after"}:
         return say_duration(value)
     unit = {"risk": "ppm", "largest_step": "x", "spend_per_hour": " USD"}.get(last, "")
     return f"{value:,g}{unit}" if isinstance(value, float) else f"{value:,}{unit}"

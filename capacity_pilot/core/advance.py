@@ -208,7 +208,7 @@ def advance(state: PilotState, inputs: Inputs, ends: Ints, now: float) -> Advanc
         has_scaler=None,
         now=last,
     )
-    draft = heed(capacity.standing, Draft(drafted, reasons), capacity.provisioned)
+    draft = heed(capacity.standing, Draft(drafted, reasons), capacity.provisioned, last)
     nothing = schedule.foreseen
     after = PilotState(
         demand=demand,

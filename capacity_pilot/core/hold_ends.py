@@ -32,6 +32,10 @@ def _find_own_ends(pilot: Pilot, slot: int, now: float) -> Iterator[tuple[Reason
     counted = decreases_counted(
         float(capacity.decreases_today[slot]), float(capacity.described_at[slot]), now
     )
+    if (standing := capacity.standing) is not None:
+        again = float(standing.raised_again_at[slot]), float(standing.lowered_again_at[slot])
+        # Where both directions wait, it is not known here which one is meant.
+        yield Reason.COOLDOWN, max(again) if min(again) <= now else math.inf
     yield Reason.DECREASE_QUOTA, next_decrease_at(counted, last, now)
     yield from _find_switch_ends(pilot, pilot.fleet.target(slot).resource.table, now)
     yield Reason.DECREASE_RESERVE, min(last + HOURLY_S, (now // DAY_S + 1) * DAY_S)

@@ -75,6 +75,18 @@ class ScaleIn(Strict):
     reserve_decreases: int = Field(default=1, ge=0, le=4)
     """How many of the day's four free decreases are kept for surprises."""
 
+    cooldown: Duration = 0.0
+    """Least time from one decrease of a table or index to the next."""
+
+
+class ScaleOut(Strict):
+    """How fast capacity is raised; how far at once is largest_step's to say, of limits."""
+
+    cooldown: Duration = Field(default=0.0, le=600)
+    """Least time from one increase of a table or index to the next; what comes meanwhile may be
+    throttled.
+    """
+
 
 Tags = Mapping[str, str]
 
@@ -134,6 +146,9 @@ class TablePolicy(Strict):
 
     burst_reliance: float = Field(default=0.5, ge=0, le=1)
     """The share of the burst bucket to count on, 0 to 1; AWS promises none."""
+
+    scale_out: ScaleOut = ScaleOut()
+    """When its capacity is raised again."""
 
     scale_in: ScaleIn = ScaleIn()
     """When its capacity is lowered, and how willingly."""
@@ -228,6 +243,9 @@ class Defaults(Strict):
 
     burst_reliance: float = Field(default=0.5, ge=0, le=1)
     """The share of the burst bucket to count on, 0 to 1."""
+
+    scale_out: ScaleOut = ScaleOut()
+    """When capacity is raised again."""
 
     scale_in: ScaleIn = ScaleIn()
     """When capacity is lowered, and how willingly."""

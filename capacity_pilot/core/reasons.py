@@ -53,6 +53,7 @@ class Reason(IntFlag):
     LARGEST_STEP = 1 << 35
     TABLES_PER_MINUTE = 1 << 36
     SPEND_PER_HOUR = 1 << 37
+    COOLDOWN = 1 << 38
     RESERVED = 1 << 39
     ACCOUNT_QUOTA = 1 << 40
     BY_CLOUDWATCH = 1 << 45
@@ -102,6 +103,7 @@ WORDING: dict[Reason, str] = {
     Reason.LARGEST_STEP: "cut short by the policy's limits: largest_step",
     Reason.TABLES_PER_MINUTE: "held by the policy's limits: tables_changed_per_minute",
     Reason.SPEND_PER_HOUR: "cut short or held by the policy's limits: spend_per_hour",
+    Reason.COOLDOWN: "the policy's cooldown since the last change in this direction is not over",
     Reason.RESERVED: "cut short or held: less than what is reserved would save nothing",
     Reason.ACCOUNT_QUOTA: "cut short or held by the account's quota of provisioned units",
     Reason.BY_CLOUDWATCH: "spans are lost, and CloudWatch's late minutes ask for more",

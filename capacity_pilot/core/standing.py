@@ -31,6 +31,7 @@ class Standing:
     ``minimum`` and ``maximum`` are Application Auto Scaling's and ``least`` is the minimum that was
     found there, NaN elsewhere. ``warm`` is what the resource bears without AWS adding to it, NaN
     where AWS does not say. ``has_scaler`` is where Application Auto Scaling has a scalable target.
+    Until ``raised_again_at`` and ``lowered_again_at``, Unix seconds, a cooldown holds.
     """
 
     barred: Reasons
@@ -40,6 +41,8 @@ class Standing:
     maximum: Floats
     warm: Floats
     has_scaler: Bools
+    raised_again_at: Floats
+    lowered_again_at: Floats
 
     @classmethod
     def free(cls, size: int) -> Standing:
@@ -52,6 +55,8 @@ class Standing:
             maximum=np.full(size, np.nan),
             warm=np.full(size, np.nan),
             has_scaler=np.zeros(size, dtype=np.bool_),
+            raised_again_at=np.full(size, -np.inf),
+            lowered_again_at=np.full(size, -np.inf),
         )
 
     def copy(self) -> Standing:
@@ -64,6 +69,8 @@ class Standing:
             maximum=self.maximum.copy(),
             warm=self.warm.copy(),
             has_scaler=self.has_scaler.copy(),
+            raised_again_at=self.raised_again_at.copy(),
+            lowered_again_at=self.lowered_again_at.copy(),
         )
 
 
@@ -86,6 +93,14 @@ def read_standing(
             standing.maximum[slot] = np.nan if driven is None else driven.maximum
             standing.has_scaler[slot] = description.registration(at) is not None
             standing.warm[slot] = np.nan if warm is None else warm
+            raised_at = _after(r.last_increase_at, policy.scale_out.cooldown)
+            lowered_at = _after(r.last_decrease_at, policy.scale_in.cooldown)
+            standing.raised_again_at[slot] = raised_at
+            standing.lowered_again_at[slot] = lowered_at
+
+
+def _after(last_at: float | None, cooldown_s: float) -> float:
+    return -np.inf if last_at is None or not cooldown_s else last_at + cooldown_s
 
 
 def bound_within(
@@ -100,7 +115,7 @@ def bound_within(
     return np.minimum(np.fmax(floor, standing.least), within), within
 
 
-def heed(standing: Standing | None, draft: Draft, provisioned: Floats) -> Draft:
+def heed(standing: Standing | None, draft: Draft, provisioned: Floats, now: float) -> Draft:
     """The draft after what holds of the tables themselves; like a guard, it only moves a decision
     toward what is provisioned.
     """
@@ -108,6 +123,7 @@ def heed(standing: Standing | None, draft: Draft, provisioned: Floats) -> Draft:
         return draft
     draft = _respect_bars(standing, draft, provisioned)
     draft = _leave_to_auto_scaling(standing, draft, provisioned)
+    draft = _cool_down(standing, draft, provisioned, now)
     # Up to its warm throughput a raise is in force at once; beyond, AWS adds to the resource first
     # (developer guide, warm throughput).
     slow = (draft.units > provisioned) & (draft.units > standing.warm)
@@ -137,6 +153,18 @@ def _leave_to_auto_scaling(standing: Standing, draft: Draft, provisioned: Floats
     is_set = (units > provisioned) & (minimum >= units)
     is_set |= (units < provisioned) & (units > minimum * (1 - LEAST_SAVING))
     return _hold(draft, provisioned, is_set, is_set * Reason.MINIMUM_SET.value)
+
+
+def _cool_down(standing: Standing, draft: Draft, provisioned: Floats, now: float) -> Draft:
+    """No change sooner after the last one in its direction, whoever made that, than the policy has
+    it; but for one that a person has ordered. A minimum is no change of capacity.
+    """
+    held = (draft.units > provisioned) & (now < standing.raised_again_at)
+    held |= (draft.units < provisioned) & (now < standing.lowered_again_at)
+    held &= ~standing.drives_minimum & ((draft.reasons & Reason.OVERRIDDEN.value) == 0)
+    if not np.count_nonzero(held):
+        return draft
+    return _hold(draft, provisioned, held, held * Reason.COOLDOWN.value)
 
 
 def _hold(draft: Draft, provisioned: Floats, held: Bools, because: Reasons) -> Draft:

@@ -263,7 +263,7 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
     draft = decide(situation)
     if inputs.braking is not None:
         draft = brake(inputs.braking, draft, situation)
-    draft = heed(capacity.standing, draft, capacity.provisioned)
+    draft = heed(capacity.standing, draft, capacity.provisioned, now)
     reasons = draft.reasons if footing is None else draft.reasons | footing.reasons
     if upstream is not None:
         reasons = reasons | (upstream > capacity.provisioned) * Reason.UPSTREAM.value

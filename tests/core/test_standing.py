@@ -52,6 +52,8 @@ def feed(*registrations: Registration, **changes: Any) -> TableDescription:
         status=changes.pop("status", ResourceStatus.ACTIVE),
         read=100,
         write=100,
+        last_increase_at=changes.pop("last_increase_at", None),
+        last_decrease_at=changes.pop("last_decrease_at", None),
         warm_write=changes.pop("warm_write", None),
     )
     usual = TableDescription(
@@ -64,12 +66,19 @@ def feed(*registrations: Registration, **changes: Any) -> TableDescription:
     return replace(usual, **changes)
 
 
-def decide(units: float, description: TableDescription, said: TablePolicy) -> tuple[float, Reason]:
+def decide(
+    units: float,
+    description: TableDescription,
+    said: TablePolicy,
+    *,
+    now: float = 0.0,
+    reasons: int = 0,
+) -> tuple[float, Reason]:
     """What is left of wanting so many units/s of writes, where 100 are provisioned."""
     standing = Standing.free(len(FLEET))
     read_standing(standing, description, said, FLEET)
-    draft = Draft(np.array([100.0, units]), np.zeros(2, dtype=np.int64))
-    draft = heed(standing, draft, np.array([100.0, 100.0]))
+    draft = Draft(np.array([100.0, units]), np.array([0, reasons]))
+    draft = heed(standing, draft, np.array([100.0, 100.0]), now)
     assert draft.units[0] == 100
     return float(draft.units[1]), Reason(int(draft.reasons[1]))
 
@@ -214,3 +223,29 @@ def test_what_holds_of_a_table_only_moves_decisions_toward_what_is_there(
 def test_shadow_knows_the_bars_of_active() -> None:
     contested = feed(registered(), is_global=True)
     assert bar_table(contested, policy(mode="shadow")) == bar_table(contested, policy())
+
+
+def test_a_cooldown_holds_its_own_direction_for_its_time() -> None:
+    said = policy(scale_out={"cooldown": "1m"}, scale_in={"cooldown": "2h"})
+    table = feed(last_increase_at=1000.0, last_decrease_at=500.0)
+    assert decide(200, table, said, now=1059.0) == (100, Reason.COOLDOWN)
+    assert decide(200, table, said, now=1060.0) == (200, Reason.STEADY)
+    assert decide(50, table, said, now=7699.0) == (100, Reason.COOLDOWN)
+    assert decide(50, table, said, now=7700.0) == (50, Reason.STEADY)
+    assert decide(50, feed(last_increase_at=1000.0), said, now=1001.0) == (50, Reason.STEADY)
+
+
+def test_there_is_no_cooldown_unless_it_is_asked_for_and_none_for_what_a_person_orders() -> None:
+    table = feed(last_increase_at=1000.0, last_decrease_at=1000.0)
+    assert decide(200, table, policy(), now=1000.0) == (200, Reason.STEADY)
+    assert decide(50, table, policy(), now=1000.0) == (50, Reason.STEADY)
+    said = policy(scale_out={"cooldown": "1m"})
+    ordered = decide(200, table, said, now=1001.0, reasons=Reason.OVERRIDDEN.value)
+    assert ordered == (200, Reason.OVERRIDDEN)
+
+
+def test_a_minimum_is_set_whatever_cools_down() -> None:
+    """Application Auto Scaling's own changes are not the pilot's to wait for."""
+    said = policy(mode="floor", scale_out={"cooldown": "1m"})
+    table = feed(registered(), last_increase_at=1000.0)
+    assert decide(200, table, said, now=1001.0) == (200, Reason.STEADY)

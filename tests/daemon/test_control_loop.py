@@ -151,6 +151,18 @@ async def test_the_same_decision_tried_again_is_announced_once(stage: Stage) -> 
     assert changes == [[{"resource": "feed", "read": 100, "write": 10}]]
 
 
+async def test_increases_are_as_far_apart_as_the_policy_has_it(aws_session: AioSession) -> None:
+    """Both rises are there within half a minute; the second is met five minutes later."""
+    said = policies(scale_out={"cooldown": "5m"})
+    async with set_stage(aws_session, table("feed"), policy_set=said) as stage:
+        stage.demand = {(FEED, WRITE): 300.0}
+        await stage.until(lambda: stage.provisioned(FEED)[1] >= 300, within=60)
+        raised_at = stage.witness.actuated[-1].decided_at
+        stage.demand = {(FEED, WRITE): 3000.0}
+        await stage.until(lambda: stage.provisioned(FEED)[1] >= 3000, within=400)
+        assert stage.witness.actuated[-1].decided_at - raised_at >= 300.0
+
+
 async def test_what_is_reserved_is_not_given_back(aws_session: AioSession) -> None:
     """160 of 200 write units are paid for anyway: only 40 are worth a decrease."""
     said = policies().model_dump(mode="json") | {"reserved": {"read": 0, "write": 160}}
