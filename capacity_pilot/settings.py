@@ -103,6 +103,9 @@ class DaemonSettings(StoreSettings):
     policy_text: str | None = Field(
         default=None, description="the policy itself, where no file can be mounted"
     )
+    sns_endpoint_url: str | None = Field(
+        default=None, description="SNS endpoint of notifications, if not each topic's Region's own"
+    )
     host: str = Field(default="127.0.0.1", description="address the listeners bind")
     grpc_port: int = Field(default=4317, ge=0, le=65535, description="OTLP/gRPC; 0 picks one")
     http_port: int = Field(default=4318, ge=0, le=65535, description="OTLP/HTTP; 0 picks one")

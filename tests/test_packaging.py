@@ -13,6 +13,7 @@ import pytest
 
 from capacity_pilot.adapters.aws import PERMISSIONS, heartbeat
 from capacity_pilot.adapters.journal.state_table import STATE_PERMISSIONS
+from capacity_pilot.adapters.notices import NOTICE_PERMISSIONS
 from capacity_pilot.adapters.policy_sources import SOURCE_PERMISSIONS
 from capacity_pilot.daemon.heartbeat import BEAT_S
 from capacity_pilot.settings import DaemonSettings
@@ -100,7 +101,8 @@ def test_what_the_dockerfile_copies_is_in_the_build_context() -> None:
 
 def test_the_role_allows_exactly_the_calls_the_code_makes() -> None:
     actions = task_actions((TERRAFORM / "iam.tf").read_text())
-    assert sorted(actions) == sorted(PERMISSIONS | STATE_PERMISSIONS | SOURCE_PERMISSIONS)
+    needed = PERMISSIONS | STATE_PERMISSIONS | SOURCE_PERMISSIONS | NOTICE_PERMISSIONS
+    assert sorted(actions) == sorted(needed)
 
 
 def test_the_alarm_looks_for_the_heartbeat_the_daemon_sends() -> None:

@@ -18,6 +18,7 @@ from capacity_pilot.core.errors import PolicyError
 from capacity_pilot.core.events.declared import Event, Freeze
 from capacity_pilot.core.inheritance import overlay
 from capacity_pilot.core.limits import most_reserved, strictest
+from capacity_pilot.core.notices import join_notifications
 from capacity_pilot.core.policy import PolicySet, SharedKeys, TablePolicy
 
 NO_DEFAULTS: Final[Mapping[str, Any]] = MappingProxyType({})
@@ -115,6 +116,7 @@ def join(files: Sequence[PolicyFile]) -> PolicySet:
         version=1,
         limits=strictest(file.shared.limits for file in files),
         reserved=most_reserved(file.shared.reserved for file in files),
+        notifications=join_notifications(file.shared.notifications for file in files),
         policies=policies,
     )
 

@@ -22,6 +22,7 @@ from capacity_pilot.core.inheritance import fill_in
 from capacity_pilot.core.limits import NO_LIMITS, NOTHING_RESERVED, Limits, Reserved
 from capacity_pilot.core.model import AccountLimits, Dimension, Resource
 from capacity_pilot.core.modes import Mode, Rivalry
+from capacity_pilot.core.notices import Notification
 from capacity_pilot.core.prices import PUBLIC_PRICES, Prices
 from capacity_pilot.core.quantities import Duration, Ppm, Strict
 
@@ -274,6 +275,9 @@ class SharedKeys(Strict):
 
     reserved: Reserved = NOTHING_RESERVED
     """Capacity reserved with AWS: no decrease goes below what it comes to for all tables."""
+
+    notifications: list[Notification] = Field(default_factory=list, max_length=20)
+    """Who is told of what is worth waking someone for."""
 
 
 class PolicySet(SharedKeys):

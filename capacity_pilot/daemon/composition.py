@@ -20,6 +20,7 @@ from capacity_pilot.adapters.aws.dynamodb import SENT_WITHIN_S, open_gateway
 from capacity_pilot.adapters.aws.heartbeat import open_pulse
 from capacity_pilot.adapters.clock import SystemClock
 from capacity_pilot.adapters.lease import KEEP_S
+from capacity_pilot.adapters.notices import open_messenger
 from capacity_pilot.adapters.otlp.decode import Decoder
 from capacity_pilot.adapters.otlp.estimate import Estimator
 from capacity_pilot.adapters.otlp.intake import Intake
@@ -35,11 +36,14 @@ from capacity_pilot.daemon.announcement_desk import AnnouncementDesk
 from capacity_pilot.daemon.announcement_keeping import AnnouncementKeeping
 from capacity_pilot.daemon.bookkeeping import Bookkeeper
 from capacity_pilot.daemon.brake_desk import BrakeDesk
+from capacity_pilot.daemon.ceiling_watch import LOOK_S as CEILING_S
+from capacity_pilot.daemon.ceiling_watch import CeilingWatch
 from capacity_pilot.daemon.control_loop import ControlLoop, Surroundings
 from capacity_pilot.daemon.coverage_watch import CoverageWatch
 from capacity_pilot.daemon.demand_keeping import NOTE_S, DemandKeeping
 from capacity_pilot.daemon.demand_keeping import SAVE_S as DEMAND_S
 from capacity_pilot.daemon.driving import check_modes, open_registrations, route_tables
+from capacity_pilot.daemon.event_log import tap
 from capacity_pilot.daemon.explanation import explain_with_past
 from capacity_pilot.daemon.forecast_report import measure_forecasts, report_forecasts
 from capacity_pilot.daemon.heartbeat import BEAT_S, Heartbeat
@@ -47,6 +51,7 @@ from capacity_pilot.daemon.housekeeping import keep_house
 from capacity_pilot.daemon.ladder_watch import WATCH_S as LADDER_S
 from capacity_pilot.daemon.ladder_watch import LadderWatch
 from capacity_pilot.daemon.listeners import open_listeners
+from capacity_pilot.daemon.notifying import Notifier
 from capacity_pilot.daemon.on_demand_watch import ADVISE_S
 from capacity_pilot.daemon.policy_keeping import Followers, PolicyKeeper
 from capacity_pilot.daemon.policy_versions import PolicyReader, read_first
@@ -105,6 +110,8 @@ class Parts:
     quotas: QuotaWatch
     policies: PolicyKeeper
     demand: DemandKeeping
+    ceilings: CeilingWatch
+    notifier: Notifier
     watch: CoverageWatch | None
     heartbeat: Heartbeat | None
 
@@ -133,6 +140,8 @@ async def run_daemon(settings: DaemonSettings) -> None:
         parts = await _open_parts(settings, stack, spawn=spawn)
         addresses = await _listen(settings, parts, stack)
         book, tenure = parts.book, parts.tenure
+        tap.listen(parts.notifier.hear)
+        stack.callback(tap.listen, None)
         async with tasks:
             writer = tasks.create_task(book.write_on())
             told = {
@@ -142,10 +151,10 @@ async def run_daemon(settings: DaemonSettings) -> None:
                 "policies_hash": parts.policies.version.hash,
             }
             book.note(RecordKind.STARTED, body={"pilot": parts.store.pilot, **told})
-            parts.policies.note("start")
             await parts.succession.prepare()
             keep = partial(tenure.keep, partial(_take_up, parts))
             await keep()
+            parts.policies.note("start")
             jobs = _list_jobs(settings, parts, keep=keep)
             counts, chores = parts.loop.counts, _list_chores(settings, parts)
             follower = tasks.create_task(parts.policies.follow())
@@ -165,6 +174,7 @@ async def run_daemon(settings: DaemonSettings) -> None:
             await _save_demand(parts)
             book.note(RecordKind.STOPPED, body={"pilot": parts.store.pilot})
             await book.flush(within_s=_FLUSH_S)
+            await parts.notifier.close()
             await tenure.leave()
             writer.cancel()
 
@@ -211,6 +221,7 @@ def _list_jobs(
     yield "watch_ladder", parts.ladder.look, LADDER_S
     yield "watch_auto_scaling", parts.scaling.look, WATCH_S
     yield "watch_throttles", parts.throttles.look, LOOK_S
+    yield "watch_ceilings", parts.ceilings.look, CEILING_S
     yield "watch_quotas", parts.quotas.look, QUOTA_S
     yield "ask_quotas", parts.quotas.ask, ASK_S
     yield "note_demand", parts.demand.note, NOTE_S
@@ -341,6 +352,15 @@ async def _open_parts(settings: DaemonSettings, stack: AsyncExitStack, *, spawn:
         scaling.recheck(await loop.catch_up())
         await scaling.look()
 
+    messenger = await stack.enter_async_context(
+        open_messenger(pilot=store.pilot, sns_endpoint_url=settings.sns_endpoint_url)
+    )
+    notifier = Notifier(
+        messenger,
+        notifications=lambda: pilot.policies.notifications,
+        is_active=lambda: tenure.is_active,
+        clock=clock,
+    )
     followers = Followers(
         loop=loop,
         agenda=agenda,
@@ -378,6 +398,8 @@ async def _open_parts(settings: DaemonSettings, stack: AsyncExitStack, *, spawn:
         quotas=QuotaWatch(pilot, gateway=gateway, clock=clock),
         policies=policies,
         demand=DemandKeeping(pilot, store.journal, clock=clock),
+        ceilings=CeilingWatch(pilot, lambda: loop.last_step),
+        notifier=notifier,
         watch=await _watch_coverage(settings, loop, stack),
         heartbeat=await _open_heartbeat(settings, loop, tenure, stack),
     )
@@ -458,6 +480,7 @@ async def _listen(settings: DaemonSettings, parts: Parts, stack: AsyncExitStack)
             loop.on_demand.measure(),
             parts.quotas.measure(),
             parts.policies.measure(),
+            parts.notifier.measure(),
             () if watch is None else watch.measure(),
         )
 

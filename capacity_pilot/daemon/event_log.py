@@ -4,8 +4,36 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import structlog
+from structlog.typing import EventDict
+
+Listener = Callable[[Mapping[str, Any]], None]
+
+
+class EventTap:
+    """Shows events of the log, as they are logged, to one who ``listens``; errors of that are the
+    caller's own.
+    """
+
+    def __init__(self) -> None:
+        self._listener: Listener | None = None
+
+    def listen(self, listener: Listener | None) -> None:
+        """From now on, in place of whoever did; ``None`` for nobody."""
+        self._listener = listener
+
+    def __call__(self, _logger: object, _method: str, event: EventDict) -> EventDict:
+        """Is a processor of structlog's."""
+        if self._listener is not None:
+            self._listener(event)
+        return event
+
+
+tap = EventTap()
+"""The process's."""
 
 
 def configure_event_log(level: str) -> None:
@@ -18,7 +46,7 @@ def configure_event_log(level: str) -> None:
         structlog.processors.dict_tracebacks,
     ]
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[tap, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,

@@ -147,6 +147,9 @@ class PolicyKeeper:
             "policies": [policy.name for policy in version.policies.policies],
         }
         self._book.note(RecordKind.POLICIES_ADOPTED, body=body)
+        if version.is_kept:
+            told = {"source": version.source, "kept": version.hash, "error": version.fault}
+            log.error("policies_outdated", **told)
 
     def report(self) -> dict[str, object]:
         """What the API says of it."""

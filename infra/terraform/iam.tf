@@ -110,6 +110,16 @@ data "aws_iam_policy_document" "task" {
     }
   }
 
+  dynamic "statement" {
+    for_each = length(var.notification_topic_arns) == 0 ? [] : [var.notification_topic_arns]
+
+    content {
+      sid       = "Notifications"
+      actions   = ["sns:Publish"]
+      resources = statement.value
+    }
+  }
+
   # Minimums in floor mode, suspended scale-in in active mode. The daemon sends neither a maximum
   # nor a role, without which no new target is made.
   statement {

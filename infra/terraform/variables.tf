@@ -122,6 +122,17 @@ variable "policy_source" {
   }
 }
 
+variable "notification_topic_arns" {
+  description = "SNS topics that the policies' notifications name."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for arn in var.notification_topic_arns : can(regex("^arn:[^:]+:sns:[^:*]+:[0-9]{12}:[A-Za-z0-9_.-]+$", arn))])
+    error_message = "notification_topic_arns must be SNS topic ARNs, such as arn:aws:sns:eu-west-1:111122223333:ops."
+  }
+}
+
 variable "mode" {
   description = "shadow decides and changes nothing; active changes capacity."
   type        = string

@@ -222,7 +222,10 @@ def test_what_is_wrong_with_defaults_is_told_where_they_stand(tmp_path: Path) ->
             "/defaults.yaml:2:31: defaults.country: no country, or part of one, whose holidays are "
             "known: write KR, or DE-BY (got 'Bavaria')"
         ),
-        "/defaults.yaml:3:1: policies: no such key; there are defaults, limits, reserved, version",
+        (
+            "/defaults.yaml:3:1: policies: no such key; there are defaults, limits, notifications, "
+            "reserved, version"
+        ),
     ]
 
 

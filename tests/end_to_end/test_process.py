@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import signal
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from urllib.error import HTTPError
 
 import pytest
@@ -112,6 +114,35 @@ def test_shadow_mode_decides_and_sends_nothing(cast: Cast, physics: Physics) -> 
     assert daemon.status()["mode"] == "shadow"
     target = physics.targets()["feed:write"]
     assert (target["provisioned"], target["requested"]) == (100, None)
+
+
+@pytest.mark.timeout(150)
+def test_people_are_told_of_a_policy_that_is_refused(cast: Cast, physics: Physics) -> None:
+    bodies: list[dict[str, object]] = []
+
+    class Hook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            length = int(self.headers["Content-Length"])
+            bodies.append(json.loads(self.rfile.read(length)))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    file = cast.folder / "policy.yaml"
+    right = POLICY % {"stabilization": "10m"}
+    with HTTPServer(("127.0.0.1", 0), Hook) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        hook = f"http://127.0.0.1:{server.server_port}/"
+        file.write_text(f"{right}notifications: [{{webhook: '{hook}', when: [policies_refused]}}]")
+        daemon = start_daemon(cast, physics, "--policy", str(file))
+        file.write_text("version: 1\npolicies: [")
+        cast.until(lambda: bodies, within=20, what="the webhook")
+        server.shutdown()
+    (body,) = bodies
+    assert (body["occasion"], body["subject"]) == ("policies_refused", str(file))
+    assert daemon.process.events("policies_refused")
 
 
 @pytest.mark.timeout(240)
