@@ -135,7 +135,7 @@ class Pilot:
         self._capacity = Capacity.unknown(0)
         self._is_capacity_given = False  # a tick keeps what it was given: written to as a copy
         self._unread: set[str] = set()
-        self._overtaken: set[str] = set()
+        self._overtaken: dict[str, Mode] = {}
         self._is_fleet_stale = False
         self._ticked_at = now
         self._readings = Readings(cloudwatch_usd_per_month, now)
@@ -400,7 +400,7 @@ class Pilot:
     def _change_way(self, table: str, was: Mode) -> None:
         self._unread.add(table)
         if table in self._in_flight:
-            self._overtaken.add(table)
+            self._overtaken[table] = was
         if was is Mode.SHADOW:
             self._requested.pop(table, None)  # was only imagined
             self.switching.forget(table)
@@ -419,11 +419,12 @@ class Pilot:
         """The plan came to ``outcome``; ``None`` when it was certainly not sent."""
         self._in_flight.discard(table)
         self.deeds.finish(table, outcome)
-        is_overtaken = table in self._overtaken
-        self._overtaken.discard(table)
+        was = self._overtaken.pop(table, None)
+        if was is Mode.SHADOW:
+            outcome = None  # nothing was sent, and what was imagined is not so
         if outcome is not None:
             self.switching.finish(outcome)
-            if outcome.before is not None and not is_overtaken:
+            if outcome.before is not None and was is None:
                 self.observe(outcome.before)
             if outcome.reserved is not None:
                 self._quota.note(outcome.reserved, self._commit(), outcome.ended_at)

@@ -190,8 +190,9 @@ class ScalingWatch:
         """Changes what is to be changed of tables that were read, and gives back the rest."""
         if not self._registrations.holds.is_loaded:
             await self._registrations.holds.load()
-        await self._suspend(tables)
+        # First what another mode held, so that what is held next is all the hold is for.
         await self._give_back_unwanted()
+        await self._suspend(tables)
 
     async def _suspend(self, tables: Iterable[str]) -> None:
         """Suspends the scale-in of what is driven itself, where its policy says so."""
@@ -228,6 +229,8 @@ class ScalingWatch:
         if policy is None or not is_bounded(policy, at.resource, at.dimension):
             return False
         if self._pilot.is_handed_back(at):
+            return False
+        if hold.minimum is not None and policy.mode is not Mode.FLOOR:
             return False
         if hold.resumes_scale_in:
             return policy.mode is Mode.ACTIVE and policy.auto_scaling is Rivalry.SUSPEND

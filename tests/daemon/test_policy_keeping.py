@@ -15,7 +15,9 @@ import pytest
 from aiobotocore.session import AioSession
 from structlog.testing import capture_logs
 
+from capacity_pilot.adapters.calendar import PolicyCalendar
 from capacity_pilot.adapters.journal.sqlite import open_sqlite_journal
+from capacity_pilot.adapters.policy_source import parse_policies
 from capacity_pilot.adapters.policy_sources.folder import LocalPolicies
 from capacity_pilot.adapters.policy_sources.texts import FixedText
 from capacity_pilot.cli.screen import Size
@@ -26,6 +28,7 @@ from capacity_pilot.core.model import Dimension, Direction, ScalableTarget
 from capacity_pilot.core.policy import PolicySet
 from capacity_pilot.core.ports import Journal
 from capacity_pilot.core.record import RecordKind
+from capacity_pilot.core.spread import choose_fleet, spread
 from capacity_pilot.daemon.policy_keeping import Followers, PolicyKeeper
 from capacity_pilot.daemon.policy_versions import PolicyReader, PolicyVersion, read_first
 from capacity_pilot.web.metrics import render_metrics
@@ -391,3 +394,92 @@ def test_only_what_was_edited_is_parsed_again(tmp_path: Path) -> None:
     assert [p.match.tables for p in after.policies.policies] == [["a"], ["b2"]]
     assert after.policies.policies[0] is before.policies.policies[0]
     assert len(seen) == 2
+
+
+def put_in_force(office: Office, text: str) -> None:
+    """At once: nothing else gets to run meanwhile."""
+    policies = parse_policies(text, source="policy.yaml")
+    pilot = office.stage.loop.pilot
+    fleet = choose_fleet(policies, pilot.resources)
+    office.stage.agenda.adopt(PolicyCalendar(policies))
+    office.stage.loop.adopt(spread(policies, fleet, pilot.limits))
+
+
+async def decide(office: Office, units: float) -> None:
+    """Up to a decision that is just about to be carried out."""
+    stage = office.stage
+    stage.demand = {(FEED, Dimension.WRITE): units, (FEED, Dimension.READ): 50.0}
+    while not stage.spawned:
+        stage.clock.pass_seconds(1.0)
+        stage.world.advance(stage.now)
+        stage.tell()
+        await stage.loop.tick()
+
+
+async def test_what_was_decided_under_other_policies_is_not_sent(
+    aws_session: AioSession, tmp_path: Path
+) -> None:
+    async with open_office(aws_session, tmp_path, written(most=5000)) as office:
+        stage = office.stage
+        await decide(office, 900.0)
+        put_in_force(office, written(most=400))
+        await asyncio.gather(*stage.spawned)
+        assert stage.witness.actuated == []
+        assert stage.loop.counts["plans_overtaken_by_policies"] == 1
+        await stage.pass_seconds(1)
+        (plan,) = stage.witness.actuated
+        assert plan.changes[0].write == 400
+
+
+async def test_what_shadow_mode_is_imagining_meanwhile_is_not_taken_for_real(
+    aws_session: AioSession, tmp_path: Path
+) -> None:
+    async with open_office(aws_session, tmp_path, written("mode: shadow")) as office:
+        stage, pilot = office.stage, office.stage.loop.pilot
+        await decide(office, 900.0)
+        await asyncio.sleep(0)  # so that it is begun
+        assert len(stage.witness.actuated) == 1
+        put_in_force(office, written())
+        await asyncio.gather(*stage.spawned)
+        assert not pilot.is_changing("feed")
+        assert pilot.descriptions["feed"].resources[0].write == 100
+        # It is left as it is until it was read again, by whoever shows it as it is.
+        stage.tell()
+        await stage.loop.tick()
+        assert not stage.spawned
+        await stage.loop.catch_up()
+        await stage.until(lambda: stage.provisioned(FEED)[1] > 900, within=30)
+
+
+async def test_from_floor_mode_to_active_and_back(aws_session: AioSession, tmp_path: Path) -> None:
+    async with (
+        open_sqlite_journal(tmp_path / "journal.db") as journal,
+        open_office(
+            aws_session,
+            tmp_path,
+            written("mode: floor"),
+            journal=journal,
+            registered=[registered(READS, maximum=5000), registered(WRITES, maximum=5000)],
+        ) as office,
+    ):
+        stage = office.stage
+
+        def writes() -> tuple[int, bool]:
+            found = stage.server.scaling.list_targets({"ServiceNamespace": "dynamodb"}, stage.now)
+            (target,) = (
+                t
+                for t in found["ScalableTargets"]
+                if t["ScalableDimension"] == "dynamodb:table:WriteCapacityUnits"
+            )
+            return target["MinCapacity"], target["SuspendedState"]["DynamicScalingInSuspended"]
+
+        stage.demand = {(FEED, Dimension.WRITE): 300.0, (FEED, Dimension.READ): 30.0}
+        await stage.until(lambda: writes()[0] > 20, within=60)
+        await office.edit(written("auto_scaling: suspend"))
+        assert writes() == (20, True)
+        stage.demand = {(FEED, Dimension.WRITE): 900.0, (FEED, Dimension.READ): 30.0}
+        await stage.until(lambda: stage.provisioned(FEED)[1] > 900, within=60)
+        assert writes() == (20, True)
+        await office.edit(written("mode: floor"))
+        assert writes() == (20, False)
+        await stage.until(lambda: writes()[0] > 900, within=60)
