@@ -50,6 +50,7 @@ class Watched:
     peaks: Floats
     announced: list[Announced]
     state: UpstreamState
+    demand: DemandState
 
     def first_said(self, begin: int, end: int, slot: int = 0) -> int | None:
         """The first second from ``begin`` to before ``end`` in which anything was announced."""
@@ -97,4 +98,4 @@ def watch(
         )
         peaks[second] = announced.peak
         said.append(announced)
-    return Watched(peaks, said, state)
+    return Watched(peaks, said, state, known)
