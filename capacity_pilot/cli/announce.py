@@ -11,7 +11,7 @@ from typing import Any, Self
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 from pydantic_settings import CliImplicitFlag
 
-from capacity_pilot.cli.daemon_calls import DEFAULT_URL, call
+from capacity_pilot.cli.daemon_calls import DEFAULT_URL, call, name_caller
 from capacity_pilot.cli.screen import say_some
 from capacity_pilot.core.errors import InputError
 from capacity_pilot.core.quantities import parse_duration
@@ -56,6 +56,8 @@ class Announce(BaseModel):
     write_at_least: int | None = Field(default=None, description="as for reads")
     write_multiplier: str | None = Field(default=None, description="as for reads")
     write_per_recipient: float | None = Field(default=None, description="as for reads")
+    by: str | None = Field(default=None, description="who you are, login@host if not said")
+    why: str | None = Field(default=None, description="kept in the journal, and shown")
     list_all: CliImplicitFlag[bool] = Field(
         default=False, validation_alias=AliasChoices("list"), description="show what is announced"
     )
@@ -81,11 +83,16 @@ class Announce(BaseModel):
         if self.list_all:
             return await call("GET", self.url, "/announcements")
         if self.cancel is not None:
-            return await call("DELETE", self.url, f"/announcements/{self.cancel}")
+            return await call("DELETE", self.url, f"/announcements/{self.cancel}", self._sign())
         return await call("POST", self.url, "/announcements", self._announcement())
+
+    def _sign(self) -> dict[str, object]:
+        said = {"by": self.by or name_caller(), "why": self.why}
+        return {key: value for key, value in said.items() if value is not None}
 
     def _announcement(self) -> dict[str, object]:
         told: dict[str, object] = {
+            **self._sign(),
             "name": self.name,
             "at": _moment(self.at or ""),
             "lasts": self.lasts,
@@ -121,4 +128,6 @@ def _say(told: Mapping[str, Any]) -> str:
     for dimension in ("read", "write"):
         stated = told.get(dimension, {}).items()
         parts += [f"{dimension} {key} {value:g}" for key, value in stated if value is not None]
+    if "by" in told:
+        parts.append(f"by {told['by']}" + (f": {told['why']}" if "why" in told else ""))
     return ", ".join([*parts, f"for {say_some(told['tables_now'])}"])

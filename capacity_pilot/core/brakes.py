@@ -10,28 +10,16 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from capacity_pilot.core.events.declared import Patterns
 from capacity_pilot.core.model import Direction, Resource
-from capacity_pilot.core.quantities import Strict, parse_duration
+from capacity_pilot.core.quantities import Strict, Words, parse_duration
 
 _DAY_S = 86_400.0
 _MOST_UNITS = 10_000_000
 
 
-def _is_one_line(text: str) -> str:
-    """What is shown on terminals must not move their cursors."""
-    if not text.isprintable():
-        raise ValueError("is not one line of printable text")
-    return text
-
-
-Words = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
-    AfterValidator(_is_one_line),
-]
 _FreezeLength = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=366 * _DAY_S)]
 _OverrideLength = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=7 * _DAY_S)]
 _Units = Annotated[int, Field(ge=1, le=_MOST_UNITS)]

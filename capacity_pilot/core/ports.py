@@ -5,7 +5,7 @@ AWS, the physics server and the replay's world stand behind the same ports.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from capacity_pilot.core.auto_scaling import Registration, Suspension
@@ -161,6 +161,24 @@ class CallBook(Protocol):
 
     def close_call(self, call: Record, kind: OutcomeKind | None, message: str, /) -> None:
         """How the call ended; ``None`` if it was certainly not sent."""
+        ...
+
+
+class RegistrationBook(Protocol):
+    """Who is told of a call to Application Auto Scaling before it is made, and of how it ended."""
+
+    async def open_registration(
+        self, target: ScalableTarget, asked: Mapping[str, object], found: Registration | None, /
+    ) -> Record:
+        """Records what is about to be asked for, and what was ``found`` there when last read.
+
+        Raises ``LeaseError`` where it must not be. A record that is late holds nothing up: what is
+        to be given back was made durable before.
+        """
+        ...
+
+    def close_registration(self, call: Record, outcome: str, message: str, /) -> None:
+        """How the call ended."""
         ...
 
 

@@ -6,12 +6,14 @@ import re
 from typing import Annotated, Final
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     NaiveDatetime,
+    StringConstraints,
     TypeAdapter,
     ValidationError,
     WithJsonSchema,
@@ -108,6 +110,20 @@ _AS_MOMENT: Final = WithJsonSchema(
 )
 
 LEAST_PPM, MOST_PPM = 0.1, 100_000
+
+
+def _is_one_line(text: str) -> str:
+    """What is shown on terminals must not move their cursors."""
+    if not text.isprintable():
+        raise ValueError("is not one line of printable text")
+    return text
+
+
+Words = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+    AfterValidator(_is_one_line),
+]
 Duration = Annotated[float, BeforeValidator(parse_duration), Field(ge=0, le=6 * 3600), AS_DURATION]
 Ppm = Annotated[
     float,

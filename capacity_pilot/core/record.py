@@ -31,6 +31,8 @@ class RecordKind(StrEnum):
     CALL = "call"  # what is about to be sent, and what the table had
     ANSWER = "answer"  # how a call ended, or what it was found to have come to
     APPLIED = "applied"  # a requested change is in force, and how long that took
+    REGISTERING = "registering"  # what Application Auto Scaling is about to be asked for
+    REGISTERED = "registered"  # how that ended
     FOREIGN = "foreign"  # a resource was found with units that no call of ours gave it
     ANNOUNCED = "announced"
     CANCELLED = "cancelled"
@@ -46,7 +48,7 @@ class Record:
     """One entry. ``id`` sorts by time, ``at`` is Unix seconds, ``body`` is JSON-ready.
 
     ``table`` is ``""`` for what concerns no single one. ``call`` is the id of the ``CALL`` that an
-    ``ANSWER`` ends.
+    ``ANSWER`` ends, or of the ``REGISTERING`` that a ``REGISTERED`` does.
     """
 
     id: str

@@ -8,7 +8,7 @@ import numpy as np
 import structlog
 
 from capacity_pilot.adapters.agenda import Announced, RunningAgenda
-from capacity_pilot.core.events.declared import Announcement
+from capacity_pilot.core.events.declared import Announcement, Caller
 from capacity_pilot.core.events.gains import estimate_gains
 from capacity_pilot.core.events.occurrence import Occurrence
 from capacity_pilot.core.pilot import Pilot
@@ -40,7 +40,8 @@ class AnnouncementDesk:
         announced = self._agenda.announce(announcement, managed=managed, now=now)
         told = _render(announced, now)
         log.info("announced", announcement=told, is_update=announced.is_update)
-        warnings = await self._keeping.note(RecordKind.ANNOUNCED, announced)
+        caller = Caller(by=announcement.by, why=announcement.why)
+        warnings = await self._keeping.note(RecordKind.ANNOUNCED, announced, caller)
         return told | {"warnings": warnings}, announced.is_update
 
     def show_all(self) -> list[dict[str, object]]:
@@ -48,15 +49,16 @@ class AnnouncementDesk:
         now = self._clock.now()
         return [_render(announced, now) for announced in self._agenda.announced(now)]
 
-    async def cancel(self, number: str) -> dict[str, object] | None:
+    async def cancel(self, number: str, caller: Caller) -> dict[str, object] | None:
         """Gives what was cancelled, if there was such an announcement."""
         now = self._clock.now()
         announced = self._agenda.cancel(number, now)
         if announced is None:
             return None
         told = _render(announced, now)
-        log.info("announcement_cancelled", announcement=told)
-        return told | {"warnings": await self._keeping.note(RecordKind.CANCELLED, announced)}
+        log.info("announcement_cancelled", announcement=told, by=caller.by, why=caller.why)
+        warnings = await self._keeping.note(RecordKind.CANCELLED, announced, caller)
+        return told | {"warnings": warnings}
 
     def report(self) -> dict[str, object]:
         """What is known to come, and what earlier ones taught."""

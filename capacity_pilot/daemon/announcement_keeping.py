@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from capacity_pilot.adapters.agenda import Announced, RunningAgenda
 from capacity_pilot.core.errors import InputError, OverloadedError, RetryableError
-from capacity_pilot.core.events.declared import Announcement
+from capacity_pilot.core.events.declared import Announcement, Caller
 from capacity_pilot.core.pilot import Pilot
 from capacity_pilot.core.ports import Clock
 from capacity_pilot.core.record import Record, RecordKind
@@ -42,11 +42,12 @@ class AnnouncementKeeping:
         self._clock = clock
         self._replayed: dict[str, float] = {}
 
-    async def note(self, kind: RecordKind, announced: Announced) -> list[str]:
-        """Records what was taken or called off; gives as warnings what went wrong."""
+    async def note(self, kind: RecordKind, announced: Announced, caller: Caller) -> list[str]:
+        """Records what was taken or called off, and by whom; gives as warnings what went wrong."""
         if self._book.journal is None:
             return []
-        body = {"id": announced.id, "announcement": _dump(announced.announcement)}
+        what = {"id": announced.id, "announcement": _dump(announced.announcement)}
+        body = what | {"by": caller.by, "why": caller.why}
         written = self._book.note(kind, body=body)
         await asyncio.wait((written,), timeout=_PATIENCE_S)
         fault = written.result() if written.done() else "the journal is slow"

@@ -12,13 +12,20 @@ import asyncio
 import uuid
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import structlog
 
+from capacity_pilot.core.auto_scaling import Registration
 from capacity_pilot.core.errors import JournalError, LeaseError
-from capacity_pilot.core.model import Direction, OutcomeKind, Plan, TableDescription
+from capacity_pilot.core.model import (
+    Direction,
+    OutcomeKind,
+    Plan,
+    ScalableTarget,
+    TableDescription,
+)
 from capacity_pilot.core.ports import Clock, Journal
 from capacity_pilot.core.record import (
     Record,
@@ -113,6 +120,25 @@ class Bookkeeper:
             raise fault
         self.counts["calls_sent_before_recorded"] += 1
         return call
+
+    async def open_registration(
+        self, target: ScalableTarget, asked: Mapping[str, object], found: Registration | None
+    ) -> Record:
+        """See ``RegistrationBook``."""
+        had = None if found is None else {"minimum": found.minimum, **asdict(found.suspension)}
+        body = {"target": str(target), "from": had, "to": dict(asked)}
+        call = self._make(RecordKind.REGISTERING, target.resource.table, body=body)
+        written = self._enqueue(call)
+        await asyncio.wait((written,), timeout=_PATIENCE_S)
+        if written.done() and isinstance(fault := written.result(), LeaseError):
+            raise fault
+        return call
+
+    def close_registration(self, call: Record, outcome: str, message: str) -> None:
+        """See ``RegistrationBook``."""
+        body = {"target": call.body["target"], "outcome": outcome}
+        said = {"message": message} if message else {}
+        self.note(RecordKind.REGISTERED, call.table, call=call.id, body=body | said)
 
     def close_call(self, call: Record, kind: OutcomeKind | None, message: str) -> None:
         """See ``CallBook``. A call without an answer stays open until its table tells."""

@@ -297,7 +297,7 @@ async def _open_parts(settings: DaemonSettings, stack: AsyncExitStack, *, spawn:
     limits = await _ask_limits(dynamodb)
     is_shadow = settings.mode == "shadow"
     registrations = await open_registrations(
-        settings, stack, journal=store.journal, clock=clock, may_send=tenure.may_send
+        settings, stack, book=book, clock=clock, may_send=tenure.may_send
     )
     agenda = RunningAgenda(version.policies)
     pilot = Pilot(

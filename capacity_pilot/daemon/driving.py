@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 
 from capacity_pilot.adapters.aws.auto_scaling import NoAutoScaling, open_auto_scaling
 from capacity_pilot.adapters.aws.floor import FloorGateway
+from capacity_pilot.adapters.aws.recorded_scaling import RecordedAutoScaling
 from capacity_pilot.adapters.aws.registrations import Registrations
 from capacity_pilot.adapters.aws.routing import RegisteredGateway, RoutedGateway
 from capacity_pilot.adapters.aws.shadow import ShadowGateway
@@ -14,7 +15,8 @@ from capacity_pilot.adapters.scaling_holds import KeptHolds
 from capacity_pilot.core.errors import PolicyError
 from capacity_pilot.core.modes import Mode, Rivalry
 from capacity_pilot.core.policy import PolicySet, TablePolicy
-from capacity_pilot.core.ports import CapacityGateway, Clock, Journal
+from capacity_pilot.core.ports import CapacityGateway, Clock
+from capacity_pilot.daemon.bookkeeping import Bookkeeper
 from capacity_pilot.settings import DaemonSettings, StoreSettings
 
 
@@ -60,12 +62,12 @@ async def open_registrations(
     settings: StoreSettings,
     stack: AsyncExitStack,
     *,
-    journal: Journal | None,
+    book: Bookkeeper,
     clock: Clock,
     may_send: Callable[[float], bool],
 ) -> Registrations:
     """What is registered, to be read and changed."""
-    holds = KeptHolds(journal)
+    holds = KeptHolds(book.journal)
     if not settings.asks_auto_scaling:
         return Registrations(NoAutoScaling(), holds=holds, clock=clock)
     client = await stack.enter_async_context(
@@ -76,7 +78,7 @@ async def open_registrations(
             may_send=may_send,
         )
     )
-    return Registrations(client, holds=holds, clock=clock)
+    return Registrations(RecordedAutoScaling(client, book), holds=holds, clock=clock)
 
 
 def route_tables(

@@ -10,10 +10,12 @@ from capacity_pilot.adapters.clock import SystemClock
 from capacity_pilot.adapters.lease import KEEP_S, LEASE_S, DynamoDbLease
 from capacity_pilot.core.errors import InputError, LeaseError
 from capacity_pilot.core.model import ScalableTarget
+from capacity_pilot.daemon.bookkeeping import Bookkeeper
 from capacity_pilot.daemon.driving import open_registrations
 from capacity_pilot.daemon.store import open_store
 from capacity_pilot.settings import StoreSettings
 
+_FLUSH_S = 3.0
 _LOOKS = int(LEASE_S / KEEP_S) + 3
 """A lease that nobody keeps is over by then."""
 
@@ -32,10 +34,11 @@ async def hand_back(settings: StoreSettings) -> tuple[ScalableTarget, ...]:
         lease = store.lease
         if lease is not None:
             await stack.enter_async_context(_take(lease))
+        book = await stack.enter_async_context(_write(Bookkeeper(store.journal, clock=clock)))
         registrations = await open_registrations(
             settings,
             stack,
-            journal=store.journal,
+            book=book,
             clock=clock,
             may_send=lambda seconds: lease is None or lease.is_held_for(seconds),
         )
@@ -43,6 +46,17 @@ async def hand_back(settings: StoreSettings) -> tuple[ScalableTarget, ...]:
         held = tuple(sorted(registrations.holds.all))
         await registrations.give_back(held)
     return held
+
+
+@asynccontextmanager
+async def _write(book: Bookkeeper) -> AsyncIterator[Bookkeeper]:
+    """The book, with someone who writes it."""
+    writing = asyncio.create_task(book.write_on())
+    try:
+        yield book
+    finally:
+        await book.flush(within_s=_FLUSH_S)
+        writing.cancel()
 
 
 @asynccontextmanager

@@ -19,6 +19,7 @@ from aiobotocore.session import AioSession
 from capacity_pilot.adapters.agenda import RunningAgenda
 from capacity_pilot.adapters.aws import open_auto_scaling, open_gateway
 from capacity_pilot.adapters.aws.auto_scaling import NoAutoScaling
+from capacity_pilot.adapters.aws.recorded_scaling import RecordedAutoScaling
 from capacity_pilot.adapters.aws.registrations import Registrations
 from capacity_pilot.adapters.otlp.estimate import Estimator
 from capacity_pilot.adapters.otlp.harvest import Harvest
@@ -263,7 +264,9 @@ async def set_stage(
             )
         for request in registered or ():
             server.scaling.register(request, clock.now())
-        registrations = Registrations(client, holds=KeptHolds(journal), clock=clock)
+        registrations = Registrations(
+            RecordedAutoScaling(client, book), holds=KeptHolds(journal), clock=clock
+        )
         agenda = RunningAgenda(policy_set or policies())
         pilot = Pilot(
             policy_set or policies(),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from aiobotocore.session import AioSession
 from structlog.testing import capture_logs
 
+from capacity_pilot.adapters.journal.sqlite import open_sqlite_journal
 from capacity_pilot.core.model import Dimension
 from tests.daemon.api import ask, command, serve
 from tests.daemon.stage import BY_DAY, FEED, Stage, policies, set_stage, table
@@ -164,12 +167,13 @@ async def test_the_command_announces_lists_and_calls_off(
         code, said = await run(
             *("--name", "push", "--at", at, "--table", "feed*", "or[d]ers", "--audience", "200000"),
             *("--write-at-least", "900", "--write-multiplier", "8x"),
+            *("--by", "kim", "--why", "notice 12"),
         )
         assert code == 0
         number = said.split()[1]
         line = (
             f"announced: {number} 'push' at 2026-10-09T13:00:00Z, coming, 200,000 recipients, "
-            "write at_least 900, write multiplier 8, for feed\n"
+            "write at_least 900, write multiplier 8, by kim: notice 12, for feed\n"
         )
         assert said == line
         assert await run("--list") == (0, line)
@@ -221,3 +225,34 @@ async def test_a_daemon_that_is_not_there_is_told(
     code, said = await command(monkeypatch, capsys, "announce", "--list", "--url", url)
     assert code == 1
     assert said.startswith(f"capacity-pilot: {url}/announcements: no answer")
+
+
+async def test_who_announced_and_who_called_it_off_and_why_is_in_the_journal(
+    aws_session: AioSession, tmp_path: Path
+) -> None:
+    async with AsyncExitStack() as stack:
+        journal = await stack.enter_async_context(open_sqlite_journal(tmp_path / "journal.db"))
+        stage = await stack.enter_async_context(
+            set_stage(aws_session, table("feed"), journal=journal)
+        )
+        place = f"{await stack.enter_async_context(serve(stage))}/announcements"
+        body = PUSH | {"at": moment(stage, 600), "write": {"at_least": 900}}
+        signed = body | {"by": "kim@school", "why": "notice 12"}
+        _, told = await ask("POST", place, signed)
+        assert (told["by"], told["why"]) == ("kim@school", "notice 12")
+        _, unsigned = await ask("POST", place, body | {"name": "other"})
+        assert unsigned["by"] == "somebody at 127.0.0.1"
+        await ask("DELETE", f"{place}/{told['id']}", {"by": "lee", "why": "rain"})
+        await ask("DELETE", f"{place}/{unsigned['id']}")
+        status, refused = await ask("DELETE", f"{place}/{told['id']}", {"by": "two\nlines"})
+        assert status == 400
+        assert "by: is not one line of printable text" in refused["errors"][0]
+        await stage.book.flush(within_s=5.0)
+        records = await journal.read(since=0.0)
+    signs = [(r.kind.value, r.body["by"], r.body["why"]) for r in records if "by" in r.body]
+    assert signs == [
+        ("announced", "kim@school", "notice 12"),
+        ("announced", "somebody at 127.0.0.1", None),
+        ("cancelled", "lee", "rain"),
+        ("cancelled", "somebody at 127.0.0.1", None),
+    ]

@@ -11,7 +11,7 @@ import pytest
 from aiobotocore.session import AioSession
 from structlog.testing import capture_logs
 
-from capacity_pilot.adapters.aws import AutoScalingClient, open_auto_scaling
+from capacity_pilot.adapters.aws import open_auto_scaling
 from capacity_pilot.adapters.aws.registrations import STALE_S, Registrations
 from capacity_pilot.adapters.journal.sqlite import SqliteJournal, open_sqlite_journal
 from capacity_pilot.adapters.scaling_holds import KeptHolds
@@ -19,6 +19,7 @@ from capacity_pilot.core.auto_scaling import Registration, Suspension
 from capacity_pilot.core.model import Dimension, Direction, Resource, ScalableTarget
 from capacity_pilot.core.policy import PolicySet
 from capacity_pilot.core.reasons import name_reasons
+from capacity_pilot.core.record import RecordKind
 from capacity_pilot.simulator.physics.faults import Fault, Manner
 from tests.daemon.stage import BY_DAY, FEED, Stage, policies, registered, set_stage, table
 
@@ -51,7 +52,6 @@ def set_floor(
 async def found(stage: Stage, target: ScalableTarget = WRITES) -> Registration:
     """What is registered of a target, as anybody may read it."""
     client = registrations_of(stage)._scaling
-    assert isinstance(client, AutoScalingClient)
     (there,) = [r for r in await client.read([target.resource]) if r.target == target]
     return there
 
@@ -349,3 +349,45 @@ async def test_what_nothing_is_known_of_for_long_is_auto_scalings_until_it_is_he
         stage.demand = {(FEED, WRITE): 60.0}
         await stage.pass_seconds(120)
         assert (await found(stage)).suspension == Suspension(scale_in=True)
+
+
+async def recorded(stage: Stage, journal: SqliteJournal) -> list[tuple[str, dict[str, Any]]]:
+    await stage.book.flush(within_s=5.0)
+    kinds = (RecordKind.REGISTERING, RecordKind.REGISTERED)
+    return [(r.kind, dict(r.body)) for r in await journal.read(since=0.0) if r.kind in kinds]
+
+
+async def test_each_call_to_application_auto_scaling_is_recorded_before_and_after(
+    aws_session: AioSession, journal: SqliteJournal
+) -> None:
+    async with set_floor(aws_session, journal) as stage:
+        stage.demand = {(FEED, WRITE): 300.0, (BY_DAY, WRITE): 300.0}
+        await stage.until(lambda: stage.provisioned(FEED)[1] >= 300, within=60)
+        records = await recorded(stage, journal)
+        asked = [body for kind, body in records if kind is RecordKind.REGISTERING]
+        assert {body["target"] for body in asked} == {str(WRITES), str(INDEX_WRITES)}
+        assert asked[0]["from"]["minimum"] == 20
+        assert asked[0]["to"]["minimum"] >= 300
+        ended = [body for kind, body in records if kind is RecordKind.REGISTERED]
+        assert [body["outcome"] for body in ended] == ["requested"] * len(asked)
+        await stage.scaling.hand_back()
+        given_back = (await recorded(stage, journal))[len(records) :]
+        assert [body["to"]["minimum"] for kind, body in given_back if kind == "registering"] == [
+            20,
+            20,
+        ]
+
+
+async def test_a_call_whose_answer_is_lost_is_recorded_as_such(
+    aws_session: AioSession, journal: SqliteJournal
+) -> None:
+    async with set_floor(aws_session, journal) as stage:
+        lost = Fault(
+            operation="RegisterScalableTarget", manner=Manner.DISCONNECT, takes_effect=True
+        )
+        stage.server.faults.order(lost)
+        stage.demand = {(FEED, WRITE): 300.0}
+        await stage.until(lambda: stage.provisioned(FEED)[1] >= 300, within=60)
+        ended = [body for kind, body in await recorded(stage, journal) if kind == "registered"]
+        assert ended[0]["outcome"] == "unknown"
+        assert ended[0]["message"]

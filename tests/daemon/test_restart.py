@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from capacity_pilot.adapters.journal.sqlite import open_sqlite_journal
 from capacity_pilot.cli.explain import draw_explanation
 from capacity_pilot.cli.screen import Size
-from capacity_pilot.core.events.declared import Announcement
+from capacity_pilot.core.events.declared import Announcement, Caller
 from capacity_pilot.core.model import Dimension
 from capacity_pilot.daemon.explanation import explain_with_past
 from capacity_pilot.daemon.snapshots import Snapshots
@@ -48,7 +48,7 @@ async def test_announcements_are_there_in_the_next_process_and_those_called_off_
     async with process(aws_session, tmp_path) as (stage, _):
         told, _ = await stage.desk.announce(PUSH)
         await stage.desk.announce(other)
-        await stage.desk.cancel(str(told["id"]))
+        await stage.desk.cancel(str(told["id"]), Caller(by="kim"))
         assert told["warnings"] == []
     async with process(aws_session, tmp_path) as (stage, _):
         await stage.keeping.restore()

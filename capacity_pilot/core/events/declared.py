@@ -18,6 +18,7 @@ from capacity_pilot.core.quantities import (
     Moment,
     Multiplier,
     Strict,
+    Words,
     parse_duration,
 )
 
@@ -182,10 +183,21 @@ Patterns = Annotated[
 """Shell patterns of table names."""
 
 
+class Caller(Strict):
+    """Who asks for something, and why, as far as they say."""
+
+    by: Words | None = None
+    why: Words | None = None
+
+
 class Announcement(Told):
-    """Load told of over the API: for the tables of a policy, or those that match a pattern."""
+    """Load told of over the API: for the tables of a policy, or those that match a pattern. Who
+    told of it, and why, is kept with it.
+    """
 
     at: AwareDatetime
+    by: Words | None = None
+    why: Words | None = None
     policy: str | None = Field(default=None, min_length=1, max_length=200)
     tables: Patterns | None = None
 
