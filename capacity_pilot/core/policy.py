@@ -302,6 +302,11 @@ class PolicySet(SharedKeys):
 
     _tags: Mapping[str, Tags] = PrivateAttr(default_factory=dict)
 
+    @property
+    def tags(self) -> Mapping[str, Tags]:
+        """Those known, by table."""
+        return self._tags
+
     def knowing(self, tags: Mapping[str, Tags]) -> PolicySet:
         """The same policies over tables with these tags, by the tables' names."""
         told = self.model_copy()

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from capacity_pilot.adapters.aws import open_auto_scaling
 from capacity_pilot.adapters.aws.registrations import STALE_S, Registrations
 from capacity_pilot.adapters.journal.sqlite import SqliteJournal, open_sqlite_journal
+from capacity_pilot.adapters.policy_source import load_policies
 from capacity_pilot.adapters.scaling_holds import KeptHolds
 from capacity_pilot.core.auto_scaling import Registration, Suspension
 from capacity_pilot.core.model import Dimension, Direction, Resource, ScalableTarget
@@ -26,6 +27,7 @@ from tests.daemon.stage import BY_DAY, FEED, Stage, policies, registered, set_st
 READ, WRITE = Dimension.READ, Dimension.WRITE
 WRITES = ScalableTarget(FEED, WRITE)
 INDEX_WRITES = ScalableTarget(BY_DAY, WRITE)
+EXAMPLES = Path(__file__).parents[2] / "policies"
 OURS_TO_CALL = Fault(operation="UpdateTable", code="AccessDeniedException", message="not ours")
 UNREACHABLE = Fault(operation="DescribeScalableTargets", manner=Manner.DISCONNECT)
 
@@ -391,3 +393,29 @@ async def test_a_call_whose_answer_is_lost_is_recorded_as_such(
         ended = [body for kind, body in await recorded(stage, journal) if kind == "registered"]
         assert ended[0]["outcome"] == "unknown"
         assert ended[0]["message"]
+
+
+async def test_the_example_of_floor_mode_does_what_its_comment_says(
+    aws_session: AioSession, journal: SqliteJournal
+) -> None:
+    """Capacity comes by the minimum alone, and what was registered is there again in the end."""
+    catalog = Resource("prod-catalog-de")
+    writes = ScalableTarget(catalog, WRITE)
+    async with set_stage(
+        aws_session,
+        table("prod-catalog-de"),
+        policy_set=load_policies(EXAMPLES / "with-auto-scaling.yaml"),
+        journal=journal,
+        registered=[registered(writes, minimum=30, maximum=900)],
+    ) as stage:
+        stage.server.faults.order(OURS_TO_CALL)
+        stage.demand = {(catalog, WRITE): 50.0}
+        await stage.pass_seconds(60)
+        stage.demand = {(catalog, WRITE): 600.0}
+        await stage.until(lambda: stage.provisioned(catalog)[1] >= 600, within=60)
+        assert (await found(stage, writes)).minimum == stage.provisioned(catalog)[1]
+        stage.demand = {(catalog, WRITE): 2000.0}
+        await stage.until(lambda: stage.provisioned(catalog)[1] == 900, within=60)
+        await stage.scaling.hand_back()
+        assert await found(stage, writes) == Registration(target=writes, minimum=30, maximum=900)
+        assert len(stage.server.faults) == 1, "an UpdateTable call was made"

@@ -17,6 +17,7 @@ from capacity_pilot.adapters.clock import SystemClock
 from capacity_pilot.adapters.policy_source import load_files
 from capacity_pilot.adapters.policy_text import PolicyFile, join, locate
 from capacity_pilot.core.model import AccountLimits, Dimension
+from capacity_pilot.core.modes import Mode
 from capacity_pilot.core.policy import TablePolicy
 from capacity_pilot.core.policy_review import review
 
@@ -81,6 +82,8 @@ def _state_costs(file: PolicyFile) -> Iterator[str]:
 
 
 def _state_cost(policy: TablePolicy) -> str:
+    if policy.mode is Mode.OFF:
+        return "off, left alone"
     bounds = {dimension: getattr(policy, dimension.label) for dimension in Dimension}
     most = {dimension: each.max for dimension, each in bounds.items() if each is not None}
     if not most:

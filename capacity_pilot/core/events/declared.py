@@ -71,8 +71,8 @@ class Expected(Loads):
     """Occurrences of one name teach each other what to expect."""
 
     lead: Duration | None = None
-    """How long before it begins its capacity is to be in force at the latest. Where changes take
-    longer, it is ordered earlier.
+    """How long before it begins its capacity is ordered at the latest; two apply times before it
+    is ordered anyway.
     """
 
     audience: Audience | None = None

@@ -44,10 +44,11 @@ def find_rules(
     A table no policy names is replayed by the first policy's risk, burst reliance and scale-in,
     but between 1 unit and AWS's default maximum: bounds and events of other tables would say
     nothing about this one. Raises ``InputError`` where a policy names the table but not the
-    dimension, and for two workloads of one name. A workload has no tags.
+    dimension, and for two workloads of one name. A workload has no tags
+    unless ``policies`` know some.
     """
     rules: dict[str, Rule] = {}
-    policies = policies.knowing({workload.name: {} for workload in workloads})
+    policies = policies.knowing({workload.name: {} for workload in workloads} | dict(policies.tags))
     for workload in workloads:
         if workload.name in rules:
             raise InputError(f"two demand files are named {workload.name}: a table has one demand")
