@@ -38,6 +38,7 @@ from capacity_pilot.core.forecast.learning import learn_seconds
 from capacity_pilot.core.forecast.means import add_late
 from capacity_pilot.core.forecast.members import WINDOW_S, Floats32
 from capacity_pilot.core.forecast.quantiles import Turned, learn_windows
+from capacity_pilot.core.forecast.recurrence import note_surges
 from capacity_pilot.core.guards import Draft, decide_slots
 from capacity_pilot.core.ladder import Heard, step_ladder
 from capacity_pilot.core.reasons import Reasons
@@ -47,7 +48,7 @@ from capacity_pilot.core.stabilization import StabilizationState, watch
 from capacity_pilot.core.standing import bound_within, heed
 from capacity_pilot.core.tick import Decisions, Inputs, PilotState, compare_units
 
-_FOREVER = 2**62
+_FOREVER = 2**31
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,8 @@ def quiet_seconds(state: PilotState, inputs: Inputs, now: float) -> int:
     """How many seconds from ``now`` on may be passed in one call.
 
     None may, where the tick has something to do besides: CloudWatch's news, signals, events,
-    brakes, targets that are not heard. Where CloudWatch is read, a minute that is closed is another
-    such thing.
+    surges that are due, brakes, targets that are not heard. Where CloudWatch is read, a minute that
+    is closed is another such thing.
     """
     if inputs.schedule is not NOTHING_COMING or inputs.braking is not None:
         return 0
@@ -72,11 +73,12 @@ def quiet_seconds(state: PilotState, inputs: Inputs, now: float) -> int:
         return 0
     if not state.ladder.is_at_rest:
         return 0
-    if inputs.consumed is None:
-        return _FOREVER
-    if len(inputs.consumed.slots):
-        return 0
-    return max(int(np.ceil(next_close_at(state.coverage.minutes) - now)), 0)
+    quiet_s = state.forecast.recurrence.quiet_s(inputs.apply_time_s + REACTION_S, now)
+    if inputs.consumed is not None:
+        if len(inputs.consumed.slots):
+            return 0
+        quiet_s = min(quiet_s, next_close_at(state.coverage.minutes) - now)
+    return int(min(max(np.ceil(quiet_s), 0), _FOREVER))
 
 
 def advance(state: PilotState, inputs: Inputs, ends: Ints, now: float) -> Advance:
@@ -99,7 +101,7 @@ def advance(state: PilotState, inputs: Inputs, ends: Ints, now: float) -> Advanc
     kept = state.stabilization
     peaks, ends_at, since = kept.peaks.copy(), kept.block_ends_at.copy(), kept.since.copy()
     last_refused = burst.last_refused.copy()
-    quantiles = state.quantiles.copy()
+    recurrence, quantiles = learned.recurrence, state.quantiles.copy()
     members, calibration, current = quantiles.members, quantiles.calibration, quantiles.current
     tally = calibration.tally
     (
@@ -133,6 +135,12 @@ def advance(state: PilotState, inputs: Inputs, ends: Ints, now: float) -> Advanc
         learned.excess.usual,
         learned.excess.spikes,
         learned.panic_until,
+        recurrence.began,
+        recurrence.heights,
+        recurrence.count,
+        recurrence.opened,
+        recurrence.due,
+        recurrence.foreseen,
         units,
         keeps_s,
         drawn,
@@ -272,6 +280,13 @@ def _advance(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
     usual: Floats,
     spikes: Floats,
     panic_until: Floats,
+    # of surges by the clock,
+    surges_began: Floats,
+    surge_heights: Floats32,
+    surge_count: Ints,
+    surge_opened: Floats,
+    surge_due: Floats,
+    foreseen: Floats,
     # of the bucket and of recommendations.
     bucket_units: Floats,
     keeps_s: Floats,
@@ -402,6 +417,7 @@ def _advance(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
             silent_s,
             before,
             horizon_s,
+            foreseen,
         )
         ahead, flags = look_ahead(
             sums,
@@ -420,6 +436,19 @@ def _advance(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
             settled,
             head,
             horizon_s,
+            now,
+        )
+        note_surges(
+            surges_began,
+            surge_heights,
+            surge_count,
+            surge_opened,
+            surge_due,
+            foreseen,
+            ahead[LEVEL],
+            ahead[MINUTE_AHEAD],
+            flags[SURGING],
+            flags[PANICKING],
             now,
         )
         pass_seconds(

@@ -54,6 +54,10 @@ def state_after(memory: Memory, now: float) -> PilotState:
         state,
         demand=fresh.demand,
         settling=fresh.settling,
-        forecast=replace(fresh.forecast, excess=state.forecast.excess),
+        forecast=replace(
+            fresh.forecast,
+            excess=state.forecast.excess,
+            recurrence=state.forecast.recurrence,
+        ),
         stabilization=fresh.stabilization,
     )

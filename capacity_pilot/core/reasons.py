@@ -63,6 +63,7 @@ class Reason(IntFlag):
     WITHIN_REACH = 1 << 49
     SWITCH_WAITS = 1 << 50
     SWITCHES_SPENT = 1 << 51
+    RECURRING = 1 << 52
 
 
 WORDING: dict[Reason, str] = {
@@ -91,6 +92,7 @@ WORDING: dict[Reason, str] = {
     Reason.LOW_COVERAGE: "spans tell of too little of what CloudWatch counts, or too unsteadily",
     Reason.COVERAGE_CHANGED: "spans tell of another share of units since a few minutes ago",
     Reason.UPSTREAM: "a signal that demand has followed before says that more is on its way",
+    Reason.RECURRING: "a surge is due that has come at this time before",
     Reason.NOT_IN_SERVICE: "the table is archived, inaccessible or being deleted",
     Reason.GLOBAL_TABLE: "a change of a global table would reach every Region: use floor mode",
     Reason.CONTESTED: "Application Auto Scaling scales the table too, and the policy says refuse",
@@ -123,6 +125,7 @@ _MOVES: Final = (
     | Reason.TROUGH
     | Reason.FLOOR
     | Reason.UPSTREAM
+    | Reason.RECURRING
     | Reason.OVERRIDDEN
     | Reason.FIRST_TIME
     | Reason.BEYOND_WARM

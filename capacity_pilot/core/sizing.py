@@ -113,9 +113,9 @@ def size_capacity(
     )
 
 
-def provide_upstream(sizing: Sizing, needed: Floats) -> Sizing:
-    """No less, and nothing lower to come down to, than what upstream signals say is ``needed``
-    (n,), NaN where they say nothing.
+def provide(sizing: Sizing, needed: Floats) -> Sizing:
+    """No less, and nothing lower to come down to, than what is ``needed`` (n,) for demand that is
+    on its way, NaN where none is.
     """
     return sizing._replace(
         least=np.fmax(sizing.least, needed),

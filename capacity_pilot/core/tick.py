@@ -23,6 +23,7 @@ from capacity_pilot.core.events.schedule import NOTHING_COMING, Schedule, provid
 from capacity_pilot.core.fleet import Bools, Floats, Ints
 from capacity_pilot.core.forecast import ForecastState, forecast
 from capacity_pilot.core.forecast.quantiles import QuantileState, learn_quantiles
+from capacity_pilot.core.forecast.recurrence import size_due
 from capacity_pilot.core.forecast.upstream import (
     NO_SIGNALS,
     SignalArrivals,
@@ -39,7 +40,7 @@ from capacity_pilot.core.settling import SettlingState, settle
 from capacity_pilot.core.sizing import (
     REACTION_S,
     Bucket,
-    provide_upstream,
+    provide,
     size_capacity,
     size_together,
 )
@@ -213,7 +214,15 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
             in_force_s=ahead_s,
             now=now,
         )
-        sizing = provide_upstream(sizing, upstream)
+        sizing = provide(sizing, upstream)
+    due = size_due(
+        forecasting.recurrence,
+        trusted_units=burst.units * policy.burst_reliance,
+        ahead_s=ahead_s,
+        now=now,
+    )
+    if due is not None:
+        sizing = provide(sizing, due)
     sizing = size_together(
         sizing, ahead, provisioned=capacity.provisioned, table_of=inputs.table_of
     )
@@ -267,6 +276,8 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
     reasons = draft.reasons if footing is None else draft.reasons | footing.reasons
     if upstream is not None:
         reasons = reasons | (upstream > capacity.provisioned) * Reason.UPSTREAM.value
+    if due is not None:
+        reasons = reasons | (due > capacity.provisioned) * Reason.RECURRING.value
     decisions = Decisions(
         units=draft.units,
         action=compare_units(draft.units, capacity.provisioned),

@@ -22,13 +22,14 @@ def watch(
     *,
     demand: float,
     usual: float,
+    foreseen: float = 0.0,
     known: bool = True,
 ) -> ExcessState:
     after = state.copy()
     means = (demand, demand, demand, usual)
     for second in seconds:
         if known:
-            learn_excess(after.units, after.unseen, after.usual, 0, second, means, 60.0)
+            learn_excess(after.units, after.unseen, after.usual, 0, second, means, foreseen, 60.0)
         else:
             skip_second(after.usual, 0, second)
     return after
@@ -53,6 +54,12 @@ def test_a_burst_counts_against_what_was_usual_a_change_ago() -> None:
     state = watch(ExcessState.empty(1), range(100), demand=100.0, usual=100.0)
     state = watch(state, range(100, 130), demand=400.0, usual=250.0)
     assert state.units[:, 0] == pytest.approx([300.0] * 3)
+
+
+def test_only_what_exceeds_what_was_foreseen_is_learned_from_a_burst() -> None:
+    state = watch(ExcessState.empty(1), range(100), demand=100.0, usual=100.0)
+    state = watch(state, range(100, 130), demand=400.0, usual=250.0, foreseen=350.0)
+    assert state.units[:, 0] == pytest.approx([50.0] * 3)
 
 
 def test_demand_that_stays_high_is_no_excess_for_long() -> None:

@@ -21,6 +21,7 @@ from capacity_pilot.core.forecast.excess import expect_excess
 from capacity_pilot.core.forecast.learning import LEAST_SEEN, ForecastState, learn_news
 from capacity_pilot.core.forecast.means import BURST, MINUTE, USUAL, mean_of, measure_drift
 from capacity_pilot.core.forecast.noise import discount_noise, noise_of
+from capacity_pilot.core.forecast.recurrence import note_surges
 from capacity_pilot.core.forecast.surge import PANIC_S, is_surge
 from capacity_pilot.core.settling import News
 
@@ -99,6 +100,20 @@ def forecast(
         settled,
         demand.head,
         horizon_s,
+        float(now),
+    )
+    recurrence = learned.recurrence
+    note_surges(
+        recurrence.began,
+        recurrence.heights,
+        recurrence.count,
+        recurrence.opened,
+        recurrence.due,
+        recurrence.foreseen,
+        ahead[LEVEL],
+        ahead[MINUTE_AHEAD],
+        flags[SURGING],
+        flags[PANICKING],
         float(now),
     )
     return learned, Forecast(

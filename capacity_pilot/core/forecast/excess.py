@@ -52,20 +52,22 @@ class ExcessState:
 
 
 @compiled
-def learn_excess(
+def learn_excess(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
     units: Floats,
     unseen: Floats,
     usual: Floats,
     slot: int,
     second: int,
     demand: tuple[float, float, float, float],
+    foreseen: float,
     ago_s: float,
 ) -> None:
     """Takes a known ``second`` into account, in ``ExcessState``'s arrays.
 
     ``demand`` is of the second itself and as means over 10, 60 and 300 s, units/s, the last one
     NaN where not enough was seen. The excess is over what was usual ``ago_s`` before, at most
-    ``RING_S - 1`` s; where nobody knew that there is nothing to learn.
+    ``RING_S - 1`` s, or over what was ``foreseen``; where nobody knew what was usual there is
+    nothing to learn.
     """
     before = usual[(second - int(min(ago_s, RING_S - 1.0))) % RING_S, slot]
     usual[second % RING_S, slot] = demand[3]
@@ -73,7 +75,7 @@ def learn_excess(
         return
     most = _MOST * max(before, _LEAST_UNITS)
     for row in range(len(_UNSEEN)):
-        excess = min(max(demand[row] - before, 0.0), most)
+        excess = min(max(demand[row] - max(before, foreseen), 0.0), most)
         units[row, slot] = max(_KEPT * units[row, slot], excess)
     unseen[slot] *= _KEPT
 

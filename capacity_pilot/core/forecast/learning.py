@@ -26,6 +26,7 @@ from capacity_pilot.core.forecast.means import (
     mean_of,
 )
 from capacity_pilot.core.forecast.noise import learn_silence, learn_step
+from capacity_pilot.core.forecast.recurrence import RecurrenceState, foreseen_height
 from capacity_pilot.core.settling import News
 
 LEAST_SEEN = 0.5
@@ -45,6 +46,7 @@ class ForecastState:
     noise: Floats
     excess: ExcessState
     panic_until: Floats
+    recurrence: RecurrenceState
 
     @classmethod
     def empty(cls, size: int) -> ForecastState:
@@ -54,6 +56,7 @@ class ForecastState:
             noise=np.zeros((2, size)),
             excess=ExcessState.empty(size),
             panic_until=np.full(size, -np.inf),
+            recurrence=RecurrenceState.empty(size),
         )
 
     def copy(self) -> ForecastState:
@@ -64,6 +67,7 @@ class ForecastState:
             noise=self.noise.copy(),
             excess=self.excess.copy(),
             panic_until=self.panic_until.copy(),
+            recurrence=self.recurrence.copy(),
         )
 
 
@@ -93,6 +97,7 @@ def learn_news(
         news.silent_s,
         news.before,
         horizon_s,
+        learned.recurrence.foreseen,
     )
     return learned
 
@@ -115,6 +120,7 @@ def learn_seconds(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasse
     silent_s: Floats,
     before: Floats,
     horizon_s: Floats,
+    foreseen: Floats,
 ) -> None:
     """Takes the fields of ``News`` into account, in place."""
     for place in range(len(seconds)):
@@ -140,7 +146,8 @@ def learn_seconds(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasse
                 mean_of(sums, weights, MINUTE, slot),
                 mean_of(sums, weights, USUAL, slot) if is_told else np.nan,
             )
-            learn_excess(excess, unseen, usual, slot, at, means, horizon_s[slot])
+            height = foreseen_height(foreseen, slot, at)
+            learn_excess(excess, unseen, usual, slot, at, means, height, horizon_s[slot])
             learn_spike(spikes, slot, demand, is_demand_known, at)
             if last_refused[slot] >= at:  # never is NaN, and is not
                 learn_refusal(excess, slot, units, means[2])

@@ -66,6 +66,23 @@ def first_raise(settings: ReplaySettings, strategy: str) -> float:
     return played.changes(strategy)[0].at_s
 
 
+def test_capacity_is_there_before_a_job_that_comes_by_the_clock() -> None:
+    hours, begins, lasts = 5, 30 * MINUTE, 5 * MINUTE
+    demand = noisy(60.0, hours * HOUR)
+    for hour in range(hours):
+        job = slice(hour * HOUR + begins, hour * HOUR + begins + lasts)
+        demand[job] += noisy(840.0, lasts, seed=hour)
+    played = play(workload(demand))
+    early = [c for c in played.changes() if c.at_s % HOUR < begins and c.at_s > HOUR]
+    assert [int(c.at_s // HOUR) for c in early] == [3, 4], "once three have come an hour apart"
+    for change in early:
+        assert "recurring" in change.reasons
+        assert change.at_s % HOUR > begins - 2 * MINUTE
+        assert change.after > 2 * change.before
+    later = played.passage.ledger.throttled[HOUR // MINUTE :, played.column()]
+    assert not later.any()
+
+
 def test_news_reaches_each_as_late_as_the_settings_say() -> None:
     usual = ReplaySettings()
     late = ReplaySettings(telemetry_lag_s=26.0, cloudwatch_lag_s=180.0)
