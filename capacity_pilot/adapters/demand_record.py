@@ -19,7 +19,8 @@ from capacity_pilot.core.errors import InputError
 from capacity_pilot.core.model import Dimension, Resource, ScalableTarget
 
 HOUR_S: Final = 3600
-PREFIX: Final = "demand-"
+DOCUMENTS: Final = tuple(f"demand-{hour:02}" for hour in range(24))
+"""One for each hour of the day."""
 
 _MOST: Final = 65_000.0
 """What half precision holds; targets with more are kept divided by what brings them below."""
@@ -37,7 +38,7 @@ class HourOfDemand:
     @property
     def document(self) -> str:
         """Where it is kept, in the place of the same hour of the day before."""
-        return f"{PREFIX}{self.start // HOUR_S % 24:02}"
+        return DOCUMENTS[self.start // HOUR_S % 24]
 
 
 def encode_hour(hour: HourOfDemand) -> bytes:

@@ -9,12 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from capacity_pilot.adapters.clock import SystemClock
 from capacity_pilot.adapters.demand_record import HOUR_S, HourOfDemand, encode_hour
+from capacity_pilot.adapters.journal.dynamodb import DynamoDbJournal
 from capacity_pilot.adapters.journal.sqlite import open_sqlite_journal
+from capacity_pilot.adapters.journal.state_table import make_state_table, open_state_client
+from capacity_pilot.adapters.lease import DynamoDbLease
 from capacity_pilot.adapters.policy_sources.texts import PolicyText, PolicyTexts
 from capacity_pilot.cli import main
 from capacity_pilot.core.model import Dimension, Resource, ScalableTarget
+from capacity_pilot.core.ports import Journal
 from capacity_pilot.daemon.policy_versions import PolicyReader, keep
+from tests.moto_server import serve_moto
 
 NOON = 1_791_547_200
 
@@ -79,23 +85,36 @@ def test_a_lower_maximum_throttles_and_costs_less(
     assert (both[0], both_new[0]) == ("all", "new.yaml")
 
 
-async def fill(path: Path) -> None:
-    """A journal with the policies in force and two hours of demand, the second a surge."""
+async def fill(journal: Journal) -> None:
+    """The policies in force and two hours of demand, the second a surge."""
     text = PolicyTexts((PolicyText("policy.yaml", written(5000)),))
     version = PolicyReader(lambda _: None).read(text, source="policy.yaml", now=0.0)
+    await keep(version, journal)
+    for number, units in enumerate((100.0, 900.0)):
+        row = np.full(HOUR_S, units, dtype=np.float32)
+        writes = ScalableTarget(Resource("feed"), Dimension.WRITE)
+        hour = HourOfDemand(NOON + number * HOUR_S, {writes: row})
+        await journal.save(hour.document, encode_hour(hour))
+
+
+async def fill_file(path: Path) -> None:
     async with open_sqlite_journal(path) as journal:
-        await keep(version, journal)
-        for number, units in enumerate((100.0, 900.0)):
-            row = np.full(HOUR_S, units, dtype=np.float32)
-            writes = ScalableTarget(Resource("feed"), Dimension.WRITE)
-            hour = HourOfDemand(NOON + number * HOUR_S, {writes: row})
-            await journal.save(hour.document, encode_hour(hour))
+        await fill(journal)
+
+
+async def fill_table(url: str) -> None:
+    clock = SystemClock()
+    async with open_state_client(region="us-east-1", endpoint_url=url) as client:
+        await make_state_table(client, "pilots")
+        lease = DynamoDbLease(client, "pilots", pilot="a test")
+        await lease.keep()
+        await fill(DynamoDbJournal(client, "pilots", lease=lease, keep_s=1e6, clock=clock))
 
 
 def test_the_last_hours_are_tried_beside_the_policies_in_force(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asyncio.run(fill(folder / "pilot.db"))
+    asyncio.run(fill_file(folder / "pilot.db"))
     given = ("new.yaml", "--journal", "pilot.db", "--last", "90m")
     code, out, err = call(monkeypatch, capsys, *given)
     assert (code, err) == (0, "")
@@ -107,11 +126,27 @@ def test_the_last_hours_are_tried_beside_the_policies_in_force(
     assert float(new.split()[1].replace(",", "")) > 500_000
 
 
+def test_the_last_hours_are_also_those_of_pilots_that_share_a_table(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    with serve_moto() as url:
+        asyncio.run(fill_table(url))
+        table = ("--state-table", "pilots", "--region", "us-east-1", "--endpoint-url", url)
+        code, out, err = call(monkeypatch, capsys, "new.yaml", *table, "--last", "20m")
+    assert (code, err) == (0, "")
+    assert out.startswith("demand of 1 table from 2026-10-09 13:40 UTC, 0.3 h; 100% of seconds")
+    assert " in force " in out
+
+
 def test_what_is_missing_is_said(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, _, err = call(monkeypatch, capsys, "new.yaml")
-    assert (code, "which demand? give --demand FILE… or --journal FILE" in err) == (2, True)
+    assert (code, "which demand? give --demand FILE…, --journal FILE or" in err) == (2, True)
+    code, _, err = call(monkeypatch, capsys, "new.yaml", "--state-table", "pilots")
+    assert (code, "state-table pilots in which Region?" in err) == (2, True)
     code, _, err = call(monkeypatch, capsys, "new.yaml", "--journal", "none.db")
     assert (code, err) == (1, "capacity-pilot: journal: none.db: unable to open database file\n")
     asyncio.run(empty(folder / "empty.db"))

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_settings import CliPositionalArg
 
-from capacity_pilot.adapters.demand_record import PREFIX, decode_hour
-from capacity_pilot.adapters.journal.sqlite import read_documents
+from capacity_pilot.adapters.demand_record import DOCUMENTS, decode_hour
 from capacity_pilot.adapters.policy_source import load_policies
 from capacity_pilot.cli.extras import require_extra
+from capacity_pilot.cli.policy.kept import read_file, read_table
 from capacity_pilot.cli.progress import show_progress
 from capacity_pilot.cli.reading import read_workloads
 from capacity_pilot.core.errors import InputError
@@ -59,9 +59,10 @@ class Try(BaseModel):
     """Replay demand under other policies, beside those in force or any: throttles, cost, decisions.
 
     Demand is that of files, as for simulate, or of the last hours, which a daemon keeps in its
-    journal: by the second, as spans told of it and CloudWatch's minutes corrected it, for at most
-    200 targets first heard of in each hour. A journal also holds the policies last in force, which
-    NEW is set beside unless --beside names others. It may be a running daemon's.
+    journal, be that a file or a table: by the second, as spans told of it and CloudWatch's minutes
+    corrected it, for at most 200 targets first heard of in each hour. A journal also holds the
+    policies last in force, which NEW is set beside unless --beside names others. It may be a
+    running daemon's.
 
     What is approximate: indexes are left out; tables have no tags; seconds that are not known are
     drawn as a line between those that are; apply times, burst and how late spans come are the
@@ -74,6 +75,11 @@ class Try(BaseModel):
     beside: Path | None = Field(default=None, description="the policies to compare with")
     demand: list[Path] = Field(default_factory=list, description="demand files")
     journal: Path | None = Field(default=None, description="a daemon's journal")
+    state_table: str | None = Field(default=None, description="or the table that pilots share")
+    region: str | None = Field(default=None, description="AWS Region of that table")
+    endpoint_url: str | None = Field(
+        default=None, description="DynamoDB endpoint of that table, if not the Region's own"
+    )
     last: Duration = Field(default=21_600.0, ge=60, le=86_400, description="how much of it: 6h")
     mean: float | None = Field(
         default=None, gt=0, le=1e6, description="scale each file to this many units/s on average"
@@ -90,14 +96,19 @@ class Try(BaseModel):
 
     @model_validator(mode="after")
     def _has_one_demand(self) -> Self:
-        if bool(self.demand) == (self.journal is not None):
-            raise ValueError("which demand? give --demand FILE… or --journal FILE")
+        given = (self.demand, self.journal, self.state_table)
+        if sum(bool(each) for each in given) != 1:
+            raise ValueError(
+                "which demand? give --demand FILE…, --journal FILE or --state-table NAME"
+            )
+        if self.state_table is not None and self.region is None:
+            raise ValueError(f"state-table {self.state_table} in which Region? give --region")
         return self
 
     def cli_cmd(self) -> None:
         require_extra("simulation", "numba", "pyarrow", "rich")
         new = load_policies(self.new)
-        kept = {} if self.journal is None else read_documents(self.journal)
+        kept = self._read_kept()
         names, sides = [str(self.new)], [new]
         if self.beside is not None:
             names, sides = [str(self.beside), *names], [load_policies(self.beside), new]
@@ -112,12 +123,21 @@ class Try(BaseModel):
         lines = [said, "", *draw_comparison(names, rows)]
         sys.stdout.write("\n".join(lines) + "\n")
 
+    def _read_kept(self) -> dict[str, bytes]:
+        if self.journal is not None:
+            return read_file(self.journal)
+        if self.state_table is not None:
+            return read_table(
+                self.state_table, region=self.region or "", endpoint_url=self.endpoint_url
+            )
+        return {}
+
     def _read_demand(self, kept: Mapping[str, bytes]) -> tuple[str, list[_Demand]]:
-        if self.journal is None:
+        if self.demand:
             workloads = read_workloads(self.demand, mean=self.mean, days=self.days, seed=self.seed)
             said = f"{len(workloads)} demand file{'s' * (len(workloads) > 1)}, seed {self.seed}"
             return said, [_Demand(Dimension[self.dimension.upper()], workloads, START_AT)]
-        hours = [decode_hour(kept[name]) for name in sorted(kept) if name.startswith(PREFIX)]
+        hours = [decode_hour(kept[name]) for name in DOCUMENTS if name in kept]
         recording = read_recording(hours, last_s=self.last)
         return _say_recording(recording), [
             _Demand(dimension, workloads, recording.start)
