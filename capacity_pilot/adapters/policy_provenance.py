@@ -150,7 +150,8 @@ def _layers_of(files: Sequence[PolicyFile], number: int) -> list[_Layer]:
 def _trace(layers: Sequence[_Layer], key: Path, default: Any) -> Effective:
     """The nearest layer wins; what stands below one that says ``null`` is beaten all the same."""
     found = [origin for layer in layers if (origin := layer.find(key)) is not None]
-    found.append(Origin(default, BUILT_IN))
+    if default is not None or not found:
+        found.append(Origin(default, BUILT_IN))
     return Effective(".".join(map(str, key)), found[0], tuple(found[1:]))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from capacity_pilot.core.events.declared import Event, Load
@@ -39,28 +39,37 @@ def review(policies: PolicySet, *, limits: AccountLimits, apply_time_s: float) -
 
 
 def _find_unreached(policies: PolicySet) -> Iterator[Remark]:
-    """The first policy that fits a table is the table's; so one may be left with none."""
-    earlier: list[tuple[str, int]] = []
-    match = [policy.match for policy in policies.policies]
+    """The first policy that fits a table is the table's; so one may be left with none, or with
+    fewer than it names.
+    """
     for number, policy in enumerate(policies.policies):
         tables: Path = ("policies", number, "match", "tables")
-        taken = set[int]()
-        wider = [(p, n) for p, n in earlier if _ask_no_more(match[n], policy.match)]
+        earlier = [
+            (pattern, other.name)
+            for other in policies.policies[:number]
+            if _ask_no_more(other.match, policy.match)
+            for pattern in other.match.tables
+        ]
+        taken: dict[int, list[str]] = {}
         for position, pattern in enumerate(policy.match.tables):
             if stands_for_none(pattern):
                 message = f"no table can be named {pattern!r}: names have letters, digits and _.-"
                 yield Remark((*tables, position), message)
-                continue
-            found = find_covering(pattern, [other for other, _ in wider])
-            if found is None:
-                break
-            taken |= {wider[n][1] for n in found}
-        else:
-            if taken:
-                names = " and ".join(repr(policies.policies[n].name) for n in sorted(taken))
-                message = f"never reached: every table it names is taken by {names} before it"
-                yield Remark(tables, message)
-        earlier += [(pattern, number) for pattern in policy.match.tables]
+            elif (found := find_covering(pattern, [each for each, _ in earlier])) is not None:
+                taken[position] = [earlier[n][1] for n in found]
+        if taken and len(taken) == len(policy.match.tables):
+            names = _list_names(name for each in taken.values() for name in each)
+            yield Remark(tables, f"never reached: every table it names is taken by {names} before")
+            continue
+        for position, names_of in taken.items():
+            message = (
+                f"{policy.match.tables[position]!r} is taken by {_list_names(names_of)} before"
+            )
+            yield Remark((*tables, position), message)
+
+
+def _list_names(names: Iterable[str]) -> str:
+    return " and ".join(repr(name) for name in dict.fromkeys(names))
 
 
 def _waste_reservation(policies: PolicySet) -> Iterator[Remark]:

@@ -34,10 +34,12 @@ def test_a_policy_that_no_table_reaches_is_named_with_those_before_it() -> None:
     assert remarks(policy("prod-*"), policy("dev-*"), policy("prod-feed", "dev-[ab]*")) == [
         (
             "policies.2.match.tables",
-            "never reached: every table it names is taken by 'prod-*' and 'dev-*' before it",
+            "never reached: every table it names is taken by 'prod-*' and 'dev-*' before",
         )
     ]
-    assert remarks(policy("prod-*"), policy("prod-feed", "test-feed")) == []
+    assert remarks(policy("prod-*"), policy("prod-feed", "test-feed")) == [
+        ("policies.1.match.tables.0", "'prod-feed' is taken by 'prod-*' before")
+    ]
 
 
 def test_tables_with_other_tags_are_left_for_later_policies() -> None:

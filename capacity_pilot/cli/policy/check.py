@@ -90,4 +90,8 @@ def _state_cost(policy: TablePolicy) -> str:
         return "no bounds for a table itself"
     units = " and ".join(f"{units:,} {dimension.label}" for dimension, units in most.items())
     usd = sum(units * policy.prices.usd(dimension) for dimension, units in most.items())
-    return f"at most {units} units, ${usd:,.2f} an hour for each table and each index"
+    return f"at most {units} units, ${_say_usd(usd)} an hour for each table and each index"
+
+
+def _say_usd(usd: float) -> str:
+    return f"{usd:,.2f}" if usd >= 0.1 else f"{usd:.4f}"
