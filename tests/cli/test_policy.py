@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import boto3
 import pytest
 
 from capacity_pilot.cli import main
 from capacity_pilot.core.policy_schema import write_schema
+from tests.moto_server import serve_moto
 
 GOOD = """\
 version: 1
@@ -32,6 +34,26 @@ policies:
     events:
       - {name: launch day, at: 2024-03-02T09:00, lasts: 2h}
 """
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """moto's address; ``orders`` has tags, ``carts`` has none."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    with serve_moto() as url:
+        client = boto3.client("dynamodb", region_name="eu-west-1", endpoint_url=url)
+        for name, tags in (("orders", [{"Key": "team", "Value": "social"}]), ("carts", [])):
+            client.create_table(
+                TableName=name,
+                AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+                KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+                ProvisionedThroughput={"ReadCapacityUnits": 5, "WriteCapacityUnits": 5},
+                Tags=tags,
+            )
+        yield url
+        for name in ("orders", "carts"):
+            client.delete_table(TableName=name)
 
 
 class Told(NamedTuple):
@@ -230,3 +252,34 @@ def test_diff_has_to_know_which_tables(policy: Command, tmp_path: Path) -> None:
     told = policy("diff", "feed.yaml", "feed.yaml")
     assert told.code == 2
     assert "of which tables? name --tables, --tables-from FILE or --region" in told.err[0]
+
+
+def test_check_asks_aws_for_the_quotas(policy: Command, aws: str, tmp_path: Path) -> None:
+    """moto's account may have 10,000 units a table."""
+    (tmp_path / "feed.yaml").write_text(GOOD)
+    told = policy("check", "feed.yaml", "--region", "eu-west-1", "--endpoint-url", aws)
+    quota = "is above the account's quota: a table or index has at most 10000"
+    assert [line for line in told.out if "warning:" in line] == [
+        f"feed.yaml:5:27: warning: policies.0.read.max: max 30000 {quota} read units",
+        f"feed.yaml:6:27: warning: policies.0.write.max: max 12000 {quota} write units",
+    ]
+
+
+def test_diff_asks_aws_for_tables_and_tags(policy: Command, aws: str, tmp_path: Path) -> None:
+    tagged = GOOD.replace('{tables: ["prod-feed-*"]}', "{tags: {team: social}}")
+    (tmp_path / "old.yaml").write_text(tagged)
+    (tmp_path / "new.yaml").write_text(tagged.replace("30000", "20000"))
+    told = policy("diff", "old.yaml", "new.yaml", "--region", "eu-west-1", "--endpoint-url", aws)
+    assert told.out == [
+        "orders: feed",
+        "  read.max: 30,000 → 20,000",
+        "1 of 2 tables change",
+    ]
+
+
+def test_a_region_that_does_not_answer_is_told(policy: Command, aws: str, tmp_path: Path) -> None:
+    (tmp_path / "feed.yaml").write_text(GOOD)
+    nowhere = ("--region", "eu-west-1", "--endpoint-url", "http://127.0.0.1:9")
+    told = policy("diff", "feed.yaml", "feed.yaml", *nowhere)
+    assert told.code == 1
+    assert told.err[0].startswith("capacity-pilot: ")
