@@ -25,7 +25,8 @@ from capacity_pilot.core.demand import Arrivals  # noqa: E402
 from capacity_pilot.core.fleet import Fleet  # noqa: E402
 from capacity_pilot.core.model import AccountLimits, Resource  # noqa: E402
 from capacity_pilot.core.plan import plan_changes  # noqa: E402
-from capacity_pilot.core.policy import PolicySet, spread_policies  # noqa: E402
+from capacity_pilot.core.policy import PolicySet  # noqa: E402
+from capacity_pilot.core.policy_arrays import spread_policies  # noqa: E402
 from capacity_pilot.core.tick import Capacity, Inputs, PilotState, tick  # noqa: E402
 
 TARGETS = 10_000

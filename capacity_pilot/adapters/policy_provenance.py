@@ -12,7 +12,8 @@ from pydantic import BaseModel
 from capacity_pilot.adapters.policy_text import PolicyFile, is_shared, join, locate
 from capacity_pilot.adapters.yaml_nodes import Path
 from capacity_pilot.core.limits import Limits
-from capacity_pilot.core.policy import Bounds, ScaleIn, ScaleOut, TablePolicy, Tags
+from capacity_pilot.core.matching import Tags
+from capacity_pilot.core.policy import Bounds, ScaleIn, ScaleOut, TablePolicy
 from capacity_pilot.core.prices import Prices
 from capacity_pilot.core.quantities import say_duration
 

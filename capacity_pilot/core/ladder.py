@@ -21,7 +21,7 @@ from capacity_pilot.core.coverage.minutes import MINUTE_S, MINUTES, Minutes
 from capacity_pilot.core.demand import DemandState, is_fresh
 from capacity_pilot.core.fleet import Bools, Floats, Ints
 from capacity_pilot.core.forecast.upstream import UpstreamState, find_deaf
-from capacity_pilot.core.policy import PolicyArrays
+from capacity_pilot.core.policy_arrays import PolicyArrays
 from capacity_pilot.core.reasons import Reason, Reasons
 
 CLIMB_S: Final = 30.0

@@ -53,7 +53,8 @@ from capacity_pilot.core.model import (
 )
 from capacity_pilot.core.modes import Mode, Rivalry
 from capacity_pilot.core.plan import plan_changes
-from capacity_pilot.core.policy import PolicyArrays, PolicySet
+from capacity_pilot.core.policy import PolicySet
+from capacity_pilot.core.policy_arrays import PolicyArrays
 from capacity_pilot.core.ports import Agenda
 from capacity_pilot.core.reasons import Reason
 from capacity_pilot.core.reserved import keep_reserved

@@ -1,32 +1,27 @@
-"""What operators ask for: bounds and risk per table pattern, and the arrays made of it.
+"""What operators ask for: bounds and risk per table pattern.
 
 The YAML is read elsewhere (``adapters/policy_source``); here is what it may say and what it means.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any, Literal
 
-import numpy as np
 from pydantic import ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from capacity_pilot.core.escape.rules import OnDemandEscape
 from capacity_pilot.core.events.declared import Event, Freeze
-from capacity_pilot.core.fleet import Bools, Fleet, Floats
 from capacity_pilot.core.inheritance import fill_in
 from capacity_pilot.core.limits import NO_LIMITS, NOTHING_RESERVED, Limits, Reserved
-from capacity_pilot.core.model import AccountLimits, Dimension, Resource
+from capacity_pilot.core.matching import Match, Tags
+from capacity_pilot.core.model import Resource
 from capacity_pilot.core.modes import Mode, Rivalry
 from capacity_pilot.core.notices import Notification
 from capacity_pilot.core.prices import PUBLIC_PRICES, Prices
 from capacity_pilot.core.quantities import Duration, Ppm, Strict
-
-_LEAST_RISK_PPM = 0.01
 
 
 def _may_be_inherited(schema: dict[str, Any]) -> None:
@@ -87,33 +82,6 @@ class ScaleOut(Strict):
     """Least time from one increase of a table or index to the next; what comes meanwhile may be
     throttled.
     """
-
-
-Tags = Mapping[str, str]
-
-
-class Match(Strict):
-    """Which tables, by name and by tags; both have to fit. Case counts, as with DynamoDB."""
-
-    tables: list[str] = Field(default=["*"], min_length=1)
-    """Patterns of which one has to fit the table's name: * ? [abc]."""
-
-    tags: dict[str, str] = Field(default_factory=dict, max_length=50)
-    """Tags that the table has to have, each with a pattern for its value."""
-
-    @model_validator(mode="after")
-    def _says_something(self) -> Match:
-        if not self.model_fields_set:
-            raise ValueError("fits every table there is: say so by tables: ['*']")
-        return self
-
-    def fits(self, table: str, tags: Tags | None) -> bool | None:
-        """``None`` where that hangs on tags that are not known."""
-        if not any(fnmatchcase(table, pattern) for pattern in self.tables):
-            return False
-        if not self.tags or tags is None:
-            return None if self.tags else True
-        return all(k in tags and fnmatchcase(tags[k], v) for k, v in self.tags.items())
 
 
 class TablePolicy(Strict):
@@ -355,73 +323,3 @@ class PolicySet(SharedKeys):
             if fits is not False:
                 return number if fits else None
         return None
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyArrays:
-    """A policy set spread over a fleet's slots, all (n,).
-
-    ``caution`` is how much ``risk`` asks to buy on suspicion, 1 for 10 ppm;
-    ``stabilization_s`` and ``hand_back_after_s`` are in seconds; ``safe`` is what to have while
-    nothing is known, NaN where the policy says none.
-    """
-
-    is_managed: Bools
-    floor: Floats
-    ceiling: Floats
-    caution: Floats
-    burst_reliance: Floats
-    stabilization_s: Floats
-    reserve_decreases: Floats
-    safe: Floats
-    hand_back_after_s: Floats
-
-
-def caution_for(risk_ppm: float) -> float:
-    """How cautious to be: 1 at 10 ppm, and a fifth more or less for every factor of ten.
-
-    What is bought on suspicion is scaled by it. Rare excesses have about exponential tails, so
-    their heights go with the logarithm of how rare they may be.
-    """
-    share = min(max(risk_ppm, _LEAST_RISK_PPM), 1e6) / 1e6
-    return math.log(share) / math.log(1e-5)
-
-
-def spread_policies(policies: PolicySet, fleet: Fleet, limits: AccountLimits) -> PolicyArrays:
-    """Bounds and knobs per slot; maxima above the account's table limit are cut to it."""
-    size = len(fleet)
-    arrays = PolicyArrays(
-        is_managed=np.zeros(size, dtype=np.bool_),
-        floor=np.ones(size),
-        ceiling=np.ones(size),
-        caution=np.ones(size),
-        burst_reliance=np.zeros(size),
-        stabilization_s=np.full(size, 150.0),
-        reserve_decreases=np.ones(size),
-        safe=np.full(size, np.nan),
-        hand_back_after_s=np.full(size, np.inf),
-    )
-    most = {Dimension.READ: limits.table_read, Dimension.WRITE: limits.table_write}
-    alike: dict[tuple[int, str], list[int]] = {}
-    for place, resource in enumerate(fleet.resources):
-        number = policies.number_for(resource.table)
-        if number is not None:
-            alike.setdefault((number, resource.index), []).append(place)
-    for (number, _), places in alike.items():
-        policy = policies.policies[number]
-        both = (2 * np.array(places)[:, None] + np.arange(2)).ravel()
-        arrays.caution[both] = caution_for(policy.risk)
-        arrays.burst_reliance[both] = policy.burst_reliance
-        arrays.stabilization_s[both] = policy.scale_in.stabilization
-        arrays.reserve_decreases[both] = policy.scale_in.reserve_decreases
-        arrays.hand_back_after_s[both] = policy.hand_back_after
-        bounds = policy.bounds(fleet.resources[places[0]])
-        for dimension in Dimension:
-            of_one = getattr(bounds, dimension.label)
-            if of_one is not None:
-                slots = both[dimension::2]
-                arrays.is_managed[slots] = True
-                arrays.floor[slots] = min(of_one.min, most[dimension])
-                arrays.ceiling[slots] = min(of_one.max, most[dimension])
-                arrays.safe[slots] = np.nan if of_one.safe is None else of_one.safe
-    return arrays

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from capacity_pilot.core.events.declared import Event, Load
+from capacity_pilot.core.matching import Match
 from capacity_pilot.core.model import AccountLimits, Dimension
-from capacity_pilot.core.policy import Bounds, Match, PolicySet, ResourceBounds, TablePolicy
+from capacity_pilot.core.policy import Bounds, PolicySet, ResourceBounds, TablePolicy
 from capacity_pilot.core.quantities import say_duration
 from capacity_pilot.core.sizing import REACTION_S
 from capacity_pilot.core.table_patterns import find_covering, stands_for_none

@@ -9,7 +9,8 @@ from capacity_pilot.core.blast_radius import BlastRadius, spread_limits
 from capacity_pilot.core.fleet import Fleet
 from capacity_pilot.core.model import AccountLimits, Resource
 from capacity_pilot.core.modes import Mode
-from capacity_pilot.core.policy import PolicyArrays, PolicySet, spread_policies
+from capacity_pilot.core.policy import PolicySet
+from capacity_pilot.core.policy_arrays import PolicyArrays, spread_policies
 
 
 @dataclass(frozen=True, slots=True)

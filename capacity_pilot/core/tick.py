@@ -33,7 +33,7 @@ from capacity_pilot.core.forecast.upstream import (
 )
 from capacity_pilot.core.guards import Situation, decide
 from capacity_pilot.core.ladder import Heard, LadderState, step_ladder
-from capacity_pilot.core.policy import PolicyArrays
+from capacity_pilot.core.policy_arrays import PolicyArrays
 from capacity_pilot.core.reasons import Reason, Reasons
 from capacity_pilot.core.route_costs import RouteCosts, learn_costs, reckon
 from capacity_pilot.core.settling import SettlingState, settle

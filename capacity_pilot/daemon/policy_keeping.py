@@ -17,7 +17,7 @@ from capacity_pilot.adapters.agenda import RunningAgenda
 from capacity_pilot.adapters.calendar import PolicyCalendar
 from capacity_pilot.adapters.policy_sources.texts import PolicySource
 from capacity_pilot.core.errors import PolicyError, RetryableError, SourceError
-from capacity_pilot.core.policy import Tags
+from capacity_pilot.core.matching import Tags
 from capacity_pilot.core.ports import Clock
 from capacity_pilot.core.record import RecordKind
 from capacity_pilot.core.spread import Spread, choose_fleet, spread

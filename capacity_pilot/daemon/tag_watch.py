@@ -8,7 +8,8 @@ from typing import Final, Protocol
 import structlog
 
 from capacity_pilot.core.errors import GatewayError
-from capacity_pilot.core.policy import PolicySet, Tags
+from capacity_pilot.core.matching import Tags
+from capacity_pilot.core.policy import PolicySet
 from capacity_pilot.core.ports import Clock
 
 WATCH_S: Final = 10.0

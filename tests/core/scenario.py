@@ -22,7 +22,8 @@ from capacity_pilot.core.events.lookout import EMPTY_AGENDA, Lookout
 from capacity_pilot.core.fleet import Bools, Fleet, Floats
 from capacity_pilot.core.model import AccountLimits, Dimension, Plan, Resource
 from capacity_pilot.core.plan import plan_changes
-from capacity_pilot.core.policy import PolicyArrays, PolicySet, spread_policies
+from capacity_pilot.core.policy import PolicySet
+from capacity_pilot.core.policy_arrays import PolicyArrays, spread_policies
 from capacity_pilot.core.ports import Agenda
 from capacity_pilot.core.reasons import Reason, explain_reasons
 from capacity_pilot.core.tick import Capacity, Decisions, Inputs, PilotState, tick

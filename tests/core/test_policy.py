@@ -11,7 +11,8 @@ from capacity_pilot.core.escape.rules import EscapeRules
 from capacity_pilot.core.fleet import Fleet
 from capacity_pilot.core.model import AccountLimits, Dimension, Resource
 from capacity_pilot.core.modes import Mode, Rivalry
-from capacity_pilot.core.policy import PolicySet, caution_for, spread_policies
+from capacity_pilot.core.policy import PolicySet
+from capacity_pilot.core.policy_arrays import caution_for, spread_policies
 
 READ, WRITE = Dimension.READ, Dimension.WRITE
 

@@ -12,7 +12,7 @@ from aiobotocore.session import AioSession
 
 from capacity_pilot.adapters.aws import open_gateway
 from capacity_pilot.core.errors import GatewayError
-from capacity_pilot.core.policy import Tags
+from capacity_pilot.core.matching import Tags
 from capacity_pilot.daemon.tag_watch import TagReader, TagWatch
 from tests.daemon.test_policy_keeping import Office, open_office
 

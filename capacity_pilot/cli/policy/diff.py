@@ -16,7 +16,8 @@ from capacity_pilot.adapters.clock import SystemClock
 from capacity_pilot.adapters.policy_provenance import say_value
 from capacity_pilot.adapters.policy_source import load_policies
 from capacity_pilot.core.errors import InputError
-from capacity_pilot.core.policy import PolicySet, TablePolicy, Tags
+from capacity_pilot.core.matching import Tags
+from capacity_pilot.core.policy import PolicySet, TablePolicy
 
 
 class Diff(BaseModel):

@@ -19,7 +19,7 @@ from capacity_pilot.adapters.policy_provenance import (
 )
 from capacity_pilot.adapters.policy_source import load_files
 from capacity_pilot.adapters.policy_text import PolicyFile
-from capacity_pilot.core.policy import Tags
+from capacity_pilot.core.matching import Tags
 
 _LEFT_ALONE = 1
 

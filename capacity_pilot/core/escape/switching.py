@@ -39,7 +39,8 @@ from capacity_pilot.core.model import (
     TableDescription,
 )
 from capacity_pilot.core.plan import FRESH_S
-from capacity_pilot.core.policy import PolicyArrays, TablePolicy
+from capacity_pilot.core.policy import TablePolicy
+from capacity_pilot.core.policy_arrays import PolicyArrays
 from capacity_pilot.core.prices import Prices
 from capacity_pilot.core.reasons import Reason, name_reasons
 from capacity_pilot.core.tick import Decisions

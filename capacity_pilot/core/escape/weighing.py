@@ -21,7 +21,7 @@ from capacity_pilot.core.model import (
     Resource,
     TableDescription,
 )
-from capacity_pilot.core.policy import PolicyArrays
+from capacity_pilot.core.policy_arrays import PolicyArrays
 from capacity_pilot.core.prices import USD_PER_MILLION_REQUEST_UNITS, Prices
 from capacity_pilot.core.reasons import Reason
 from capacity_pilot.core.tick import Decisions

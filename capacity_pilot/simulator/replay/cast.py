@@ -9,8 +9,9 @@ from glob import escape
 import numpy as np
 
 from capacity_pilot.core.errors import InputError
+from capacity_pilot.core.matching import Match
 from capacity_pilot.core.model import AccountLimits, Dimension, Resource
-from capacity_pilot.core.policy import Bounds, Match, PolicySet, TablePolicy
+from capacity_pilot.core.policy import Bounds, PolicySet, TablePolicy
 from capacity_pilot.simulator.replay.settings import START_UTILIZATION, TABLE_LIMIT, UNLIMITED
 from capacity_pilot.simulator.rivals.registry import Kind, Strategy
 from capacity_pilot.simulator.workload import Workload

@@ -25,7 +25,7 @@ from capacity_pilot.core.model import (
     Plan,
     Resource,
 )
-from capacity_pilot.core.policy import spread_policies
+from capacity_pilot.core.policy_arrays import spread_policies
 from capacity_pilot.core.reasons import Reason
 from capacity_pilot.core.tick import Capacity, Decisions
 from tests.core.escape.stage import BY_DAY, FEED, NOON, ON_DEMAND, PROVISIONED, make_policies
