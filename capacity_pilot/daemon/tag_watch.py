@@ -51,6 +51,7 @@ class TagWatch:
         self._clock = clock
         self._known: dict[str, Tags] = {}
         self._read_at: dict[str, float] = {}
+        self._fault: str | None = None
 
     async def look(self) -> None:
         """Reads what was not read lately, the longest ago first."""
@@ -64,8 +65,9 @@ class TagWatch:
             try:
                 tags = await self._reader.tags(table)
             except GatewayError as error:
-                log.warning("tags_not_read", table=table, error=str(error))
+                self._tell(table, str(error), waiting=len(due))
                 break  # the next one would fare no better, and a limit be pressed on
+            self._fault = None
             self._read_at[table] = now
             if tags is None:
                 known.pop(table, None)
@@ -74,3 +76,9 @@ class TagWatch:
         if known != self._known:
             self._known = known
             await self._on_change(known)
+
+    def _tell(self, table: str, fault: str, *, waiting: int) -> None:
+        """Once, until tags could be read again."""
+        if self._fault is None:
+            log.warning("tags_not_read", table=table, error=fault, tables_waiting=waiting)
+        self._fault = fault

@@ -210,7 +210,9 @@ def test_explain_goes_by_the_tags_it_is_told(policy: Command, tmp_path: Path) ->
     tagged = SHARED.replace('{tables: ["prod-feed-*"]}', "{tags: {team: social}}")
     (tmp_path / "feed.yaml").write_text(tagged.replace("{max:", "{min: 5, max:"))
     plain = policy("explain", "orders", "--policy", ".")
-    assert plain.out[0] == "orders: the rest, by * (feed.yaml:11:22)"
+    assert plain.out[0] == (
+        "orders: the rest, by * (feed.yaml:11:22), if it has no tags: name them by --tags KEY=VALUE"
+    )
     told = policy("explain", "orders", "--policy", ".", "--tags", "team=social")
     assert told.out[0] == "orders: feed, by * with team=social (feed.yaml:6:12)"
 

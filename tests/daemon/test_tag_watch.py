@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from aiobotocore.session import AioSession
+from structlog.testing import capture_logs
 
 from capacity_pilot.adapters.aws import open_gateway
 from capacity_pilot.core.errors import GatewayError
@@ -100,7 +101,11 @@ async def test_a_table_is_nobodys_until_its_tags_were_read(
         pilot = registry.office.stage.loop.pilot
         await registry.tag("feed", team="social")
         registry.reads.is_cut_off = True
-        assert await registry.look() == {"feed": None, "other": None}
+        with capture_logs() as events:
+            assert await registry.look() == {"feed": None, "other": None}
+            await registry.look()
+        told = [(e["table"], e["tables_waiting"]) for e in events if e["event"] == "tags_not_read"]
+        assert told == [("feed", 2)], "told once"
         assert dict(pilot.descriptions) == {}
         registry.reads.is_cut_off = False
         assert await registry.look() == {"feed": "social", "other": "the rest"}

@@ -18,7 +18,7 @@ from capacity_pilot.adapters.policy_provenance import (
     trace_policy,
 )
 from capacity_pilot.adapters.policy_source import load_files
-from capacity_pilot.adapters.policy_text import PolicyFile
+from capacity_pilot.adapters.policy_text import PolicyFile, join
 from capacity_pilot.core.matching import Tags
 
 _LEFT_ALONE = 1
@@ -50,11 +50,13 @@ class Explain(BaseModel):
 def draw_provenance(files: Sequence[PolicyFile], table: str, tags: Tags) -> Iterator[str]:
     """The lines; only one where no policy fits."""
     claims = find_claims(files, table, tags)
+    is_guess = not tags and join(files).hangs_on_tags(table)
+    untagged = ", if it has no tags: name them by --tags KEY=VALUE" if is_guess else ""
     if not claims:
-        yield f"{table}: no policy fits, it is left alone"
+        yield f"{table}: no policy fits, it is left alone{untagged}"
         return
     first, *later = claims
-    yield f"{table}: {first.policy.name}, by {first.by} ({first.where})"
+    yield f"{table}: {first.policy.name}, by {first.by} ({first.where}){untagged}"
     for claim in later:
         yield f"  would fit {claim.policy.name}, too, by {claim.by} ({claim.where}): later"
     yield ""
