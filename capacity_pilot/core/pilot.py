@@ -363,6 +363,13 @@ class Pilot:
         """When earlier pilots switched a table to on-demand, and what it is to come back to."""
         self.switching.recall(table, times, escape)
 
+    def give_up(self, now: float) -> None:
+        """Nothing has been known of any target for longer than its policy bears."""
+        self.fit(now)
+        ladder = self._state.ladder
+        last = np.full_like(ladder.rung, Rung.HAND_BACK)
+        self._state = replace(self._state, ladder=replace(ladder, rung=last))
+
     def heed(self, brakes: Brakes) -> None:
         """What operators have ordered, in place of all that they had before."""
         self._brakes = brakes

@@ -58,6 +58,7 @@ from capacity_pilot.daemon.policy_versions import PolicyReader, read_first
 from capacity_pilot.daemon.quota_watch import ASK_S, QuotaWatch
 from capacity_pilot.daemon.quota_watch import WATCH_S as QUOTA_S
 from capacity_pilot.daemon.rehearsal import rehearse
+from capacity_pilot.daemon.safe_levels import keep_mode
 from capacity_pilot.daemon.scaling_watch import WATCH_S, ScalingWatch
 from capacity_pilot.daemon.schedule import Job, run_jobs
 from capacity_pilot.daemon.snapshots import Snapshots
@@ -92,6 +93,7 @@ log = structlog.get_logger("capacity_pilot")
 class Parts:
     """What a running daemon is made of."""
 
+    mode: str
     store: Store
     book: Bookkeeper
     tenure: Tenure
@@ -183,6 +185,7 @@ async def _take_up(parts: Parts) -> None:
     await parts.succession.take_up()
     await parts.scaling.take_up()
     await parts.loop.on_demand.restore(parts.store.journal)
+    await keep_mode(parts.store.journal, parts.mode)
     if parts.store.lease is not None:
         taken = {"pilot": parts.store.pilot, "token": parts.store.lease.token}
         parts.book.note(RecordKind.LEASE_TAKEN, body=taken)
@@ -380,6 +383,7 @@ async def _open_parts(settings: DaemonSettings, stack: AsyncExitStack, *, spawn:
     estate = Estate(loop=loop, book=book, snapshots=snapshots, announcements=keeping, brakes=brakes)
     decoder = Decoder(estimator, sampling_ratios=settings.sampling_ratio)
     return Parts(
+        mode=settings.mode,
         store=store,
         book=book,
         tenure=tenure,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -60,6 +61,15 @@ def raise_minimum(cast: Cast, physics: Physics, daemon: Daemon) -> None:
     )
 
 
+SAFE = """
+version: 1
+policies:
+  - name: feeds
+    match: {tables: ["feed"]}
+    write: {min: 5, max: 2000, safe: 900}
+"""
+
+
 def hand_back(cast: Cast, physics: Physics) -> subprocess.CompletedProcess[str]:
     command = str(Path(sys.executable).parent / "capacity-pilot")
     return subprocess.run(
@@ -116,3 +126,33 @@ def test_by_hand_what_a_daemon_left_is_given_back_once_it_is_gone(
     )
     assert minimum_of(physics) == 20
     assert hand_back(cast, physics).stdout == "nothing was held\n"
+
+
+def test_what_nobody_scales_is_raised_to_its_safe_level_once_the_daemon_is_gone(
+    cast: Cast, physics: Physics
+) -> None:
+    physics.create_table("feed", read=100, write=100)
+    path = cast.folder / "pilot.db"
+    options = ("--policy-text", SAFE, "--journal", str(path), "--snapshot-s", "5")
+    daemon = start_daemon(
+        cast,
+        physics,
+        *(*options, "--auto-scaling-endpoint-url", physics.url),
+        name="daemon",
+    )
+
+    def is_kept() -> bool:
+        with sqlite3.connect(path) as database:
+            names = [name for (name,) in database.execute("SELECT name FROM documents")]
+        return {"policies", "process-mode"} <= set(names)
+
+    cast.until(is_kept, within=60, what="what it went by in the journal")
+    daemon.process.kill()
+    assert physics.provisioned()["feed:write"] == 100
+    told = hand_back(cast, physics)
+    raised = "nothing was held\nraised to its safe level: feed:write\n"
+    assert (told.returncode, told.stdout) == (0, raised), told.stderr
+    cast.until(lambda: physics.provisioned()["feed:write"] == 900, within=60, what="900 units")
+    with sqlite3.connect(path) as database:
+        kinds = [kind for (kind,) in database.execute("SELECT kind FROM records ORDER BY id")]
+    assert kinds[-3:-1] == ["call", "answer"] or kinds[-2:] == ["call", "answer"]
