@@ -2,8 +2,8 @@
 
 ``means`` averages demand over seconds to minutes, ``noise`` tells movement from noise, ``surge``
 notices when demand leaves its past, ``excess`` remembers how far it ever rose within the time a
-change takes; ``learning`` feeds them. ``upstream`` forecasts from causes, ``quantiles`` tells how
-true forecasts are.
+change takes; ``learning`` feeds them. ``recurrence`` finds surges that come by the clock,
+``upstream`` forecasts from causes, ``quantiles`` tells how true forecasts are.
 """
 
 from __future__ import annotations
