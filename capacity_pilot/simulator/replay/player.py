@@ -32,9 +32,6 @@ from capacity_pilot.simulator.replay.telemetry import Told
 from capacity_pilot.simulator.replay.world_gateway import WorldGateway, finish_now
 from capacity_pilot.simulator.result import Change
 
-_DESCRIBE_S = 30.0
-"""As the daemon's setting: tables are read this often, those being changed every second."""
-
 _EXPECTED_APPLY_S = 30.0
 
 _MOST_SIGNALS = 1024
@@ -87,7 +84,6 @@ class PilotPlayer:
             agenda=self._agenda,
         )
         self._backoffs = Backoffs()
-        self._read_at = -float("inf")
         self._seen = (-1, 0.0)
 
     def announce(self, announcement: Announcement) -> None:
@@ -136,14 +132,10 @@ class PilotPlayer:
                 )
 
     def _find_rest_s(self, now: float) -> int:
-        """Seconds until the next description may say something else.
-
-        The daemon reads tables being changed every second. While the world does not change that
-        tells nothing new, except that a day began or that a change has lasted too long.
+        """Seconds until a description may say something else though the world does not change:
+        until a day begins, or a change has lasted too long.
         """
-        next_at = min(
-            self._read_at + _DESCRIBE_S, (now // DAY_S + 1) * DAY_S, self._pilot.gives_up_at
-        )
+        next_at = min((now // DAY_S + 1) * DAY_S, self._pilot.gives_up_at)
         return max(int(np.ceil(next_at - now)), 1)
 
     def score_forecasts(self) -> dict[str, tuple[HorizonScore, ...]]:
@@ -167,13 +159,16 @@ class PilotPlayer:
         return self._pilot.fleet.slot(Resource(table), self._dimension)
 
     def _describe(self, now: float) -> None:
-        is_due = now - self._read_at >= _DESCRIBE_S
-        if is_due:
-            self._read_at = now
+        """Reads tables when that tells something new.
+
+        The daemon does so every half minute, and every second of those being changed; but here
+        nobody else changes them.
+        """
         before, self._seen = self._seen, (self._gateway.turns, now // DAY_S)
-        is_news = before != self._seen or now >= self._pilot.gives_up_at
-        changing = self._pilot.changing if is_news else ()
-        for table in self._tables if is_due else changing:
+        if before == self._seen and now < self._pilot.gives_up_at:
+            return
+        is_dawn = before[1] != self._seen[1]
+        for table in self._tables if is_dawn else self._pilot.changing:
             description = finish_now(self._gateway.describe(table))
             if description is not None:
                 self._pilot.observe(description)
