@@ -1,4 +1,4 @@
-"""``capacity-pilot init``: the table that pilots share."""
+"""``capacity-pilot init``: the table that pilots share, and the alarm on their heartbeat."""
 
 from __future__ import annotations
 
@@ -9,15 +9,20 @@ from typing import Self
 from pydantic import AliasChoices, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from capacity_pilot.adapters.aws.cloudwatch import open_client
+from capacity_pilot.adapters.aws.heartbeat_alarm import make_heartbeat_alarm
 from capacity_pilot.adapters.journal.state_table import make_state_table, open_state_client
 
 _READ_TIMEOUT_S = 30.0
 
 
 class Init(BaseSettings):
-    """Make the DynamoDB table that several pilots share, or see that it is as it should be.
+    """Make the DynamoDB table that several pilots share, or see that it is as it should be, and
+    with --heartbeat the CloudWatch alarm on five minutes without one.
 
-    What is there already is left as it is; a table of another schema is refused.
+    What is there already is left as it is; a table of another schema is refused. The alarm tells
+    whom --alarm-action names; what starts capacity-pilot hand-back then is up to you, or to the
+    Terraform module, which makes all of it.
     """
 
     model_config = SettingsConfigDict(
@@ -35,6 +40,25 @@ class Init(BaseSettings):
     state_endpoint_url: str | None = Field(
         default=None, description="DynamoDB endpoint, if not the Region's own"
     )
+
+    heartbeat: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="make the alarm for pilots that run with this --heartbeat",
+    )
+    alarm_action: list[str] = Field(
+        default_factory=list, max_length=5, description="ARNs the alarm tells, of an SNS topic say"
+    )
+    cloudwatch_endpoint_url: str | None = Field(
+        default=None, description="CloudWatch endpoint, if not the Region's own"
+    )
+
+    @model_validator(mode="after")
+    def _asks_for_an_alarm_where_it_names_whom_to_tell(self) -> Self:
+        if self.alarm_action and self.heartbeat is None:
+            raise ValueError("alarm-action without an alarm: give --heartbeat")
+        return self
 
     @model_validator(mode="after")
     def _says_where(self) -> Self:
@@ -54,4 +78,10 @@ class Init(BaseSettings):
             endpoint_url=self.state_endpoint_url,
             read_timeout_s=_READ_TIMEOUT_S,
         ) as client:
-            return await make_state_table(client, self.state_table or "")
+            told = await make_state_table(client, self.state_table or "")
+        if self.heartbeat is None:
+            return told
+        async with open_client(
+            region=self.region or "", endpoint_url=self.cloudwatch_endpoint_url, session=None
+        ) as client:
+            return told + await make_heartbeat_alarm(client, self.heartbeat, self.alarm_action)

@@ -36,8 +36,8 @@ tap = EventTap()
 """The process's."""
 
 
-def configure_event_log(level: str, *, stream: TextIO = sys.stdout) -> None:
-    """Sends structlog's and the libraries' records to the stream as JSON, times in UTC."""
+def configure_event_log(level: str, *, stream: TextIO | None = None) -> None:
+    """Sends structlog's and the libraries' records to stdout or ``stream``: JSON, times in UTC."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -51,7 +51,7 @@ def configure_event_log(level: str, *, stream: TextIO = sys.stdout) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(stream)
+    handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
