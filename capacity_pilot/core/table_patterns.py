@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import string
 from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Final
 
 _ALPHABET: Final = string.ascii_letters + string.digits + "_.-"
 """What a table's name may have (DynamoDB developer guide, naming rules)."""
 
+_MAGIC: Final = frozenset("*?[")
 _MOST_STATES: Final = 20_000
 
 _Token = frozenset[str] | None
@@ -25,7 +28,11 @@ def find_covering(pattern: str, others: Sequence[str]) -> list[int] | None:
 
     Exact, but for patterns so intricate that it is not found out: those count as not covered.
     """
-    own, theirs = [_read(pattern)], [_read(other) for other in others]
+    if _MAGIC.isdisjoint(pattern) and all(letter in _ALPHABET for letter in pattern):
+        fits = (n for n, other in enumerate(others) if fnmatchcase(pattern, other))
+        return [first] if (first := next(fits, None)) is not None else None
+    near = [n for n, other in enumerate(others) if _may_share_names(pattern, other)]
+    own, theirs = [_read(pattern)], [_read(others[n]) for n in near]
     letters = _distinct_letters([*own, *theirs])
     begun = _close({(0, 0)}, own), _close({(n, 0) for n in range(len(theirs))}, theirs)
     seen, ahead, used = {begun}, [begun], set[int]()
@@ -44,7 +51,7 @@ def find_covering(pattern: str, others: Sequence[str]) -> list[int] | None:
                     ahead.append(pair)
         if len(seen) > _MOST_STATES:
             return None
-    return sorted(used)
+    return sorted(near[n] for n in used)
 
 
 def stands_for_none(pattern: str) -> bool:
@@ -52,6 +59,13 @@ def stands_for_none(pattern: str) -> bool:
     return find_covering(pattern, []) is not None
 
 
+def _may_share_names(one: str, other: str) -> bool:
+    """False only if what they begin with already tells their names apart."""
+    begun = [re.split(r"[*?[]", pattern, maxsplit=1)[0] for pattern in (one, other)]
+    return begun[0].startswith(begun[1]) or begun[1].startswith(begun[0])
+
+
+@lru_cache(maxsize=4096)
 def _read(pattern: str) -> list[_Token]:
     return [None if part == "*" else _letters(part) for part in _split(pattern)]
 
