@@ -223,20 +223,32 @@ def _public_holidays(country: str) -> HolidayBase:
 
 
 def _doubt_cron(cron: str, timing: Event | Freeze) -> str | None:
-    if len(cron.split()) != _CRON_FIELDS:
-        return "not five fields: minute, hour, day of month, month, day of week"
-    try:
-        times = list(islice(CronSim(cron, _SAMPLE_BEGINS), _SAMPLE))
-    except CronSimError as error:
-        return f"not a cron expression: {str(error).lower()}"
-    if not times:
-        return "never comes"
+    doubt, least_s = _sample(cron)
+    if doubt is not None:
+        return doubt
     lead_s = (timing.lead or 0.0) if isinstance(timing, Event) else 0.0
     whole_s = (timing.lasts or 0.0) + lead_s
-    gaps = ((later - earlier).total_seconds() for earlier, later in pairwise(times))
-    if (least := min(gaps, default=whole_s)) < whole_s:
+    if least_s < whole_s:
         return (
-            f"comes again after {least:g} s while lead and lasts are {whole_s:g} s: "
+            f"comes again after {least_s:g} s while lead and lasts are {whole_s:g} s: "
             "one would run into the next"
         )
     return None
+
+
+@lru_cache(maxsize=4096)
+def _sample(cron: str) -> tuple[str | None, float]:
+    """What is wrong with an expression, and the least seconds from one of its times to the next.
+
+    Asked for the same expressions at every change of policies.
+    """
+    if len(cron.split()) != _CRON_FIELDS:
+        return "not five fields: minute, hour, day of month, month, day of week", 0.0
+    try:
+        times = list(islice(CronSim(cron, _SAMPLE_BEGINS), _SAMPLE))
+    except CronSimError as error:
+        return f"not a cron expression: {str(error).lower()}", 0.0
+    if not times:
+        return "never comes", 0.0
+    gaps = ((later - earlier).total_seconds() for earlier, later in pairwise(times))
+    return None, min(gaps, default=float("inf"))

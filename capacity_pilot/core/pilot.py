@@ -51,7 +51,7 @@ from capacity_pilot.core.model import (
     SignalKey,
     TableDescription,
 )
-from capacity_pilot.core.modes import Mode, Rivalry
+from capacity_pilot.core.modes import Mode
 from capacity_pilot.core.plan import plan_changes
 from capacity_pilot.core.policy import PolicySet
 from capacity_pilot.core.policy_arrays import PolicyArrays
@@ -60,7 +60,7 @@ from capacity_pilot.core.reasons import Reason
 from capacity_pilot.core.reserved import keep_reserved
 from capacity_pilot.core.route_costs import RouteCosts
 from capacity_pilot.core.signal_names import MOST_SIGNALS, SignalNames
-from capacity_pilot.core.spread import Spread, spread
+from capacity_pilot.core.spread import Spread, find_change, spread
 from capacity_pilot.core.standing import awaits_minimum, read_standing
 from capacity_pilot.core.tick import Capacity, Decisions, Inputs, PilotState, tick
 
@@ -387,23 +387,20 @@ class Pilot:
         gateway shows it: these are named. Least is left to do where ``ready`` is spread over the
         fleet that its policies make of ``resources``.
         """
-        before, self._spread = self.policies, ready
-        moved: list[str] = []
-        for table in tuple(self._descriptions):
-            if not self.covers(table):
-                self._drop(table)
-            elif _way_of(before, table) != _way_of(self.policies, table):
-                self._change_way(table, before.mode_for(table))
-                moved.append(table)
+        change = find_change(self.policies, ready.policies, self._descriptions)
+        self._spread = ready
+        for table in change.gone:
+            self._drop(table)
+        for table, was in change.moved.items():
+            self._change_way(table, was)
         self.lookout.adopt(ready.policies.number_for, now)
         if self._is_fleet_stale or ready.fleet != self._fleet or ready.limits != self.limits:
             self._refit(now)
         else:
             self._refit_switching()
-            for table, description in self._descriptions.items():
-                if table in moved or before.policy_for(table) != self.policies.policy_for(table):
-                    self._read_capacity(description)
-        return tuple(moved)
+            for table in change.edited:
+                self._read_capacity(self._descriptions[table])
+        return tuple(change.moved)
 
     def _change_way(self, table: str, was: Mode) -> None:
         self._unread.add(table)
@@ -776,9 +773,3 @@ class Pilot:
 
 def _resources(description: TableDescription) -> frozenset[Resource]:
     return frozenset(r.resource for r in description.resources)
-
-
-def _way_of(policies: PolicySet, table: str) -> tuple[Mode, Rivalry] | None:
-    """How a table is driven."""
-    policy = policies.policy_for(table)
-    return None if policy is None else (policy.mode, policy.auto_scaling)

@@ -318,8 +318,9 @@ class PolicySet(SharedKeys):
         """None as long as it hangs on tags that were not read: to take the next policy that fits
         would be to drive the table by another's.
         """
+        tags = self._tags.get(table)
         for number, policy in enumerate(self.policies):
-            fits = policy.match.fits(table, self._tags.get(table))
+            fits = policy.match.fits(table, tags)
             if fits is not False:
                 return number if fits else None
         return None
