@@ -157,6 +157,7 @@ async def run_daemon(settings: DaemonSettings) -> None:
             keep = partial(tenure.keep, partial(_take_up, parts))
             await keep()
             parts.policies.note("start")
+            await parts.policies.save()
             jobs = _list_jobs(settings, parts, keep=keep)
             counts, chores = parts.loop.counts, _list_chores(settings, parts)
             follower = tasks.create_task(parts.policies.follow())
