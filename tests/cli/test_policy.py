@@ -14,6 +14,9 @@ from capacity_pilot.cli import main
 from capacity_pilot.core.policy_schema import write_schema
 from tests.moto_server import serve_moto
 
+REGION = "ap-southeast-3"
+"""Where no other test has tables: moto's servers of one process share what they know."""
+
 GOOD = """\
 version: 1
 policies:
@@ -42,7 +45,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     with serve_moto() as url:
-        client = boto3.client("dynamodb", region_name="eu-west-1", endpoint_url=url)
+        client = boto3.client("dynamodb", region_name=REGION, endpoint_url=url)
         for name, tags in (("orders", [{"Key": "team", "Value": "social"}]), ("carts", [])):
             client.create_table(
                 TableName=name,
@@ -259,7 +262,7 @@ def test_diff_has_to_know_which_tables(policy: Command, tmp_path: Path) -> None:
 def test_check_asks_aws_for_the_quotas(policy: Command, aws: str, tmp_path: Path) -> None:
     """moto's account may have 10,000 units a table."""
     (tmp_path / "feed.yaml").write_text(GOOD)
-    told = policy("check", "feed.yaml", "--region", "eu-west-1", "--endpoint-url", aws)
+    told = policy("check", "feed.yaml", "--region", REGION, "--endpoint-url", aws)
     quota = "is above the account's quota: a table or index has at most 10000"
     assert [line for line in told.out if "warning:" in line] == [
         f"feed.yaml:5:27: warning: policies.0.read.max: max 30000 {quota} read units",
@@ -271,7 +274,7 @@ def test_diff_asks_aws_for_tables_and_tags(policy: Command, aws: str, tmp_path: 
     tagged = GOOD.replace('{tables: ["prod-feed-*"]}', "{tags: {team: social}}")
     (tmp_path / "old.yaml").write_text(tagged)
     (tmp_path / "new.yaml").write_text(tagged.replace("30000", "20000"))
-    told = policy("diff", "old.yaml", "new.yaml", "--region", "eu-west-1", "--endpoint-url", aws)
+    told = policy("diff", "old.yaml", "new.yaml", "--region", REGION, "--endpoint-url", aws)
     assert told.out == [
         "orders: feed",
         "  read.max: 30,000 → 20,000",
