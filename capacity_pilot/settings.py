@@ -94,8 +94,7 @@ class DaemonSettings(StoreSettings):
         default=30.0,
         ge=5,
         le=3600,
-        description="seconds between looks at S3 or the Parameter Store, and at files where "
-        "nothing tells of changes",
+        description="seconds between looks at S3 or the Parameter Store",
     )
     policy_endpoint_url: str | None = Field(
         default=None, description="S3 or SSM endpoint of the policies, if not the Region's own"

@@ -112,6 +112,16 @@ async def test_an_edited_file_is_noticed(tmp_path: Path) -> None:
     assert "max: 200" in after.texts[0].text
 
 
+async def test_what_was_edited_before_the_watch_began_is_noticed(tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text(policy("feed"))
+    source = LocalPolicies(file)
+    await source.read()
+    file.write_text(policy("feed", most=200))
+    async with asyncio.timeout(SOON_S):
+        await anext(source.changes())
+
+
 async def test_a_file_put_in_the_place_of_another_is_noticed(tmp_path: Path) -> None:
     file, new = tmp_path / "policy.yaml", tmp_path / ".policy.yaml.new"
     file.write_text(policy("feed"))

@@ -1,8 +1,9 @@
 """Policies in a file, or in a folder's ``.yaml`` and ``.yml`` files, watched for changes.
 
 Folders are watched rather than files: editors, and Kubernetes for a mounted ConfigMap, put a new
-file in the place of the old one. Where nothing tells of changes, as on NFS, a look now and then
-does. Files whose names begin with a dot are editors' own.
+file in the place of the old one. What happened before the watch began, or where nothing tells of
+changes, as on NFS, a look every two seconds finds. Files whose names begin with a dot are editors'
+own.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ _QUIET_MS: Final = 100
 on.
 """
 
+_LOOK_S: Final = 2.0
+
 _Stamps = tuple[tuple[str, int, int, int], ...]
 
 log = structlog.get_logger("capacity_pilot")
@@ -35,10 +38,10 @@ log = structlog.get_logger("capacity_pilot")
 class LocalPolicies:
     """See ``PolicySource``."""
 
-    def __init__(self, path: Path, *, poll_s: float = 30.0) -> None:
+    def __init__(self, path: Path, *, poll_s: float = _LOOK_S) -> None:
         self.address = str(path)
         self._path = path
-        self._poll_s = poll_s
+        self._poll_s = min(poll_s, _LOOK_S)
         self._seen: _Stamps | None = None
 
     async def read(self) -> PolicyTexts:
