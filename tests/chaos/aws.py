@@ -206,6 +206,9 @@ def _perform(account: Account, call: Call, reached: asyncio.Future[dict[str, Any
 def _parse(answer: dict[str, Any]) -> dict[str, Any]:
     """Moments as botocore gives them."""
     if table := answer.get("Table"):
+        if summary := table.get("BillingModeSummary"):
+            at = summary["LastUpdateToPayPerRequestDateTime"]
+            summary["LastUpdateToPayPerRequestDateTime"] = datetime.fromtimestamp(at, UTC)
         for resource in (table, *table.get("GlobalSecondaryIndexes", ())):
             throughput = resource["ProvisionedThroughput"]
             for member in ("LastIncreaseDateTime", "LastDecreaseDateTime"):

@@ -20,7 +20,7 @@ from tests.chaos.pilot_process import PilotProcess
 from tests.chaos.schedule import ClockJump, Floats, Schedule
 from tests.chaos.telemetry import News
 
-_SENDABLE = {"TableName", "ProvisionedThroughput", "GlobalSecondaryIndexUpdates"}
+_SENDABLE = {"TableName", "BillingMode", "ProvisionedThroughput", "GlobalSecondaryIndexUpdates"}
 _BOTH = {"ReadCapacityUnits", "WriteCapacityUnits"}
 _FRESH_S = 5.05
 _MOST_AT_ONCE = 8
@@ -112,7 +112,26 @@ class Laws:
         table = described.answer["Table"]
         if changing := [n for n, status in _statuses(table).items() if status != "ACTIVE"]:
             yield f"{changing} are changing by what was read"
-        yield from self._judge_units(call, had=_units_of(table))
+        if (mode := call.parameters.get("BillingMode")) is not None:
+            yield from self._judge_switch(call, mode, table)
+        else:
+            yield from self._judge_units(call, had=_units_of(table))
+
+    def _judge_switch(self, call: Call, mode: str, table: Any) -> Iterator[str]:
+        """To on-demand with no units at all, back with those of the table and every index."""
+        if not self._schedule.may_escape:
+            yield f"switches to {mode} unasked"
+        if mode == table.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED"):
+            yield f"is {mode} already"
+        if mode == "PAY_PER_REQUEST":
+            if call.asked:
+                yield f"names units on its way to {mode}"
+            return
+        if call.asked.keys() != _units_of(table).keys():
+            yield f"comes back with units for {sorted(call.asked)} of {sorted(_units_of(table))}"
+        floor, ceiling = self._schedule.floor[call.table], self._schedule.ceiling
+        if not all(floor <= units <= ceiling for pair in call.asked.values() for units in pair):
+            yield f"comes back with {call.asked}, not within {floor} and {ceiling}"
 
     def _is_recorded(self, process: PilotProcess, call: Call) -> bool:
         """By a record that is durable already; an increase does not wait for a bad disk."""
@@ -127,12 +146,14 @@ class Laws:
             disk.since <= self._now < disk.until + _WRITES_AGAIN_S
             for disk in self._schedule.bad_disks
         )
-        if is_increase and is_disk_bad:
+        mode = call.parameters.get("BillingMode")
+        if is_increase and is_disk_bad and mode is None:
             return True
         for recorded in reversed(process.diary.calls.values()):
             if recorded.table == call.table:
                 changes = {c["index"]: tuple(c["to"]) for c in recorded.body["changes"]}
-                return changes == call.asked and self._spend(recorded.id)
+                is_same = changes == call.asked and recorded.body.get("billing_mode") == mode
+                return is_same and self._spend(recorded.id)
         return False
 
     def _spend(self, record: str) -> bool:
@@ -165,6 +186,8 @@ class Laws:
         is_untouched = not any(described.reached_at <= at <= reached_at for at in changes)
         if refusal.code in {"ResourceInUseException", "ValidationException"} and is_untouched:
             self.break_law("avoidable refusal", f"{call.table}: {refusal}: {call.parameters}")
+        if "PAY_PER_REQUEST 4 times" in refusal.message:
+            self.break_law("four switches a day", f"{call.table}: {refusal}")
         if "decreases are limited" in refusal.message and is_untouched:
             self.break_law("decrease quota", f"{call.table}: {refusal}, read {table}")
 
@@ -229,7 +252,7 @@ def _judge_shape(parameters: Any) -> Iterator[str]:
         if update["Update"].keys() != {"IndexName", "ProvisionedThroughput"}:
             yield f"sends {sorted(update['Update'])} of an index"
         members.append(update["Update"]["ProvisionedThroughput"])
-    if not members:
+    if not members and "BillingMode" not in parameters:
         yield "asks for nothing"
     for member in members:
         if member.keys() != _BOTH or not all(type(v) is int and v >= 1 for v in member.values()):

@@ -225,6 +225,8 @@ class Run:
             yield "no worse", f"{resource}:{dimension} {with_pilot:.0f} against {without:.0f}"
 
     def _judge_recovery(self) -> Iterator[tuple[str, str]]:
+        if any(map(_is_refused_switch, self._account.calls)):
+            return  # AWS said that there were too many, and it is not asked again for an hour
         asked, throttled = map(sum, zip(*self._by_second[-_LAST_S:], strict=True))
         if throttled > _RECOVERED * asked:
             yield "recovers", f"throttled {throttled:.0f} of {asked:.0f} units at the end"
@@ -236,3 +238,7 @@ def _is_decrease(call: Call) -> bool:
         for index, pair in call.asked.items()
         for asked, had in zip(pair, call.had.get(index, (0, 0)), strict=True)
     )
+
+
+def _is_refused_switch(call: Call) -> bool:
+    return "BillingMode" in call.parameters and "LimitExceeded" in str(call.error)

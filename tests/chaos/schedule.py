@@ -6,7 +6,7 @@ the end, and from then on demand is steady at a level that nothing provides for 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -28,6 +28,8 @@ from tests.chaos.mishaps import (
 
 PROOF_S: Final = 240
 SPARE: Final = "index-spare"
+ESCAPE_S: Final = 240
+_ESCAPING: Final = 0.2
 _CALM_S: Final = 60
 _DAY: Final = datetime(2026, 10, 9, tzinfo=UTC).timestamp()
 
@@ -182,7 +184,9 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """All of a run. ``floor`` and ``ceiling`` are the policy's, for every target of its table."""
+    """All of a run. ``floor`` and ``ceiling`` are the policy's, for every target of its table.
+    Where tables ``may_escape``, they are asked for more than the ceiling, and on-demand is the way.
+    """
 
     seed: int
     began_at: float
@@ -197,6 +201,7 @@ class Schedule:
     stabilization_s: float
     has_cloudwatch: bool
     faults: tuple[Fault, ...]
+    may_escape: bool = False
 
     @property
     def proof_at(self) -> float:
@@ -216,6 +221,9 @@ class Schedule:
                         "match": {"tables": [table]},
                         "read": {"min": self.floor[table], "max": self.ceiling},
                         "write": {"min": self.floor[table], "max": self.ceiling},
+                        "on_demand_escape": {"after": 10, "return_after": 300}
+                        if self.may_escape
+                        else False,
                         "scale_in": {
                             "stabilization": self.stabilization_s,
                             "reserve_decreases": 0,
@@ -251,7 +259,7 @@ def draw_schedule(seed: int) -> Schedule:
                 )
             )
     hour = float(draw.choice([9.5, 23.9, 15.0, 0.0]))
-    return Schedule(
+    schedule = Schedule(
         seed=seed,
         began_at=_DAY + 3600 * hour,
         seconds=seconds,
@@ -265,6 +273,23 @@ def draw_schedule(seed: int) -> Schedule:
         stabilization_s=float(draw.choice([30, 60, 150])),
         has_cloudwatch=bool(draw.random() < 0.3),
         faults=_draw_faults(draw, seconds, tables),
+    )
+    luck = np.random.default_rng((seed, 2))
+    return _let_escape(schedule, luck) if luck.random() < _ESCAPING else schedule
+
+
+def _let_escape(schedule: Schedule, draw: Generator) -> Schedule:
+    """The same with a ceiling that the proof's demand does not fit, and time for a switch."""
+    most = max(target.units for target in schedule.targets)
+    return replace(
+        schedule,
+        seconds=schedule.seconds + ESCAPE_S,
+        targets=tuple(
+            replace(t, demand=np.pad(t.demand, ((0, 0), (0, ESCAPE_S)), mode="edge"))
+            for t in schedule.targets
+        ),
+        ceiling=int(most * draw.uniform(1.0, 2.0)),
+        may_escape=True,
     )
 
 

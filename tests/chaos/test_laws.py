@@ -66,7 +66,9 @@ def test_a_call_as_it_should_be_breaks_none() -> None:
 @pytest.mark.parametrize(
     ("members", "broken"),
     [
-        ({"BillingMode": "PAY_PER_REQUEST"}, "sends ['BillingMode']"),
+        ({"BillingMode": "PAY_PER_REQUEST"}, "switches to PAY_PER_REQUEST unasked"),
+        ({"BillingMode": "PROVISIONED"}, "is PROVISIONED already"),
+        ({"TableClass": "STANDARD"}, "sends ['TableClass']"),
         ({"GlobalSecondaryIndexUpdates": [{"Delete": {"IndexName": "x"}}]}, "does ['Delete']"),
         ({"ProvisionedThroughput": {"ReadCapacityUnits": HAS + 1}}, "not both dimensions"),
         ({"ProvisionedThroughput": units(HAS + 1, 0)}, "not both dimensions"),

@@ -90,11 +90,17 @@ class ServedWorld:
         served = Served(np.zeros_like(self.throttled), np.zeros_like(self.throttled))
         served.demand[numbers] = self._demand[numbers, :, second]
         asked = np.zeros(self.world.buckets.size)
-        asked[slots] = served.demand[numbers]
+        asked[slots] = np.where(self._on_demand(numbers), 0.0, served.demand[numbers])
         _, throttled = self.world.serve(asked)
         served.throttled[numbers] = throttled[slots]
         self.throttled += served.throttled
         return served
+
+    def _on_demand(self, numbers: Ints) -> npt.NDArray[np.bool_]:
+        """(m, 1), where the table has no capacity and throttles nothing."""
+        names = {state.spec.name for state in self.world.tables() if state.is_on_demand}
+        is_on = [self._schedule.targets[n].resource.table in names for n in numbers.tolist()]
+        return np.array(is_on, dtype=np.bool_).reshape(-1, 1)
 
     def units(self, resource: Resource) -> tuple[int, int] | None:
         """(read, write) in force; ``None`` where there is no such resource."""
