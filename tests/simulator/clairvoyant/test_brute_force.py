@@ -21,12 +21,12 @@ from capacity_pilot.simulator.clairvoyant.plan import Task, cheapest_plan
 from capacity_pilot.simulator.clairvoyant.planning import space_decreases
 
 MINUTES = 7
-HIGHEST = 5
+HIGHEST = 4
 ALL_PLANS = np.array(list(itertools.product(range(1, HIGHEST + 1), repeat=MINUTES)))
 RULES = DecreaseRules(free=1, wait_s=120.0, day_s=300.0)
 
 # By minute: its level and how far its first seconds stand out.
-MINUTE = st.tuples(st.integers(0, 5), st.integers(0, 400))
+MINUTE = st.tuples(st.integers(0, HIGHEST), st.integers(0, 400))
 
 
 def throttles_nothing(demand: Floats, availability: float) -> Bools:
