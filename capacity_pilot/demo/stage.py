@@ -22,6 +22,7 @@ APPLY_TIME_S = 3.0
 """Median of the physics server's apply times here; AWS took 1 to 6 s for changes of this size."""
 
 _READY_WITHIN_S = 30.0
+_COMPILED_WITHIN_S = 300.0
 _DETAILS: dict[CapacityReport, tuple[CapacityDetail, CapacityDetail]] = {
     "indexes": ("INDEXES", "INDEXES"),
     "total": ("TOTAL", "TOTAL"),
@@ -53,7 +54,10 @@ async def open_stage(options: DemoOptions, tell: Callable[[str], None]) -> Async
         physics, url = await _start_physics(stack, options)
         tell(f"creating tables {FEED} and {TWIN}, alike but for the policy")
         await _create_tables(url)
-        tell("starting capacity-pilot run --mode active, and both feed services")
+        tell(
+            "starting capacity-pilot run --mode active, and both feed services "
+            "(the first start on a machine compiles for up to a minute)"
+        )
         pilot, otlp_url, health_url = await _start_pilot(stack, url)
         feeds = {
             table: await _start_feed(stack, table, url, otlp_url, options) for table in (FEED, TWIN)
@@ -112,7 +116,7 @@ async def _start_pilot(stack: AsyncExitStack, url: str) -> tuple[Child, str, str
     arguments += ["--tick-s", "0.5", "--describe-s", "5", "--apply-time-s", str(APPLY_TIME_S)]
     child = await stack.enter_async_context(start_child("capacity-pilot run", arguments))
     line = await await_line(
-        child, lambda line: line.get("event") == "ready", timeout_s=_READY_WITHIN_S
+        child, lambda line: line.get("event") == "ready", timeout_s=_COMPILED_WITHIN_S
     )
     return child, line["otlp_http"], line["health"]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.timeout(240)]
 
 BUSY_S = 5.0
 """Visits as late as that come as a trickle, which neither side has to throttle."""
@@ -25,7 +25,7 @@ def _run(tmp_path: Path, *arguments: str) -> dict[str, Any]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=200,
         env=os.environ | {"AWS_PROFILE": "production", "OTEL_SDK_DISABLED": "true"},
     )
     assert ended.returncode == 0, ended.stderr

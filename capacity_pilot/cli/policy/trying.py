@@ -28,7 +28,6 @@ from capacity_pilot.daemon.policy_versions import DOCUMENT, parse_kept
 from capacity_pilot.simulator.recorded_demand import Recording, read_recording
 from capacity_pilot.simulator.replay.scenario import Scenario
 from capacity_pilot.simulator.replay.settings import START_AT, ReplaySettings
-from capacity_pilot.simulator.report.wording import say_count, say_ppm, say_usd
 from capacity_pilot.simulator.result import Score
 
 if TYPE_CHECKING:
@@ -214,6 +213,12 @@ def _say_all(sides: Sequence[_Side]) -> str:
 
 
 def _say_figures(ppm: float, unit_hours: float | None, usd: float, raises: int, cuts: int) -> str:
+    from capacity_pilot.simulator.report.wording import (  # noqa: PLC0415 (an extra's dependency)
+        say_count,
+        say_ppm,
+        say_usd,
+    )
+
     cells = (say_ppm(ppm), say_count(unit_hours), say_usd(usd), f"{raises}", f"{cuts}")
     return "".join(f"{cell:>15}" for cell in cells)
 
