@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from capacity_pilot.core.coverage import CoverageState
@@ -75,6 +75,7 @@ def test_throttles_are_asked_for_where_spans_do_not_tell_of_nearly_everything() 
     assert with_throttles == 2 * metrics
 
 
+@settings(max_examples=25)  # two hours each
 @given(st.floats(0.1, 200.0), st.integers(1, 400), st.floats(0.0, 1.0))
 def test_a_month_never_costs_more_than_was_said(usd: float, targets: int, share: float) -> None:
     """Nor do two hours cost more than their part, but for the hour saved up before them."""

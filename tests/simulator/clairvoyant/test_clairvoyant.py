@@ -133,7 +133,7 @@ def test_hourly_decreases_of_a_restless_day_are_lawful_and_close_to_the_bound(
 RATES = st.lists(st.sampled_from([0.0, 0.3, 3.0, 20.0, 150.0, 900.0]), min_size=2, max_size=40)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(
     rates=RATES,
     minutes_each=st.integers(1, 12),
