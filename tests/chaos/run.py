@@ -227,6 +227,8 @@ class Run:
     def _judge_recovery(self) -> Iterator[tuple[str, str]]:
         if any(map(_is_refused_switch, self._account.calls)):
             return  # AWS said that there were too many, and it is not asked again for an hour
+        if any(state.switching_to for state in self._pilots_world.world.tables()):
+            return  # what provisioned capacity does not reach waits for AWS, two to three minutes
         asked, throttled = map(sum, zip(*self._by_second[-_LAST_S:], strict=True))
         if throttled > _RECOVERED * asked:
             yield "recovers", f"throttled {throttled:.0f} of {asked:.0f} units at the end"
