@@ -102,8 +102,6 @@ def advance(state: PilotState, inputs: Inputs, ends: Ints, now: float) -> Advanc
     peaks, ends_at, since = kept.peaks.copy(), kept.block_ends_at.copy(), kept.since.copy()
     last_refused = burst.last_refused.copy()
     recurrence, quantiles = learned.recurrence, state.quantiles.copy()
-    members, calibration, current = quantiles.members, quantiles.calibration, quantiles.current
-    tally = calibration.tally
     (
         passed,
         head,
@@ -150,31 +148,8 @@ def advance(state: PilotState, inputs: Inputs, ends: Ints, now: float) -> Advanc
         since,
         kept.window_s,
         kept.pause_before(now),
-        members.last,
-        members.sums,
-        members.weights,
-        members.bins,
-        members.bin_sum,
-        members.bin_count,
-        members.bin,
-        members.has_yesterday,
-        calibration.margins,
-        calibration.misses,
-        calibration.weights,
-        calibration.losses,
-        calibration.leader,
-        tally.scored,
-        tally.demand,
-        tally.exceeded,
-        tally.pinball,
-        tally.led,
-        quantiles.points,
-        quantiles.units,
-        quantiles.spread,
-        current.units,
-        current.ahead_s,
-        current.issued_at,
-        quantiles.window,
+        *quantiles.parts,
+        quantiles.current.issued_at,
         told.slots,
         told.seconds,
         told.units,
@@ -324,8 +299,8 @@ def _advance(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
     spread: Floats,
     quantile_units: Floats,
     quantiles_ahead_s: Floats,
-    issued_at: float,
     window: int,
+    issued_at: float,
     # What is told, second by second up to ``ends``.
     slots: Ints,
     seconds: Ints,

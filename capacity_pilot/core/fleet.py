@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,21 @@ Ints = npt.NDArray[np.int64]
 
 State = TypeVar("State")
 Values = TypeVar("Values", Floats, Ints, Bools)
+
+
+class ArrayState:
+    """A frozen dataclass of arrays, numbers and others like it, all kept from tick to tick."""
+
+    __slots__ = ()
+
+    def copy(self) -> Self:
+        """The same with arrays of its own, so that they may be written to."""
+        items = fields(self)  # type: ignore[arg-type]  # every state is a dataclass
+        return type(self)(**{item.name: _copy(getattr(self, item.name)) for item in items})
+
+
+def _copy(value: Any) -> Any:
+    return value.copy() if isinstance(value, np.ndarray | ArrayState) else value
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ once, the way up only after ``CLIMB_S`` of hearing more.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Final, NamedTuple, Self
 
@@ -95,14 +95,8 @@ class LadderState:
         """After a pause in which nobody listened: what nobody heard is no silence, and spans up to
         ``last_seen`` (n,), which this process did not hear, are no hearing.
         """
-        size = len(self.rung)
-        return type(self)(
-            rung=self.rung,
-            better_since=np.full(size, np.nan),
-            known_at=np.full(size, float(now)),
-            throttled=np.full(size, np.nan),
-            seen_before=last_seen.copy(),
-        )
+        fresh = self.empty(len(self.rung), now)
+        return replace(fresh, rung=self.rung, seen_before=last_seen.copy())
 
     @property
     def is_at_rest(self) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from capacity_pilot.core.auto_scaling import Registration
-from capacity_pilot.core.fleet import Bools, Fleet, Floats
+from capacity_pilot.core.fleet import ArrayState, Bools, Fleet, Floats
 from capacity_pilot.core.guards import LEAST_SAVING, Draft
 from capacity_pilot.core.model import Dimension, Resource, ScalableTarget, TableDescription
 from capacity_pilot.core.modes import Mode, Rivalry
@@ -24,7 +24,7 @@ DOUBTS = (Reason.AUTO_SCALING_UNKNOWN | Reason.NOT_SUSPENDED).value
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(ArrayState):
     """What may be done with each slot, all (n,).
 
     ``barred`` are the reasons it is held for, 0 for none. ``drives_minimum`` is floor mode, where
@@ -57,20 +57,6 @@ class Standing:
             has_scaler=np.zeros(size, dtype=np.bool_),
             raised_again_at=np.full(size, -np.inf),
             lowered_again_at=np.full(size, -np.inf),
-        )
-
-    def copy(self) -> Standing:
-        """An independent copy."""
-        return Standing(
-            barred=self.barred.copy(),
-            drives_minimum=self.drives_minimum.copy(),
-            least=self.least.copy(),
-            minimum=self.minimum.copy(),
-            maximum=self.maximum.copy(),
-            warm=self.warm.copy(),
-            has_scaler=self.has_scaler.copy(),
-            raised_again_at=self.raised_again_at.copy(),
-            lowered_again_at=self.lowered_again_at.copy(),
         )
 
 

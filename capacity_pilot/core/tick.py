@@ -20,7 +20,7 @@ from capacity_pilot.core.coverage import (
 )
 from capacity_pilot.core.demand import Arrivals, DemandState, absorb, settled_until
 from capacity_pilot.core.events.schedule import NOTHING_COMING, Schedule, provide_for
-from capacity_pilot.core.fleet import Bools, Floats, Ints
+from capacity_pilot.core.fleet import ArrayState, Bools, Floats, Ints
 from capacity_pilot.core.forecast import ForecastState, forecast
 from capacity_pilot.core.forecast.quantiles import QuantileState, learn_quantiles
 from capacity_pilot.core.forecast.recurrence import size_due
@@ -49,7 +49,7 @@ from capacity_pilot.core.standing import Standing, bound_within, heed
 
 
 @dataclass(frozen=True, slots=True)
-class Capacity:
+class Capacity(ArrayState):
     """What DescribeTable last said, per slot, (n,).
 
     ``provisioned`` is NaN where nothing was read; ``is_changeable`` is false while the table or
@@ -73,17 +73,6 @@ class Capacity:
             last_decrease_at=np.full(size, np.nan),
             described_at=np.zeros(size),
             standing=Standing.free(size),
-        )
-
-    def copy(self) -> Capacity:
-        """An independent copy, for a tick to keep while the original is written to."""
-        return Capacity(
-            provisioned=self.provisioned.copy(),
-            is_changeable=self.is_changeable.copy(),
-            decreases_today=self.decreases_today.copy(),
-            last_decrease_at=self.last_decrease_at.copy(),
-            described_at=self.described_at.copy(),
-            standing=None if self.standing is None else self.standing.copy(),
         )
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from capacity_pilot.core.fleet import Bools, Floats, Ints
+from capacity_pilot.core.fleet import ArrayState, Bools, Floats, Ints
 
 WINDOW_S = 128
 """Seconds of per-second demand kept; spans later than that are lost to the forecast."""
@@ -52,7 +52,7 @@ class Arrivals(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class DemandState:
+class DemandState(ArrayState):
     """Per-second demand of the last ``WINDOW_S`` seconds, as a ring over ``second % WINDOW_S``.
 
     ``units`` and ``known`` are (WINDOW_S, n); ``units`` is 0 where the second is not known. The
@@ -86,17 +86,4 @@ class DemandState:
             lags=lags,
             lag_s=_INITIAL_LAG_S,
             head=int(now),
-        )
-
-    def copy(self) -> DemandState:
-        """An independent copy."""
-        return replace(
-            self,
-            units=self.units.copy(),
-            known=self.known.copy(),
-            last_seen=self.last_seen.copy(),
-            mean_gap=self.mean_gap.copy(),
-            news_age=self.news_age.copy(),
-            last_refused=self.last_refused.copy(),
-            lags=self.lags.copy(),
         )

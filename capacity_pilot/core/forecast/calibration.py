@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from capacity_pilot.core.compiled import compiled
-from capacity_pilot.core.fleet import Floats, Ints
+from capacity_pilot.core.fleet import ArrayState, Floats, Ints
 from capacity_pilot.core.forecast.members import MEMBERS, WINDOW_S, Floats32
 from capacity_pilot.core.forecast.tally import Tally, pinball
 
@@ -44,8 +44,13 @@ _MARGINS = np.array([0.0, 1.6, 4.0, 7.0])
 _LOSSES = (0.3989, 0.1755, 0.0267, 0.00337)
 
 
+_Learned = tuple[Floats, Floats, Floats, Floats, Ints]
+_Tallied = tuple[Floats, Floats, Floats, Floats, Floats]
+CalibrationParts = tuple[*_Learned, *_Tallied]
+
+
 @dataclass(frozen=True, slots=True)
-class Calibration:
+class Calibration(ArrayState):
     """What is learned of the members' errors, and what came of it; arrays end in the slot axis.
 
     ``margins`` (levels, horizons, n): the median's is in scales, the others are logarithms of
@@ -75,14 +80,20 @@ class Calibration:
             tally=Tally.empty(size, levels=len(LEVELS), horizons=len(HORIZONS), members=members),
         )
 
-    def copy(self) -> Calibration:
-        return Calibration(
-            margins=self.margins.copy(),
-            misses=self.misses.copy(),
-            weights=self.weights.copy(),
-            losses=self.losses.copy(),
-            leader=self.leader.copy(),
-            tally=self.tally.copy(),
+    @property
+    def parts(self) -> CalibrationParts:
+        """As compiled functions take them, with the tally's."""
+        return (
+            self.margins,
+            self.misses,
+            self.weights,
+            self.losses,
+            self.leader,
+            self.tally.scored,
+            self.tally.demand,
+            self.tally.exceeded,
+            self.tally.pinball,
+            self.tally.led,
         )
 
 

@@ -12,7 +12,7 @@ from math import exp
 import numpy as np
 
 from capacity_pilot.core.compiled import compiled
-from capacity_pilot.core.fleet import Bools, Floats
+from capacity_pilot.core.fleet import ArrayState, Bools, Floats
 
 SECOND, BURST, MINUTE = 0, 1, 2
 """Rows of the excess: of single seconds, and of means over 10 and 60 s."""
@@ -27,7 +27,7 @@ _UNSEEN = (0.2, 0.4, 0.4)
 
 
 @dataclass(frozen=True, slots=True)
-class ExcessState:
+class ExcessState(ArrayState):
     """``units`` (3, n) is the highest excess measured, units/s, fading; ``unseen`` (n,) how much
     is left of what is expected of a target nobody has watched, 1 at first; ``usual`` (RING_S, n)
     what was usual, units/s, as a ring over ``second % RING_S``, NaN where nobody knew. ``spikes``
@@ -44,11 +44,6 @@ class ExcessState:
     def empty(cls, size: int) -> ExcessState:
         usual = np.full((RING_S, size), np.nan)
         return cls(np.zeros((3, size)), np.ones(size), usual, np.zeros(size))
-
-    def copy(self) -> ExcessState:
-        return ExcessState(
-            self.units.copy(), self.unseen.copy(), self.usual.copy(), self.spikes.copy()
-        )
 
 
 @compiled

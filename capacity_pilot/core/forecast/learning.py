@@ -8,7 +8,7 @@ import numpy as np
 
 from capacity_pilot.core.compiled import compiled
 from capacity_pilot.core.demand import WINDOW_S, DemandState
-from capacity_pilot.core.fleet import Bools, Floats, Ints
+from capacity_pilot.core.fleet import ArrayState, Bools, Floats, Ints
 from capacity_pilot.core.forecast.excess import (
     ExcessState,
     learn_excess,
@@ -34,7 +34,7 @@ LEAST_SEEN = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class ForecastState:
+class ForecastState(ArrayState):
     """What forecasting remembers; arrays end in the slot axis.
 
     ``sums`` and ``weights`` (scales, n) are those of ``means``, ``noise`` (2, n) is ``noise``'s.
@@ -57,17 +57,6 @@ class ForecastState:
             excess=ExcessState.empty(size),
             panic_until=np.full(size, -np.inf),
             recurrence=RecurrenceState.empty(size),
-        )
-
-    def copy(self) -> ForecastState:
-        """An independent copy."""
-        return ForecastState(
-            sums=self.sums.copy(),
-            weights=self.weights.copy(),
-            noise=self.noise.copy(),
-            excess=self.excess.copy(),
-            panic_until=self.panic_until.copy(),
-            recurrence=self.recurrence.copy(),
         )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from capacity_pilot.core.compiled import compiled
-from capacity_pilot.core.fleet import Bools, Floats, Ints
+from capacity_pilot.core.fleet import ArrayState, Bools, Floats, Ints
 
 WINDOW_S = 10
 """Seconds a forecast is the mean demand of: shorter peaks are the burst bucket's business."""
@@ -31,10 +31,11 @@ _BINS_A_DAY = 86_400 // (_BIN * WINDOW_S)
 _BINS_KEPT = _BINS_A_DAY + 4  # today's must not overwrite yesterday's while those are read
 
 Floats32 = npt.NDArray[np.float32]
+MemberParts = tuple[Floats, Floats, Floats, Floats32, Floats, Floats, int, bool]
 
 
 @dataclass(frozen=True, slots=True)
-class MembersState:
+class MembersState(ArrayState):
     """What the rules remember. ``last`` (n,) is the newest known window's mean, 0 before it.
 
     ``sums`` and ``weights`` (3, n) are the faded sums of the means over 30, 90 and 300 s and of
@@ -65,15 +66,18 @@ class MembersState:
             has_yesterday=False,
         )
 
-    def copy(self) -> MembersState:
-        return replace(
-            self,
-            last=self.last.copy(),
-            sums=self.sums.copy(),
-            weights=self.weights.copy(),
-            bins=self.bins.copy(),
-            bin_sum=self.bin_sum.copy(),
-            bin_count=self.bin_count.copy(),
+    @property
+    def parts(self) -> MemberParts:
+        """As compiled functions take them."""
+        return (
+            self.last,
+            self.sums,
+            self.weights,
+            self.bins,
+            self.bin_sum,
+            self.bin_count,
+            self.bin,
+            self.has_yesterday,
         )
 
     @property
@@ -87,14 +91,7 @@ def learn_window(state: MembersState, mean: Floats, window: int) -> MembersState
     """Takes the mean demand (n,) of a window, NaN where unknown; windows come in order."""
     learned = state.copy()
     number, has_yesterday = take_window(
-        learned.last,
-        learned.sums,
-        learned.weights,
-        learned.bins,
-        learned.bin_sum,
-        learned.bin_count,
-        state.bin,
-        state.has_yesterday,
+        *learned.parts,
         mean,
         window,
     )

@@ -16,12 +16,13 @@ import numpy as np
 from capacity_pilot.core.compiled import compiled
 from capacity_pilot.core.demand import WINDOW_S as KEPT_S
 from capacity_pilot.core.demand import DemandState
-from capacity_pilot.core.fleet import Bools, Floats, Ints
+from capacity_pilot.core.fleet import ArrayState, Bools, Floats, Ints
 from capacity_pilot.core.forecast.calibration import (
     HORIZONS,
     LEVELS,
     SETTLING,
     Calibration,
+    CalibrationParts,
     score,
     spread_out,
 )
@@ -29,6 +30,7 @@ from capacity_pilot.core.forecast.members import (
     MEMBERS,
     WINDOW_S,
     Floats32,
+    MemberParts,
     MembersState,
     point_ahead,
     take_window,
@@ -39,6 +41,8 @@ __all__ = ["HORIZONS", "LEVELS", "QuantileState", "Quantiles", "learn_quantiles"
 SOON, APPLY, LATER = range(len(HORIZONS))
 _SOON_S, _LATER_S = 10.0, 300.0
 
+_Parts = tuple[*MemberParts, *CalibrationParts, Floats32, Floats32, Floats, Floats, Floats, int]
+
 Turned = tuple[int, int, bool]
 """A state's ``window``, and its members' ``bin`` and ``has_yesterday``."""
 
@@ -47,7 +51,7 @@ _MOST_STEPS = _ROWS - SETTLING - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Quantiles:
+class Quantiles(ArrayState):
     """``units`` (levels, horizons, n), units/s: mean demand of the window ``ahead_s`` on.
 
     In order of ``LEVELS`` and ``HORIZONS``; ``ahead_s`` (horizons, n) counts from ``issued_at``,
@@ -65,7 +69,7 @@ class Quantiles:
 
 
 @dataclass(frozen=True, slots=True)
-class QuantileState:
+class QuantileState(ArrayState):
     """What forecasting quantiles remembers; arrays end in the slot axis.
 
     ``points`` (_ROWS, members, horizons, n) and ``units`` (_ROWS, levels, horizons, n) are what was
@@ -96,17 +100,18 @@ class QuantileState:
             window=window,
         )
 
-    def copy(self) -> QuantileState:
-        """One whose arrays may be written to."""
-        current = self.current
-        return replace(
-            self,
-            members=self.members.copy(),
-            calibration=self.calibration.copy(),
-            points=self.points.copy(),
-            units=self.units.copy(),
-            spread=self.spread.copy(),
-            current=replace(current, units=current.units.copy(), ahead_s=current.ahead_s.copy()),
+    @property
+    def parts(self) -> _Parts:
+        """As compiled functions take them."""
+        return (
+            *self.members.parts,
+            *self.calibration.parts,
+            self.points,
+            self.units,
+            self.spread,
+            self.current.units,
+            self.current.ahead_s,
+            self.window,
         )
 
     def turned(self, turned: Turned, now: float) -> QuantileState:
@@ -137,32 +142,8 @@ def learn_quantiles(
     if (settled + 1) // WINDOW_S - 1 <= state.window:
         return state
     after = state.copy()
-    members, calibration, tally = after.members, after.calibration, after.calibration.tally
     turned = learn_windows(
-        members.last,
-        members.sums,
-        members.weights,
-        members.bins,
-        members.bin_sum,
-        members.bin_count,
-        members.bin,
-        members.has_yesterday,
-        calibration.margins,
-        calibration.misses,
-        calibration.weights,
-        calibration.losses,
-        calibration.leader,
-        tally.scored,
-        tally.demand,
-        tally.exceeded,
-        tally.pinball,
-        tally.led,
-        after.points,
-        after.units,
-        after.spread,
-        after.current.units,
-        after.current.ahead_s,
-        after.window,
+        *after.parts,
         demand.units,
         demand.known,
         demand.head,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from capacity_pilot.core.compiled import compiled
-from capacity_pilot.core.fleet import Bools, Floats, Ints
+from capacity_pilot.core.fleet import ArrayState, Bools, Floats, Ints
 from capacity_pilot.core.forecast.members import Floats32
 
 _KEPT = 64  # surges, of each target
@@ -41,7 +41,7 @@ _FOLLOWED_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
-class RecurrenceState:
+class RecurrenceState(ArrayState):
     """Surges of the past, by slot; times in Unix seconds, NaN for none.
 
     ``began`` and ``heights`` (_KEPT, n), units/s, are a ring that ``count`` (n,) were written to.
@@ -66,17 +66,6 @@ class RecurrenceState:
             opened=np.full((3, size), np.nan),
             due=np.full((3, size), np.nan),
             foreseen=np.full((2, size), np.nan),
-        )
-
-    def copy(self) -> RecurrenceState:
-        """An independent copy."""
-        return RecurrenceState(
-            began=self.began.copy(),
-            heights=self.heights.copy(),
-            count=self.count.copy(),
-            opened=self.opened.copy(),
-            due=self.due.copy(),
-            foreseen=self.foreseen.copy(),
         )
 
     def quiet_s(self, ahead_s: Floats, now: float) -> float:

@@ -8,13 +8,13 @@ from typing import TypeVar
 import numpy as np
 
 from capacity_pilot.core.compiled import compiled
-from capacity_pilot.core.fleet import Floats
+from capacity_pilot.core.fleet import ArrayState, Floats
 
 Values = TypeVar("Values", float, Floats)
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(ArrayState):
     """Of the windows scored so far, per horizon and target.
 
     ``scored`` (horizons, n) counts them and ``demand`` (horizons, n) sums their means, units/s.
@@ -37,15 +37,6 @@ class Tally:
             exceeded=np.zeros((levels, horizons, size)),
             pinball=np.zeros((levels, horizons, size)),
             led=np.zeros((members, horizons, size)),
-        )
-
-    def copy(self) -> Tally:
-        return Tally(
-            scored=self.scored.copy(),
-            demand=self.demand.copy(),
-            exceeded=self.exceeded.copy(),
-            pinball=self.pinball.copy(),
-            led=self.led.copy(),
         )
 
     def of(self, slot: int) -> Tally:
