@@ -9,10 +9,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
 import aiohttp
-from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession, get_session
 
-from capacity_pilot import __version__
+from capacity_pilot.adapters.aws.clients import open_service
 from capacity_pilot.adapters.aws.refusals import CALL_ERRORS
 from capacity_pilot.core.errors import GatewayError, InputError
 from capacity_pilot.core.notices import Notice, Notification
@@ -81,15 +80,15 @@ class Messenger:
 
     async def _open(self, region: str) -> Any:
         if region not in self._topics:
-            config = AioConfig(
-                connect_timeout=_TIMEOUT_S,
-                read_timeout=_TIMEOUT_S,
-                retries={"total_max_attempts": 1},
-                user_agent_extra=f"capacity-pilot/{__version__}",
-            )
             self._topics[region] = await self._stack.enter_async_context(
-                self._session.create_client(
-                    "sns", region_name=region, endpoint_url=self._endpoint_url, config=config
+                open_service(
+                    "sns",
+                    region=region,
+                    endpoint_url=self._endpoint_url,
+                    session=self._session,
+                    connect_timeout_s=_TIMEOUT_S,
+                    read_timeout_s=_TIMEOUT_S,
+                    attempts=1,
                 )
             )
         return self._topics[region]

@@ -32,7 +32,7 @@ Told = Mapping[str, Any]
 _INDENT = 13
 _LEAST_CHANGES = 2
 _VERBS = {"scale_out": "raise", "scale_in": "lower"}
-SWITCHED = {"PAY_PER_REQUEST": "switch to on-demand", "PROVISIONED": "switch to provisioned"}
+_SWITCHED = {"PAY_PER_REQUEST": "switch to on-demand", "PROVISIONED": "switch to provisioned"}
 
 
 class Explain(BaseModel):
@@ -201,7 +201,7 @@ def _draw_change(change: Told, width: int, now: float) -> list[str]:
         for c in change["changes"]
     )
     if change["switched_to"]:
-        moved = ", ".join(filter(None, (SWITCHED[change["switched_to"]], moved)))
+        moved = ", ".join(filter(None, (_SWITCHED[change["switched_to"]], moved)))
     outcome = change["outcome"].replace("_", " ")
     if change["in_force_after_s"] is not None:
         outcome = f"in force after {change['in_force_after_s']:g} s"

@@ -19,6 +19,10 @@ TO_ON_DEMAND_S: Final = 5.0
 TO_PROVISIONED_S: Final = 113.0
 
 
+SAME_SWITCH_S: Final = 600.0
+"""AWS's time of a switch and ours are of the same one, where they are no further apart."""
+
+
 def expect_switch_s(on_demand_at: float | None) -> float:
     """How long a switch to on-demand takes of a table that was last switched there then."""
     return FIRST_TO_ON_DEMAND_S if on_demand_at is None else TO_ON_DEMAND_S

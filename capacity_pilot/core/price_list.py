@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import Final
 
-AS_OF: Final = "amazon-dynamodb-tools 1.1.0, us-east-1 compared in November 2026"
-
 STANDARD: Final = {
     # Region: (read, write)
     "af-south-1": (0.00017493, 0.00087465),

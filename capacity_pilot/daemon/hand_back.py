@@ -123,8 +123,7 @@ async def _raise(
     )
     loop = ControlLoop(pilot, around, describe_s=_DESCRIBE_S)
     await loop.discover()
-    resources = [r.resource for d in pilot.descriptions.values() for r in d.resources]
-    await registrations.read(resources)
+    await registrations.read(pilot.resources)
     await loop.reread(pilot.descriptions)
     return await raise_to_safe(loop, clock=clock, pause=lambda: pause_for(calls))
 

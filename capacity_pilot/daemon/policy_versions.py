@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -93,15 +93,7 @@ async def read_first(
         read_at=kept.read_at,
         do="make the source readable and right: it is read again when it changes, or on SIGHUP",
     )
-    return PolicyVersion(
-        policies=kept.policies,
-        texts=kept.texts,
-        hash=kept.hash,
-        source=kept.source,
-        read_at=kept.read_at,
-        is_kept=True,
-        fault=str(fault),
-    )
+    return replace(kept, is_kept=True, fault=str(fault))
 
 
 async def load_kept(

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from aiobotocore.config import AioConfig
-from aiobotocore.session import AioSession, get_session
+from aiobotocore.session import AioSession
 
-from capacity_pilot import __version__
+from capacity_pilot.adapters.aws.clients import open_service
 from capacity_pilot.adapters.aws.refusals import CALL_ERRORS, translate_read
 from capacity_pilot.core.errors import GatewayError
 from capacity_pilot.core.model import (
@@ -139,17 +138,15 @@ async def open_cloudwatch(
 async def open_client(
     *, region: str, endpoint_url: str | None, session: AioSession | None
 ) -> AsyncIterator[Any]:
-    """A client of CloudWatch. botocore tries again a call that was throttled or not answered, with
-    growing pauses: to ask twice changes nothing, and two heartbeats are as good as one.
-    """
-    config = AioConfig(
-        connect_timeout=_CONNECT_TIMEOUT_S,
-        read_timeout=_READ_TIMEOUT_S,
-        retries={"total_max_attempts": _ATTEMPTS, "mode": "standard"},
-        user_agent_extra=f"capacity-pilot/{__version__}",
-    )
-    async with (session or get_session()).create_client(
-        "cloudwatch", region_name=region, endpoint_url=endpoint_url, config=config
+    """A client of CloudWatch: two heartbeats are as good as one."""
+    async with open_service(
+        "cloudwatch",
+        region=region,
+        endpoint_url=endpoint_url,
+        session=session,
+        connect_timeout_s=_CONNECT_TIMEOUT_S,
+        read_timeout_s=_READ_TIMEOUT_S,
+        attempts=_ATTEMPTS,
     ) as client:
         yield client
 

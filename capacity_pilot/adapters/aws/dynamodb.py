@@ -18,7 +18,7 @@ from capacity_pilot.adapters.aws.refusals import (
     CALL_ERRORS,
     Refusal,
     classify,
-    classify_switch,
+    classify_update,
     is_certainly_unsent,
     translate_read,
 )
@@ -134,8 +134,7 @@ class DynamoDbGateway:
         except CALL_ERRORS as error:
             if is_certainly_unsent(error):
                 raise GatewayError(f"UpdateTable was not sent: {error}") from error
-            classifying = classify if write.plan.to is None else classify_switch
-            return classifying(error, now=self._clock.now())
+            return classify_update(error, write.plan, now=self._clock.now())
         return None
 
 

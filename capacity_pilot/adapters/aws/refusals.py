@@ -32,7 +32,7 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 
 from capacity_pilot.core.errors import GatewayError
-from capacity_pilot.core.model import Dimension, OutcomeKind, ReservedUnits
+from capacity_pilot.core.model import Dimension, OutcomeKind, Plan, ReservedUnits
 
 CALL_ERRORS = (ClientError, BotoCoreError, ResponseParserError)
 """Everything a call of the client raises about AWS, the network or the request."""
@@ -156,6 +156,11 @@ def classify(error: Exception, *, now: float) -> Refusal:
     return Refusal(kind=OutcomeKind.UNKNOWN, message=str(error) or type(error).__name__)
 
 
+def classify_update(error: Exception, plan: Plan, *, now: float) -> Refusal:
+    """Say what the failure of the call means that was to carry out ``plan``."""
+    return (classify if plan.switch is None else classify_switch)(error, now=now)
+
+
 def classify_switch(error: Exception, *, now: float) -> Refusal:
     """As ``classify``, of a call that asked for another billing mode.
 
@@ -163,7 +168,7 @@ def classify_switch(error: Exception, *, now: float) -> Refusal:
     which is not plainly the 500 tables that may change at once.
     """
     refusal = classify(error, now=now)
-    is_limit = isinstance(error, ClientError) and _code_of(error) == "LimitExceededException"
+    is_limit = code_of(error) == "LimitExceededException"
     if is_limit and "simultaneous" not in refusal.message:
         return Refusal(kind=OutcomeKind.LIMIT, message=refusal.message, reserved=refusal.reserved)
     return refusal
@@ -223,7 +228,7 @@ def parse_reserved(message: str) -> ReservedUnits | None:
 
 def _classify_answer(error: ClientError, *, now: float) -> Refusal:
     answer = error.response.get("Error", {})
-    code = _code_of(error)
+    code = code_of(error)
     text = answer.get("Message", "")
     message = f"{code}: {text}" if text else code
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
@@ -237,8 +242,9 @@ def _classify_answer(error: ClientError, *, now: float) -> Refusal:
     return Refusal(kind=kind, message=message)
 
 
-def _code_of(error: ClientError) -> str:
-    return error.response.get("Error", {}).get("Code", "")
+def code_of(error: Exception) -> str:
+    """AWS's code for it, ``""`` for what is no answer of AWS's."""
+    return error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else ""
 
 
 def _says_unchanged(text: str) -> bool:

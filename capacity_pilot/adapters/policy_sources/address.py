@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from capacity_pilot.adapters.policy_sources.texts import SUFFIXES
 from capacity_pilot.core.errors import PolicyError
 
 _S3: Final = "s3://"
@@ -47,7 +48,7 @@ def parse_address(address: str) -> Place:
         bucket, _, key = address.removeprefix(_S3).partition("/")
         if not _BUCKET.fullmatch(bucket):
             raise PolicyError(f"policy: {address!r} names no bucket; write s3://bucket/prefix")
-        is_object = key.endswith((".yaml", ".yml"))
+        is_object = key.endswith(SUFFIXES)
         return S3Place(bucket, key if is_object or not key else f"{key.rstrip('/')}/")
     if address.startswith(_SSM):
         path = address.removeprefix(_SSM).rstrip("/")

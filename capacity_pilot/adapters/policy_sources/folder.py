@@ -16,11 +16,9 @@ from typing import Final
 import structlog
 from watchfiles import awatch
 
-from capacity_pilot.adapters.policy_sources.texts import PolicyText, PolicyTexts
+from capacity_pilot.adapters.policy_sources.texts import SUFFIXES, PolicyText, PolicyTexts
 from capacity_pilot.adapters.yaml_document import read_text
 from capacity_pilot.core.errors import PolicyError, SourceError
-
-SUFFIXES: Final = frozenset({".yaml", ".yml"})
 
 _TRIES: Final = 3
 _QUIET_MS: Final = 100

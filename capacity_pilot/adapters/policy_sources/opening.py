@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from aiobotocore.config import AioConfig
-from aiobotocore.session import AioSession, get_session
+from aiobotocore.session import AioSession
 
-from capacity_pilot import __version__
+from capacity_pilot.adapters.aws.clients import open_service
 from capacity_pilot.adapters.policy_sources.address import LocalPlace, S3Place, parse_address
 from capacity_pilot.adapters.policy_sources.folder import LocalPolicies
 from capacity_pilot.adapters.policy_sources.parameters import ParameterPolicies
@@ -35,17 +34,14 @@ async def open_source(
     if isinstance(place, LocalPlace):
         yield LocalPolicies(place.path, poll_s=poll_s)
         return
-    config = AioConfig(
-        connect_timeout=_CONNECT_TIMEOUT_S,
-        read_timeout=_READ_TIMEOUT_S,
-        retries={"total_max_attempts": _ATTEMPTS, "mode": "standard"},
-        user_agent_extra=f"capacity-pilot/{__version__}",
-    )
-    async with (session or get_session()).create_client(
+    async with open_service(
         "s3" if isinstance(place, S3Place) else "ssm",
-        region_name=region,
+        region=region,
         endpoint_url=endpoint_url,
-        config=config,
+        session=session,
+        connect_timeout_s=_CONNECT_TIMEOUT_S,
+        read_timeout_s=_READ_TIMEOUT_S,
+        attempts=_ATTEMPTS,
     ) as client:
         if isinstance(place, S3Place):
             yield S3Policies(client, place, address=address, poll_s=poll_s)

@@ -6,9 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
-from botocore.exceptions import ClientError
-
-from capacity_pilot.adapters.aws.refusals import CALL_ERRORS
+from capacity_pilot.adapters.aws.refusals import CALL_ERRORS, code_of
 from capacity_pilot.adapters.policy_sources.address import ParameterPlace
 from capacity_pilot.adapters.policy_sources.texts import PolicyText, PolicyTexts
 from capacity_pilot.core.errors import SourceError
@@ -75,5 +73,5 @@ class ParameterPolicies:
         return PolicyTexts(tuple(sorted(found, key=lambda each: each.name))), pages
 
     def _hint(self, error: Exception) -> str:
-        code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
-        return f"; allow ssm:GetParametersByPath on parameter{self._path}" * (code == _ACCESS)
+        is_denied = code_of(error) == _ACCESS
+        return f"; allow ssm:GetParametersByPath on parameter{self._path}" * is_denied

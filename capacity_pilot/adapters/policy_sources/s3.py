@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from capacity_pilot.adapters.aws.refusals import CALL_ERRORS
+from capacity_pilot.adapters.aws.refusals import CALL_ERRORS, code_of
 from capacity_pilot.adapters.policy_sources.address import S3Place
-from capacity_pilot.adapters.policy_sources.texts import PolicyText, PolicyTexts, decode
+from capacity_pilot.adapters.policy_sources.texts import SUFFIXES, PolicyText, PolicyTexts, decode
 from capacity_pilot.core.errors import SourceError
 
 MOST_OBJECTS: Final = 500
@@ -77,7 +77,7 @@ class S3Policies:
         async for page in pages:
             for each in page.get("Contents", ()):
                 key = each["Key"]
-                is_file = key.endswith((".yaml", ".yml"))
+                is_file = key.endswith(SUFFIXES)
                 if is_file and (place.key in ("", key) or place.key.endswith("/")):
                     found[key] = each["ETag"]
         if not found:
@@ -96,7 +96,7 @@ class S3Policies:
         try:
             answer = await self._client.get_object(Bucket=self._place.bucket, Key=key, IfMatch=etag)
         except ClientError as error:
-            if error.response["Error"]["Code"] in _CHANGED:
+            if code_of(error) in _CHANGED:
                 return None
             raise
         name = f"s3://{self._place.bucket}/{key}"
@@ -107,5 +107,5 @@ class S3Policies:
 
 
 def _hint(error: Exception) -> str:
-    code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
+    code = code_of(error)
     return f"; {_HINTS[code]}" if code in _HINTS else ""

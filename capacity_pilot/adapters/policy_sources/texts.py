@@ -6,10 +6,13 @@ import hashlib
 import json
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
-from typing import Protocol, Self
+from typing import Final, Protocol, Self
 
 from capacity_pilot.adapters.yaml_document import MAX_BYTES
 from capacity_pilot.core.errors import PolicyError
+
+SUFFIXES: Final = (".yaml", ".yml")
+"""Of the names of files and objects that hold policies."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
@@ -155,8 +155,7 @@ class Try(BaseModel):
                 driven,
                 policies=policies,
                 strategies=(),
-                settings=replace(
-                    ReplaySettings(),
+                settings=ReplaySettings(
                     dimension=demand.dimension,
                     apply_time_s=self.apply_time,
                     seed=self.seed,

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from capacity_pilot.core.billing import SAME_SWITCH_S
 from capacity_pilot.core.model import BillingMode, OutcomeKind, Resource
 from capacity_pilot.core.record import Record, RecordKind, Verdict, switched_to
 
 _MAYBE_TAKEN: Final = (OutcomeKind.REQUESTED.value, Verdict.IN_FORCE.value, Verdict.UNKNOWN.value)
-_SAME_S: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def recall_escape(records: Sequence[Record], *, on_demand_at: float | None) -> E
     of a later switch than ours: that was somebody else's, to be left to them.
     """
     calls = list(_find_switches(records))
-    if not calls or (on_demand_at is not None and on_demand_at - calls[-1].at > _SAME_S):
+    if not calls or (on_demand_at is not None and on_demand_at - calls[-1].at > SAME_SWITCH_S):
         return None
     last = calls[-1]
     had = {Resource(last.table, r["index"]): tuple(r["units"]) for r in last.body["had"]}

@@ -9,13 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from capacity_pilot.core.billing import MOST_SWITCHES, SWITCHES_COUNT_S
+from capacity_pilot.core.billing import MOST_SWITCHES, SAME_SWITCH_S, SWITCHES_COUNT_S
 
 REFUSED_S: Final = 3600.0
 """After a refusal it is not asked again for so long: there are switches nobody here knows of."""
-
-_SAME_S: Final = 600.0
-"""AWS's time of a switch and ours are of the same one, where they are no further apart."""
 
 
 class SwitchLedger:
@@ -46,7 +43,7 @@ class SwitchLedger:
         self._sent[table] = tuple(sent)
         if on_demand_at is None or now - on_demand_at >= SWITCHES_COUNT_S:
             return sent
-        is_ours = any(abs(at - on_demand_at) <= _SAME_S for at in sent)
+        is_ours = any(abs(at - on_demand_at) <= SAME_SWITCH_S for at in sent)
         return sent if is_ours else sorted((*sent, on_demand_at))
 
     def allowed_at(

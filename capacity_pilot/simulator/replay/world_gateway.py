@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from botocore.exceptions import ClientError
 
 from capacity_pilot.adapters.aws.actuation import Actuation, Write
-from capacity_pilot.adapters.aws.refusals import Refusal, classify, classify_switch
+from capacity_pilot.adapters.aws.refusals import Refusal, classify_update
 from capacity_pilot.core.errors import InvariantError
 from capacity_pilot.core.model import AccountLimits, Outcome, Plan, TableDescription
 from capacity_pilot.core.ports import Clock
@@ -69,8 +69,7 @@ class WorldGateway:
             answer = {"Code": refused.code, "Message": refused.message}
             metadata = {"HTTPStatusCode": refused.status}
             error = ClientError({"Error": answer, "ResponseMetadata": metadata}, "UpdateTable")  # type: ignore[typeddict-item]
-            classifying = classify if write.plan.switch is None else classify_switch
-            return classifying(error, now=now)
+            return classify_update(error, write.plan, now=now)
         return None
 
 
