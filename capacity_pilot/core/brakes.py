@@ -10,18 +10,18 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from capacity_pilot.core.events.declared import Patterns
 from capacity_pilot.core.model import Direction, Resource
-from capacity_pilot.core.quantities import Strict, Words, parse_duration
+from capacity_pilot.core.quantities import AnyDuration, Strict, Words
 
 _DAY_S = 86_400.0
 _MOST_UNITS = 10_000_000
 
 
-_FreezeLength = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=366 * _DAY_S)]
-_OverrideLength = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=7 * _DAY_S)]
+_FreezeLength = Annotated[AnyDuration, Field(gt=0, le=366 * _DAY_S)]
+_OverrideLength = Annotated[AnyDuration, Field(gt=0, le=7 * _DAY_S)]
 _Units = Annotated[int, Field(ge=1, le=_MOST_UNITS)]
 
 

@@ -98,7 +98,7 @@ def _as_written(pattern: re.Pattern[str], *examples: str) -> WithJsonSchema:
     return WithJsonSchema({"anyOf": [text, {"type": "number"}]}, mode="validation")
 
 
-AS_DURATION: Final = _as_written(_DURATION, "90s", "10m", "2h")
+_AS_DURATION: Final = _as_written(_DURATION, "90s", "10m", "2h")
 AS_MULTIPLIER: Final = _as_written(_MULTIPLIER, "8x")
 _AS_MOMENT: Final = WithJsonSchema(
     {
@@ -124,7 +124,10 @@ Words = Annotated[
     StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
     AfterValidator(_is_one_line),
 ]
-Duration = Annotated[float, BeforeValidator(parse_duration), Field(ge=0, le=6 * 3600), AS_DURATION]
+AnyDuration = Annotated[float, BeforeValidator(parse_duration), _AS_DURATION]
+"""Seconds, bounded by whoever asks for them."""
+
+Duration = Annotated[AnyDuration, Field(ge=0, le=6 * 3600)]
 Ppm = Annotated[
     float,
     BeforeValidator(_parse_ppm),

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from capacity_pilot.adapters.policy_source import parse_policies
 from capacity_pilot.adapters.yaml_nodes import Document
 from capacity_pilot.core.policy_schema import build_schema, write_schema
 
@@ -57,3 +58,22 @@ def test_the_examples_fit_and_name_it(file: Path) -> None:
 def test_what_it_can_tell_of_broken_files_it_does(broken: str) -> None:
     """Order, times and what one key says of another is ``policy check``'s to know."""
     assert complaints((BAD / f"{broken}.yaml").read_text()) != []
+
+
+def test_every_duration_may_have_its_unit() -> None:
+    timed = """\
+version: 1
+notifications: [{webhook: "env:HOOK", quiet_for: 1h}]
+policies:
+  - name: feed
+    match: {tables: [feed]}
+    write: {min: 1, max: 9}
+    scale_out: {cooldown: 30s}
+    scale_in: {stabilization: 10m, cooldown: 1h}
+    hand_back_after: 30m
+    on_demand_escape: {after: 30s, return_after: 30m}
+    events: [{name: notice, cron: "0 8 * * *", lasts: 20m, lead: 3m}]
+    freeze: [{cron: "0 0 31 12 *", lasts: 26h}]
+"""
+    assert parse_policies(timed, source="timed.yaml").policies
+    assert complaints(timed) == []

@@ -7,18 +7,16 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from capacity_pilot.core.billing import MOST_SWITCHES
-from capacity_pilot.core.quantities import Strict, parse_duration
-
-_Wait = Annotated[float, BeforeValidator(parse_duration)]
+from capacity_pilot.core.quantities import AnyDuration, Strict
 
 
 class EscapeRules(Strict):
     """When a table is switched to on-demand and back, and how often; durations in seconds."""
 
-    after: Annotated[_Wait, Field(ge=0, le=3600)] = 30.0
+    after: Annotated[AnyDuration, Field(ge=0, le=3600)] = 30.0
     """To on-demand once a need has been out of reach for so long."""
 
-    return_after: Annotated[_Wait, Field(ge=300, le=24 * 3600)] = 1800.0
+    return_after: Annotated[AnyDuration, Field(ge=300, le=24 * 3600)] = 1800.0
     """Back once all needs have been within reach for so long."""
 
     switches_per_day: int = Field(default=MOST_SWITCHES, ge=1, le=MOST_SWITCHES)

@@ -9,17 +9,16 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, BeforeValidator, Field, model_validator
+from pydantic import AwareDatetime, Field, model_validator
 
 from capacity_pilot.core.model import Direction
 from capacity_pilot.core.quantities import (
-    AS_DURATION,
+    AnyDuration,
     Duration,
     Moment,
     Multiplier,
     Strict,
     Words,
-    parse_duration,
 )
 
 _DAY_S = 86_400
@@ -28,10 +27,8 @@ _MOST_AUDIENCE = 10_000_000_000
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 """Of an event or an announcement. Occurrences of one name teach each other what to expect."""
 
-EventLength = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=_DAY_S), AS_DURATION]
-_FreezeLength = Annotated[
-    float, BeforeValidator(parse_duration), Field(gt=0, le=366 * _DAY_S), AS_DURATION
-]
+EventLength = Annotated[AnyDuration, Field(gt=0, le=_DAY_S)]
+_FreezeLength = Annotated[AnyDuration, Field(gt=0, le=366 * _DAY_S)]
 Audience = Annotated[int, Field(ge=1, le=_MOST_AUDIENCE)]
 
 

@@ -9,13 +9,13 @@ from fnmatch import fnmatchcase
 from glob import escape
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from capacity_pilot.core.errors import InputError
 from capacity_pilot.core.events.declared import Announcement, Patterns, Told
-from capacity_pilot.core.quantities import parse_duration
+from capacity_pilot.core.quantities import AnyDuration
 
-Seconds = Annotated[float, BeforeValidator(parse_duration), Field(ge=0)]
+Seconds = Annotated[AnyDuration, Field(ge=0)]
 
 
 class PlannedAnnouncement(Told):
