@@ -237,14 +237,19 @@ class Counting:
         return self._client.get_paginator(name)
 
 
+async def fill(s3: Any, bucket: str) -> Counting:
+    """Makes the bucket, with ``a.yaml`` and ``b.yaml`` in it."""
+    await s3.create_bucket(Bucket=bucket)
+    for name in "ab":
+        await s3.put_object(Bucket=bucket, Key=f"{name}.yaml", Body=policy(name).encode())
+    return Counting(s3)
+
+
 async def test_only_changed_objects_are_fetched_and_only_changes_told(
     moto: str, aws_session: AioSession
 ) -> None:
     async with client_of("s3", moto, aws_session) as s3:
-        await s3.create_bucket(Bucket="polled")
-        for name in "ab":
-            await s3.put_object(Bucket="polled", Key=f"{name}.yaml", Body=policy(name).encode())
-        client = Counting(s3)
+        client = await fill(s3, "polled")
         source = S3Policies(client, S3Place("polled", ""), address="s3://polled", poll_s=0.01)
         before = await source.read()
         client.calls.clear()
@@ -265,10 +270,7 @@ async def test_a_prefix_that_changes_while_it_is_read_is_read_again(
     moto: str, aws_session: AioSession
 ) -> None:
     async with client_of("s3", moto, aws_session) as s3:
-        await s3.create_bucket(Bucket="moving")
-        for name in "ab":
-            await s3.put_object(Bucket="moving", Key=f"{name}.yaml", Body=policy(name).encode())
-        client = Counting(s3)
+        client = await fill(s3, "moving")
         source = S3Policies(client, S3Place("moving", ""), address="s3://moving", poll_s=1.0)
 
         def put(key: str, most: int) -> Callable[[], Awaitable[object]]:

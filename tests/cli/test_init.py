@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 import botocore.session
 import pytest
 
-from capacity_pilot.cli import main
+from tests.command_line import run_command
 from tests.moto_server import serve_moto
 
 
@@ -30,12 +29,7 @@ def aws(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def init(table: str, monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(sys, "argv", ["capacity-pilot", "init", "--state-table", table])
-    try:
-        main()
-    except SystemExit as ended:
-        return int(str(ended.code))
-    return 0
+    return run_command(monkeypatch, "init", "--state-table", table)
 
 
 def make(aws: Any, name: str, *keys: tuple[str, str, str]) -> None:

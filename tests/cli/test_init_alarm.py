@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import botocore.session
 import pytest
 
 from capacity_pilot.adapters.aws.heartbeat_alarm import ABSENCE
-from capacity_pilot.cli import main
+from tests.command_line import run_command
 from tests.moto_server import serve_moto
 
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:on-call"
@@ -34,13 +33,7 @@ def init(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Init:
     monkeypatch.setenv("CAPACITY_PILOT_CLOUDWATCH_ENDPOINT_URL", endpoint)
 
     def run(*arguments: str) -> int:
-        command = ["capacity-pilot", "init", "--state-table", "alarmed", *arguments]
-        monkeypatch.setattr(sys, "argv", command)
-        try:
-            main()
-        except SystemExit as ended:
-            return int(str(ended.code))
-        return 0
+        return run_command(monkeypatch, "init", "--state-table", "alarmed", *arguments)
 
     return run
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -10,8 +9,8 @@ from typing import NamedTuple
 import boto3
 import pytest
 
-from capacity_pilot.cli import main
 from capacity_pilot.core.policy_schema import write_schema
+from tests.command_line import run_command
 from tests.moto_server import serve_moto
 
 REGION = "ap-southeast-3"
@@ -78,12 +77,7 @@ def policy(
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str) -> Told:
-        monkeypatch.setattr(sys, "argv", ["capacity-pilot", "policy", *arguments])
-        code: object = 0
-        try:
-            main()
-        except SystemExit as ended:
-            code = ended.code
+        code = run_command(monkeypatch, "policy", *arguments)
         told = capsys.readouterr()
         return Told(code, told.out.splitlines(), told.err.splitlines())
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +15,10 @@ from capacity_pilot.adapters.journal.sqlite import open_sqlite_journal
 from capacity_pilot.adapters.journal.state_table import make_state_table, open_state_client
 from capacity_pilot.adapters.lease import DynamoDbLease
 from capacity_pilot.adapters.policy_sources.texts import PolicyText, PolicyTexts
-from capacity_pilot.cli import main
 from capacity_pilot.core.model import Dimension, Resource, ScalableTarget
 from capacity_pilot.core.ports import Journal
 from capacity_pilot.daemon.policy_versions import PolicyReader, keep
+from tests.command_line import run_command
 from tests.moto_server import serve_moto
 
 NOON = 1_791_547_200
@@ -38,12 +37,7 @@ def written(most: int, *, tables: str = "feed*") -> str:
 def call(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str
 ) -> tuple[int, str, str]:
-    monkeypatch.setattr(sys, "argv", ["capacity-pilot", "policy", "try", *arguments])
-    code = 0
-    try:
-        main()
-    except SystemExit as ended:
-        code = int(ended.code or 0)
+    code = run_command(monkeypatch, "policy", "try", *arguments)
     told = capsys.readouterr()
     return code, told.out, told.err
 

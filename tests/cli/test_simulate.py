@@ -16,8 +16,8 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 
-from capacity_pilot.cli import main
 from capacity_pilot.simulator.replay.scenario import Fault
+from tests.command_line import run_command
 
 COMMAND = Path(sys.executable).parent / "capacity-pilot"
 POLICIES = Path(__file__).parents[2] / "policies"
@@ -55,12 +55,7 @@ def call(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str
 ) -> Ended:
     """In this process, since most of what is refused is refused at once."""
-    monkeypatch.setattr(sys, "argv", ["capacity-pilot", *arguments])
-    code = 0
-    try:
-        main()
-    except SystemExit as ended:
-        code = int(ended.code or 0)
+    code = run_command(monkeypatch, *arguments)
     told = capsys.readouterr()
     return Ended(code, told.out, told.err)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,7 +13,6 @@ from structlog.testing import capture_logs
 
 from capacity_pilot.adapters.otlp.decode import Decoder
 from capacity_pilot.adapters.otlp.receiver import Receiver
-from capacity_pilot.cli import main
 from capacity_pilot.daemon.explanation import explain_with_past
 from capacity_pilot.daemon.ladder_watch import LadderWatch
 from capacity_pilot.daemon.status import report_status
@@ -22,6 +20,7 @@ from capacity_pilot.web.announcements import announcement_routes
 from capacity_pilot.web.brakes import brake_routes
 from capacity_pilot.web.explanation import explanation_route
 from capacity_pilot.web.health import serve_health
+from tests.command_line import run_command
 from tests.daemon.stage import Stage
 
 
@@ -71,12 +70,7 @@ async def command(
     *arguments: str,
 ) -> tuple[int, str]:
     """The command line's exit code and what it says; the daemon's log is not its own."""
-    monkeypatch.setattr(sys, "argv", ["capacity-pilot", *arguments])
-    code = 0
-    try:
-        with capture_logs():
-            await asyncio.to_thread(main)
-    except SystemExit as ended:
-        code = int(str(ended.code))
+    with capture_logs():
+        code = await asyncio.to_thread(run_command, monkeypatch, *arguments)
     told = capsys.readouterr()
     return code, told.out + told.err

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -229,6 +230,17 @@ async def test_policies_are_parsed_and_checked_beside_the_loop(
     assert threading.main_thread() not in threads
 
 
+def writes_registered(stage: Stage) -> Any:
+    """What Application Auto Scaling has of the table's writes."""
+    found = stage.server.scaling.list_targets({"ServiceNamespace": "dynamodb"}, stage.now)
+    (target,) = (
+        t
+        for t in found["ScalableTargets"]
+        if t["ScalableDimension"] == "dynamodb:table:WriteCapacityUnits"
+    )
+    return target
+
+
 async def test_leaving_floor_mode_puts_back_the_minimum_that_was_there(
     aws_session: AioSession, tmp_path: Path
 ) -> None:
@@ -245,9 +257,7 @@ async def test_leaving_floor_mode_puts_back_the_minimum_that_was_there(
         stage = office.stage
 
         def minimum() -> object:
-            found = stage.server.scaling.list_targets({"ServiceNamespace": "dynamodb"}, stage.now)
-            targets = {t["ScalableDimension"]: t["MinCapacity"] for t in found["ScalableTargets"]}
-            return targets["dynamodb:table:WriteCapacityUnits"]
+            return writes_registered(stage)["MinCapacity"]
 
         stage.demand = {(FEED, Dimension.WRITE): 300.0, (FEED, Dimension.READ): 30.0}
         await stage.until(lambda: minimum() != 20, within=60)
@@ -273,9 +283,7 @@ async def test_leaving_active_mode_lets_suspended_scale_in_go(
         stage = office.stage
 
         def is_suspended() -> bool:
-            found = stage.server.scaling.list_targets({"ServiceNamespace": "dynamodb"}, stage.now)
-            (target,) = found["ScalableTargets"]
-            return bool(target["SuspendedState"]["DynamicScalingInSuspended"])
+            return bool(writes_registered(stage)["SuspendedState"]["DynamicScalingInSuspended"])
 
         await stage.until(is_suspended, within=30)
         await office.edit(written("mode: off"))
@@ -465,12 +473,7 @@ async def test_from_floor_mode_to_active_and_back(aws_session: AioSession, tmp_p
         stage = office.stage
 
         def writes() -> tuple[int, bool]:
-            found = stage.server.scaling.list_targets({"ServiceNamespace": "dynamodb"}, stage.now)
-            (target,) = (
-                t
-                for t in found["ScalableTargets"]
-                if t["ScalableDimension"] == "dynamodb:table:WriteCapacityUnits"
-            )
+            target = writes_registered(stage)
             return target["MinCapacity"], target["SuspendedState"]["DynamicScalingInSuspended"]
 
         stage.demand = {(FEED, Dimension.WRITE): 300.0, (FEED, Dimension.READ): 30.0}
