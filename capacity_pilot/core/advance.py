@@ -14,6 +14,7 @@ import numpy as np
 from capacity_pilot.core.burst import BurstState, empty_refused, pass_seconds, spend_late
 from capacity_pilot.core.compiled import compiled
 from capacity_pilot.core.coverage import correct, keep_minutes
+from capacity_pilot.core.coverage.doubts import doubt_coverage
 from capacity_pilot.core.coverage.minutes import next_close_at
 from capacity_pilot.core.demand import LAG_BINS
 from capacity_pilot.core.demand.absorbing import take_in
@@ -48,8 +49,6 @@ from capacity_pilot.core.stabilization import StabilizationState, watch
 from capacity_pilot.core.standing import bound_within, heed
 from capacity_pilot.core.tick import Decisions, Inputs, PilotState, compare_units
 
-_FOREVER = 2**31
-
 
 @dataclass(frozen=True, slots=True)
 class Advance:
@@ -60,12 +59,12 @@ class Advance:
     passed: int
 
 
-def quiet_seconds(state: PilotState, inputs: Inputs, now: float) -> int:
-    """How many seconds from ``now`` on may be passed in one call.
+def quiet_seconds(state: PilotState, inputs: Inputs, now: float, most: int) -> int:
+    """How many seconds from ``now`` on, of ``most``, may be passed in one call.
 
     None may, where the tick has something to do besides: CloudWatch's news, signals, events,
-    surges that are due, brakes, targets that are not heard. Where CloudWatch is read, a minute that
-    is closed is another such thing.
+    surges that are due, brakes, targets that are not heard. Where CloudWatch is read, a minute is
+    closed by the last of them, or by a tick if that changes what coverage is doubted for.
     """
     if inputs.schedule is not NOTHING_COMING or inputs.braking is not None:
         return 0
@@ -77,8 +76,11 @@ def quiet_seconds(state: PilotState, inputs: Inputs, now: float) -> int:
     if inputs.consumed is not None:
         if len(inputs.consumed.slots):
             return 0
-        quiet_s = min(quiet_s, next_close_at(state.coverage.minutes) - now)
-    return int(min(max(np.ceil(quiet_s), 0), _FOREVER))
+        until_close_s = max(np.ceil(next_close_at(state.coverage.minutes) - now), 0)
+        if until_close_s < min(quiet_s, most):
+            after = doubt_coverage(state.coverage, now + until_close_s)
+            quiet_s = until_close_s + np.array_equal(after, state.coverage.doubts)
+    return int(min(max(np.ceil(quiet_s), 0), most))
 
 
 def advance(state: PilotState, inputs: Inputs, ends: Ints, now: float) -> Advance:

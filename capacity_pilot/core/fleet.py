@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
+from functools import cache
 from typing import Any, Self, TypeVar
 
 import numpy as np
@@ -31,8 +32,14 @@ class ArrayState:
 
     def copy(self) -> Self:
         """The same with arrays of its own, so that they may be written to."""
-        items = fields(self)  # type: ignore[arg-type]  # every state is a dataclass
-        return type(self)(**{item.name: _copy(getattr(self, item.name)) for item in items})
+        names = _name_fields(type(self))  # type: ignore[arg-type]  # classes can be hashed
+        return type(self)(*[_copy(getattr(self, name)) for name in names])
+
+
+@cache
+def _name_fields(kind: type[ArrayState]) -> tuple[str, ...]:
+    """In the order of the constructor's arguments; asked for in every tick."""
+    return tuple(item.name for item in fields(kind))  # type: ignore[arg-type]  # all are dataclasses
 
 
 def _copy(value: Any) -> Any:

@@ -597,7 +597,7 @@ class Pilot:
         """How many of so many ``seconds`` need no tick by themselves, if more than one."""
         if seconds <= 1 or not self.switching.is_idle:
             return 0
-        quiet = min(quiet_seconds(self._state, inputs, now), seconds)
+        quiet = quiet_seconds(self._state, inputs, now, seconds)
         if quiet <= 1 or not self.lookout.is_idle(now, now + quiet - 1, self._apply_time_s):
             return 0
         return quiet

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from capacity_pilot.core.advance import advance, quiet_seconds
 from capacity_pilot.core.braking import Braking
 from capacity_pilot.core.coverage import NO_NEWS, ConsumedMinutes
+from capacity_pilot.core.coverage.doubts import doubt_coverage
 from capacity_pilot.core.demand import Arrivals
 from capacity_pilot.core.events.schedule import NOTHING_COMING
 from capacity_pilot.core.fleet import Floats
@@ -114,7 +115,7 @@ def run_through(
         wanted = min(int(draw.integers(1, longest + 1)), until_news, LENGTH - second)
         arrivals, ends = join(history.told[second : second + wanted])
         given_in, now = inputs(history, second, provisioned, arrivals), START + second
-        most = min(quiet_seconds(state, given_in, now), wanted)
+        most = quiet_seconds(state, given_in, now, wanted)
         if most:
             # Those due later were handed over, too, and are to be told of again.
             after = advance(state, given_in, ends[:most], now)
@@ -227,21 +228,35 @@ def test_what_only_a_tick_can_do_is_left_to_ticks() -> None:
     )
     number, table = np.zeros(1, dtype=np.int64), np.zeros(1)
     signals = SignalArrivals(number, number, np.ones(1), table_of=table, renewed=number)
-    assert quiet_seconds(state, usual, now) == 0, "nobody was heard for long enough"
+    assert quiet_seconds(state, usual, now, 9) == 0, "nobody was heard for long enough"
     state = heard(state)
-    assert quiet_seconds(state, usual, now) > 1_000_000
-    assert quiet_seconds(state, usual._replace(consumed=counted), now) == 0
-    assert quiet_seconds(state, usual._replace(signals=signals), now) == 0
+    assert quiet_seconds(state, usual, now, 9) == 9
+    assert quiet_seconds(state, usual._replace(consumed=counted), now, 9) == 0
+    assert quiet_seconds(state, usual._replace(signals=signals), now, 9) == 0
     braking = Braking(nobody, nobody, nothing, nobody)
-    assert quiet_seconds(state, usual._replace(braking=braking), now) == 0
+    assert quiet_seconds(state, usual._replace(braking=braking), now, 9) == 0
     near = replace(NOTHING_COMING.over(SIZE), is_near=~nobody)
-    assert quiet_seconds(state, usual._replace(schedule=near), now) == 0
+    assert quiet_seconds(state, usual._replace(schedule=near), now, 9) == 0
     used = replace(state, routes=replace(state.routes, is_used=~nobody))
-    assert quiet_seconds(used, usual, now) == 0
+    assert quiet_seconds(used, usual, now, 9) == 0
 
 
-@pytest.mark.parametrize(("second", "quiet"), [(1, 109), (109, 1), (110, 0), (130, 0)])
-def test_where_cloudwatch_is_read_a_minute_is_closed_by_a_tick(second: int, quiet: int) -> None:
+@pytest.mark.parametrize(("second", "quiet"), [(1, 110), (109, 2), (110, 1), (130, 1)])
+def test_where_cloudwatch_is_read_a_run_ends_with_the_second_that_closes_a_minute(
+    second: int, quiet: int
+) -> None:
     """Its spans are all here 50 s after it is over."""
     state, usual = heard(PilotState.empty(SIZE, START)), warmed_up(0)[1]
-    assert quiet_seconds(state, usual._replace(consumed=NO_NEWS), START + second) == quiet
+    reading, now = usual._replace(consumed=NO_NEWS), START + second
+    assert quiet_seconds(state, reading, now, 1000) == quiet
+    assert quiet_seconds(state, reading, now, 1) == 1
+
+
+@pytest.mark.parametrize(("lasts_s", "quiet"), [(110, 9), (111, 10)])
+def test_a_minute_whose_close_ends_a_doubt_is_closed_by_a_tick(lasts_s: int, quiet: int) -> None:
+    """A change of coverage is news for 600 s."""
+    state, usual = heard(PilotState.empty(SIZE, START)), warmed_up(0)[1]
+    coverage = replace(state.coverage, changed_at=np.full(SIZE, START + lasts_s - 600.0))
+    coverage = replace(coverage, doubts=doubt_coverage(coverage, START + 101))
+    state = replace(state, coverage=coverage)
+    assert quiet_seconds(state, usual._replace(consumed=NO_NEWS), START + 101, 1000) == quiet

@@ -151,9 +151,9 @@ class Replay:
                     self._pilots.announce(announcement)
             passed = 1 if is_away else self._decide(second, signals)
             for at in range(second, second + passed):
-                self._telemetry.pass_second(at)
                 self._signals.observe(at)
             second += passed
+            self._telemetry.pass_until(second - 1)
             if (second - 1) % 60 == self._look_at:
                 self._serve_until(second - 1)
                 self._onlookers.look(self._clock.now())
@@ -173,12 +173,12 @@ class Replay:
 
     def _decide(self, second: int, signals: Mapping[SignalKey, float]) -> int:
         """Has the pilots decide from ``second`` on, and returns for how many seconds they did."""
-        end, usual_s = self._find_end(second), self._telemetry.usual_s
-        known = min(end, self._service.served + usual_s)
-        told = [self._telemetry.arrivals(at) for at in range(second, known)]
-        if end > known:
-            told.extend(map(_alone, self._service.foretell(end - usual_s)))
-        passed = self._pilots.decide(told, signals)
+        end = self._find_end(second)
+        observed_until = end - self._telemetry.usual_s
+        is_served = observed_until <= self._service.served
+        ahead = Told.none() if is_served else self._service.foretell(observed_until)
+        told, ends = self._telemetry.arrivals(second, end, ahead)
+        passed = self._pilots.decide(told, ends, signals)
         self._clock.pass_seconds(passed - 1)
         self._pilots.act()
         return passed
@@ -213,8 +213,7 @@ class Replay:
 
         That is soon enough before capacity changes, and before anybody hears of them.
         """
-        for told in self._service.serve_until(second):
-            self._telemetry.observe(told)
+        self._telemetry.observe(self._service.serve_until(second))
 
     def _meet_faults(self, second: int) -> bool:
         """Returns whether the pilots are away."""
@@ -290,11 +289,6 @@ class Replay:
         rivals = {(s.workload, s.strategy): s.changes for s in self._onlookers.seats}
         nothing: dict[tuple[str, str], Sequence[Change]] = dict.fromkeys(self._columns, ())
         return nothing | self._pilots.changes | rivals
-
-
-def _alone(told: Told) -> list[Told]:
-    """What arrives in a second, if this is all of it."""
-    return [told] if np.count_nonzero(told.is_told) else []
 
 
 def _make_retries(scenario: Scenario, columns: int) -> Retries | None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from capacity_pilot.core.events.declared import Announcement
+from capacity_pilot.core.fleet import Ints
 from capacity_pilot.core.forecast.scores import HorizonScore
 from capacity_pilot.core.model import SignalKey
 from capacity_pilot.core.policy import PolicySet
@@ -87,15 +90,17 @@ class Pilots:
         for group in self._groups:
             group.player.read_cloudwatch()
 
-    def decide(self, told: Sequence[Sequence[Told]], signals: Mapping[SignalKey, float]) -> int:
-        """Takes in what arrived, second by second from now on, and decides until one of them has
-        something to do. Returns how many seconds that took; the last one is the one to ``act`` in.
+    def decide(self, told: Told, ends: Ints, signals: Mapping[SignalKey, float]) -> int:
+        """Takes in what arrived, by now up to ``ends[0]`` and so on, and decides until one of them
+        has something to do. Returns how many seconds that took; the last is the one to ``act`` in.
         """
         if len(self._groups) == 1:
-            return self._groups[0].player.decide(told, _spread(signals, self._groups[0].names))
+            (group,) = self._groups
+            return group.player.decide(told, ends, _spread(signals, group.names))
         for group in self._groups:
-            own = [_cut(news, group.columns) for news in told[0]]
-            group.player.decide([own], _spread(signals, group.names))
+            own = _cut(told.of(slice(ends[0])), group.columns)
+            end = np.array([len(own.seconds)])
+            group.player.decide(own, end, _spread(signals, group.names))
         return 1
 
     def act(self) -> None:
@@ -115,15 +120,9 @@ def are_told_alike(workloads: Sequence[Workload], scenario: Scenario) -> bool:
     return is_calm and all(not w.signals or w.is_recorded.all() for w in workloads)
 
 
-def _cut(news: Told, columns: slice) -> Told:
-    return Told(
-        news.second,
-        news.units[columns],
-        news.requests[columns],
-        news.refusals[columns],
-        news.throttled[columns],
-        news.is_told[columns],
-    )
+def _cut(told: Told, columns: slice) -> Told:
+    own = told.of((told.columns >= columns.start) & (told.columns < columns.stop))
+    return own._replace(columns=own.columns - columns.start)
 
 
 def _spread(signals: Mapping[SignalKey, float], names: Sequence[str]) -> Mapping[SignalKey, float]:

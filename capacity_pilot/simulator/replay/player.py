@@ -97,14 +97,14 @@ class PilotPlayer:
             queries = self._pilot.choose_readings(now)
             self._pilot.note_consumed(self._cloudwatch.read_minutes(queries, now))
 
-    def decide(self, told: Sequence[Sequence[Told]], signals: Mapping[SignalKey, float]) -> int:
-        """Takes in what arrived, second by second from now on, and decides until there is
+    def decide(self, told: Told, ends: Ints, signals: Mapping[SignalKey, float]) -> int:
+        """Takes in what arrived, by now up to ``ends[0]`` and so on, and decides until there is
         something to do. Returns how many seconds that took; the last one is the one to ``act`` in.
         """
         now = self._clock.now()
         self._describe(now)
-        told = told[: self._find_rest_s(now)]
-        arrivals, ends = self._address(told, self._pilot.fit(now))
+        ends = ends[: self._find_rest_s(now)]
+        arrivals = self._address(told.of(slice(ends[-1])), self._pilot.fit(now))
         step = self._pilot.decide_ahead(arrivals, ends, now, signals=signals)
         self._plans = step.plans
         return step.passed
@@ -173,24 +173,17 @@ class PilotPlayer:
             if description is not None:
                 self._pilot.observe(description)
 
-    def _address(self, told: Sequence[Sequence[Told]], fleet: Fleet) -> tuple[Arrivals, Ints]:
-        """What was told by table as arrivals by slot, and where each second's end."""
+    def _address(self, told: Told, fleet: Fleet) -> Arrivals:
+        """What was told by table as arrivals by slot."""
         if fleet is not self._fleet:
             self._fleet, self._slots = fleet, self._find_slots(fleet)
-        flat = [news for second in told for news in second]
-        if not flat:
-            return Arrivals.none(), np.zeros(len(told), dtype=np.int64)
-        seconds, units, _, refusals, throttled, is_told = map(np.array, zip(*flat, strict=True))
-        rows, columns = np.nonzero(is_told)
-        ends = np.array([len(second) for second in told]).cumsum()
-        arrivals = Arrivals(
-            self._slots[columns],
-            int(self._began_at) + seconds[rows],
-            units[rows, columns],
-            refusals[rows, columns],
-            throttled[rows, columns],
+        return Arrivals(
+            self._slots[told.columns],
+            int(self._began_at) + told.seconds,
+            told.units,
+            told.refusals,
+            told.throttled,
         )
-        return arrivals, np.searchsorted(rows, ends)
 
     def _find_slots(self, fleet: Fleet) -> Ints:
         found = [fleet.slot(Resource(table), self._dimension) for table in self._tables]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -59,21 +59,21 @@ class Service:
         """Seconds served so far."""
         return self._served
 
-    def serve_until(self, second: int) -> Iterable[Told]:
+    def serve_until(self, second: int) -> Told:
         """Serves the seconds before ``second`` that were not, in which no capacity may change.
 
-        Returns what telemetry could tell of the pilots' tables in each of them.
+        Returns what telemetry could tell of the pilots' tables in them.
         """
-        told: list[Told] = []
+        told = Told.none()
         while self._served < second:
             first = self._served
             # throttled callers come back from one second to the next
             last = second if self._retries is None else first + 1
-            told.extend(self._serve_run(first, last))
+            told = told.and_then(self._serve_run(first, last))
             self._served = last
         return told
 
-    def foretell(self, second: int) -> Iterable[Told]:
+    def foretell(self, second: int) -> Told:
         """What telemetry will be able to tell of the seconds before ``second`` that were not
         served yet, if no capacity changes in them. Serves nothing. Without callers that come back.
         """
@@ -92,7 +92,7 @@ class Service:
         asked, calls = self._ask(first, second)
         return self._tell(first, asked, calls, refusals=units[1], lost=units[1])
 
-    def _serve_run(self, first: int, last: int) -> Iterable[Told]:
+    def _serve_run(self, first: int, last: int) -> Told:
         own = self._own
         units, calls = self._ask(first, last)
         if self._retries is None:
@@ -116,10 +116,11 @@ class Service:
 
     def _tell(
         self, first: int, units: Floats, calls: Floats, *, refusals: Floats, lost: Floats
-    ) -> Iterable[Told]:
+    ) -> Told:
         last = first + len(units)
-        is_told = self._is_recorded[first:last, self._own_columns[1]] & (calls > 0)
-        return map(Told, range(first, last), units, calls, refusals, lost, is_told)
+        told = np.nonzero(self._is_recorded[first:last, self._own_columns[1]] & (calls > 0))
+        seconds, columns = told
+        return Told(first + seconds, columns, units[told], calls[told], refusals[told], lost[told])
 
     def _serve(self, first: int, last: int, again: Floats) -> Floats:
         """Units consumed and throttled, (2, seconds, n); ``again`` (n,) comes on top of demand.

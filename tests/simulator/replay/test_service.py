@@ -16,6 +16,7 @@ from capacity_pilot.simulator.physics.world import World
 from capacity_pilot.simulator.replay.ledger import Ledger
 from capacity_pilot.simulator.replay.service import Service
 from capacity_pilot.simulator.replay.settings import START_AT, ReplaySettings
+from capacity_pilot.simulator.replay.telemetry import Told
 from tests.simulator.replay.stage import workload
 
 SECONDS = 150
@@ -57,10 +58,14 @@ def test_runs_of_any_length_serve_as_the_world_does_second_by_second(
     demand = np.random.default_rng(seed).poisson(70.0, (SECONDS, 2)).astype(np.float64)
     reference, in_runs = world(), world()
     serving, ledger = service(in_runs, demand)
-    told = [news for until in [*cuts, SECONDS] for news in serving.serve_until(until)]
-    assert [news.second for news in told] == list(range(SECONDS))
+    told = Told.none()
+    for until in [*cuts, SECONDS]:
+        told = told.and_then(serving.serve_until(until))
+    np.testing.assert_array_equal(told.seconds, np.repeat(np.arange(SECONDS), 2))
+    np.testing.assert_array_equal(told.columns, np.tile([0, 1], SECONDS))
     asked = np.zeros(6)
-    for second, news in enumerate(told):
+    for second in range(SECONDS):
+        news = told.of(told.seconds == second)
         reference.advance(START_AT + second)
         asked[SLOTS] = demand[second][[0, 1, 0]]
         refused = reference.serve(asked)[1]
@@ -83,11 +88,15 @@ def test_capacity_that_comes_into_force_between_two_runs_serves_the_second_one()
     serving, _ = service(made, np.full((400, 2), 200.0))
     made.update_table("t1", {"": Units(read=1, write=200)}, START_AT)
     in_force = int(np.ceil(made.next_change_at - START_AT))
-    *_, last = serving.serve_until(in_force)
-    assert last.refusals[0] == 170.0
+    assert told_of_first(serving.serve_until(in_force))[-1] == 170.0
     made.advance(START_AT + in_force)
     assert made.next_change_at == np.inf
-    assert [news.refusals[0] for news in serving.serve_until(in_force + 3)] == [0.0] * 3
+    assert told_of_first(serving.serve_until(in_force + 3)) == [0.0] * 3
+
+
+def told_of_first(told: Told) -> list[float]:
+    """Refused units of the first table, by second."""
+    return list(told.refusals[told.columns == 0])
 
 
 def test_demand_that_is_none_is_refused_by_name() -> None:
