@@ -63,7 +63,7 @@ def main() -> None:
         described_at=np.full(size, START),
     )
     slots, apply_time_s = np.arange(size), np.full(size, 30.0)
-    state, ticked, planned, acting = PilotState.empty(size, START), [], [], 0
+    state, ticked, planned, plans = PilotState.empty(size, START), [], [], []
     for step in range(WARM_UP + TIMED):
         now = START + step
         surge = np.where(draw.random(size) < 0.01, 4.0, 1.0) if step % 8 == 0 else 1.0
@@ -77,12 +77,13 @@ def main() -> None:
             continue
         ticked.append(1e3 * (ended - began))
         if step % 8 == 0:
-            acting += len(plan_changes(fleet, decisions, now))
+            plans.append(len(plan_changes(fleet, decisions, now)))
             planned.append(1e3 * (perf_counter() - ended))
     for name, times in (("tick", ticked), ("plan", planned)):
         median, high = np.quantile(times, [0.5, 0.99])
         print(f"{name}: median {median:.2f} ms, p99 {high:.2f} ms, max {max(times):.2f} ms")
-    print(f"plans per planned tick: {acting / len(planned):.0f}")
+    each_us = 1e3 * sum(planned) / sum(plans)
+    print(f"plans: {max(plans)} tables at most in a tick, {each_us:.0f} microseconds each")
     print(f"state: {weigh(state) / size:.0f} bytes per target ({size} targets)")
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
 from capacity_pilot.core.fleet import Fleet
-from capacity_pilot.core.model import CapacityChange, Direction, Plan
+from capacity_pilot.core.model import CapacityChange, Dimension, Direction, Plan, ScalableTarget
 from capacity_pilot.core.reasons import Reason, name_reasons
 from capacity_pilot.core.tick import Decisions
 
@@ -26,34 +28,60 @@ def plan_changes(fleet: Fleet, decisions: Decisions, now: float) -> tuple[Plan, 
     """
     if not np.count_nonzero(decisions.action):
         return ()
-    acting: defaultdict[str, list[int]] = defaultdict(list)
-    for resource in np.unique(np.flatnonzero(decisions.action) // 2).tolist():
-        acting[fleet.resources[resource].table].append(resource)
-    plans = [
-        _plan_table(fleet, decisions, table, resources, now) for table, resources in acting.items()
-    ]
+    asked = defaultdict(list)
+    for one in _list_asked(decisions):
+        asked[fleet.resources[one.resource].table].append(one)
+    plans = [_plan_table(fleet, table, of, now) for table, of in asked.items()]
     return tuple(sorted(plans, key=lambda plan: (plan.direction is Direction.IN, plan.urgent_s)))
 
 
-def _plan_table(
-    fleet: Fleet, decisions: Decisions, table: str, resources: list[int], now: float
-) -> Plan:
-    slots = [2 * r + d for r in resources for d in (0, 1)]
-    sign = 1 if decisions.action[slots].max() > 0 else -1
-    moving = decisions.action[slots] == sign
-    units = np.where(moving, decisions.units[slots], decisions.provisioned[slots])
-    changes = [
-        CapacityChange(resource=fleet.resources[resource], read=int(read), write=int(write))
-        for resource, (read, write), moves in zip(
-            resources, units.reshape(-1, 2).tolist(), moving.reshape(-1, 2).tolist(), strict=True
-        )
-        if any(moves)
-    ]
-    reasons = int(np.bitwise_or.reduce(decisions.reasons[slots][moving]))
+class _Asked(NamedTuple):
+    """What was decided for the two slots of a resource, by its number."""
+
+    resource: int
+    action: list[int]
+    units: list[float]
+    provisioned: list[float]
+    reasons: list[int]
+    seconds_to_throttle: list[float]
+
+
+def _list_asked(decisions: Decisions) -> Iterator[_Asked]:
+    """Resources with something to do, as plain numbers: hundreds can be asked for in a tick, and
+    to pick each from arrays takes ten times as long.
+    """
+    resources = np.unique(np.flatnonzero(decisions.action) // 2)
+    values = (
+        decisions.action,
+        decisions.units,
+        decisions.provisioned,
+        decisions.reasons,
+        decisions.seconds_to_throttle,
+    )
+    pairs = (of.reshape(-1, 2)[resources].tolist() for of in values)
+    return map(_Asked, resources.tolist(), *pairs)
+
+
+def _plan_table(fleet: Fleet, table: str, asked: list[_Asked], now: float) -> Plan:
+    sign = 1 if any(1 in one.action for one in asked) else -1
+    changes: list[CapacityChange] = []
+    moving: list[ScalableTarget] = []
+    reasons, soonest_s = 0, math.inf
+    for one in asked:
+        if sign not in one.action:
+            continue
+        resource, units = fleet.resources[one.resource], list(one.provisioned)
+        for dimension in Dimension:
+            if one.action[dimension] == sign:
+                units[dimension] = one.units[dimension]
+                moving.append(ScalableTarget(resource, dimension))
+                reasons |= one.reasons[dimension]
+                soonest_s = min(soonest_s, one.seconds_to_throttle[dimension])  # NaN never is less
+        read, write = map(int, units)
+        changes.append(CapacityChange(resource=resource, read=read, write=write))
     urgent_s = math.inf
     if sign > 0:
-        soonest_s = np.fmin.reduce(decisions.seconds_to_throttle[slots][moving], initial=np.inf)
-        urgent_s = 0.0 if reasons & Reason.OVERRIDDEN else float(soonest_s)
+        urgent_s = 0.0 if reasons & Reason.OVERRIDDEN.value else soonest_s
     return Plan(
         table=table,
         direction=Direction.OUT if sign > 0 else Direction.IN,
@@ -61,8 +89,6 @@ def _plan_table(
         decided_at=now,
         expires_at=now + FRESH_S,
         reasons=name_reasons(reasons),
-        moving=tuple(
-            fleet.target(slot) for slot, moves in zip(slots, moving.tolist(), strict=True) if moves
-        ),
+        moving=tuple(moving),
         urgent_s=urgent_s,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntFlag
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -140,6 +141,7 @@ _MOVES: Final = (
 _NAMES: dict[int, str] = {r.value: r.name.lower() for r in Reason if r.name and r}
 
 
+@lru_cache(maxsize=4096)  # few of all there could be occur, and those for hundreds of targets
 def name_reasons(reasons: int) -> tuple[str, ...]:
     """Lower-case names, for logs and metrics: ``("rising_demand", "surge")``."""
     return tuple(name for bit, name in _NAMES.items() if reasons & bit) or ("steady",)
