@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from capacity_pilot.core.burst import BURST_S
 from capacity_pilot.core.compiled import compiled
 from capacity_pilot.core.fleet import Bools, Floats, Ints
 from capacity_pilot.core.forecast import Forecast
@@ -217,7 +218,11 @@ def size_slots(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
             # What the bucket is down to when this change is in force must last until the next one.
             left = _leave(reliable, grown[slot], capacity, until_then_s)
             again_s = until_then_s + apply_time_s[slot] + REACTION_S
-            lasting = _LASTING * ahead - left / again_s
+            lasting = _LASTING * ahead
+            # Where no bucket bears that, none of it breaks off, and climbing goes on as it does.
+            lack = caution[slot] * (1.0 - keeps_s[slot] / BURST_S)
+            lasting += lack * (ahead - lasting + expected[slot] - grown[slot])
+            lasting -= left / again_s
             if is_surging[slot]:
                 # It may well come to what earlier rises came to.
                 lasting = np.maximum(lasting, risen_to - left / again_s)

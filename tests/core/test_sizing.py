@@ -207,6 +207,20 @@ def test_a_bucket_that_is_not_there_is_not_counted_on() -> None:
     assert sizing.resting == pytest.approx(400.0 * 2.5)
 
 
+def test_without_a_bucket_a_raise_lasts_while_demand_climbs_on_until_the_next() -> None:
+    """In the 26 s until a raise is in force demand is expected to climb from 1,000 to 1,400, and
+    the raise after it is as long in coming.
+    """
+    climbing = forecast(1000.0, 1400.0)
+    (with_one,), (without,) = (
+        size(climbing, provisioned=1200.0, bucket=0.0, keeps_s=keeps_s).least
+        for keeps_s in (300.0, 0.0)
+    )
+    assert 1400 <= with_one <= 1450
+    assert 1800 <= without <= 1850
+    assert size(climbing, provisioned=2000.0, bucket=0.0, keeps_s=0.0).least[0] < 1450
+
+
 @given(settings, units, units, units, st.floats(1, 100))
 def test_a_steeper_surge_never_asks_for_less_nor_for_more_than_twice(
     setting: dict[str, float], level: float, usual: float, rise: float, factor: float
