@@ -14,7 +14,7 @@ from capacity_pilot.adapters.yaml_nodes import Document, Fault, Path
 from capacity_pilot.core.quantities import say_duration
 
 _MOST_SHOWN = 60
-_UNIT = re.compile(r"[\d.]\s*(s|m|h|ppm|x|USD)$")
+_UNIT = re.compile(r"[\d.]\s*(s|m|h|d|ppm|x|USD)$")
 
 _WORDING: Final = {
     "greater_than": "has to be more than {gt}",

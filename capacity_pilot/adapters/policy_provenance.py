@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from capacity_pilot.adapters.policy_text import PolicyFile, is_shared, join, locate
 from capacity_pilot.adapters.yaml_nodes import Path
+from capacity_pilot.core.idle_rule import IdleRule
 from capacity_pilot.core.limits import Limits
 from capacity_pilot.core.matching import Tags
 from capacity_pilot.core.policy import Bounds, ScaleIn, ScaleOut, TablePolicy
@@ -26,7 +27,10 @@ _NESTED: Final[dict[str, type[BaseModel]]] = {
     "scale_in": ScaleIn,
     "limits": Limits,
     "prices": Prices,
+    "idle": IdleRule,
 }
+_WHOLE_OR_NOT: Final = frozenset({"idle"})
+"""Nested, and without keys where nobody speaks of them."""
 
 
 class Origin(NamedTuple):
@@ -100,7 +104,8 @@ def trace_policy(files: Sequence[PolicyFile], number: int) -> Iterator[Effective
     for name, field in TablePolicy.model_fields.items():
         if name in _APART:
             continue
-        if (model := _NESTED.get(name)) is None:
+        is_absent = name in _WHOLE_OR_NOT and not any(layer.find((name,)) for layer in layers)
+        if (model := _NESTED.get(name)) is None or is_absent:
             yield _trace(layers, (name,), field.get_default(call_default_factory=True))
             continue
         for inner, leaf in model.model_fields.items():
@@ -128,7 +133,7 @@ def say_value(key: str, value: Any) -> str:
         return str(len(value)) if isinstance(value, list) and value else "none"
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
-    if last in {"stabilization", "cooldown", "hand_back_after"}:
+    if last in {"stabilization", "cooldown", "hand_back_after", "after"}:
         return say_duration(value)
     unit = {"risk": "ppm", "largest_step": "x", "spend_per_hour": " USD"}.get(last, "")
     return f"{value:,g}{unit}" if isinstance(value, float) else f"{value:,}{unit}"

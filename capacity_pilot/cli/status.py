@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -107,6 +107,8 @@ def _draw_head(status: Told) -> Iterator[str]:
         yield f"  announced {announced['name']!r}: {when}"
     for table in status.get("on_demand", ()):
         yield f"  {_say_on_demand(table)}"
+    if idle := status.get("idle"):
+        yield f"  {_say_idle(idle)}"
 
 
 def _say_on_demand(told: Told) -> str:
@@ -121,6 +123,14 @@ def _say_on_demand(told: Told) -> str:
         f"on demand, only watched: {told['table']} ({demand}); ${has:.4g}/h over "
         f"{advice['over_hours']} h, provisioned would have been ${other:.4g}/h"
     )
+
+
+def _say_idle(idle: Sequence[Told]) -> str:
+    """What nobody uses, the dearest first."""
+    usd = sum(each["usd_per_month"] for each in idle)
+    dearest = sorted(idle, key=lambda each: -each["usd_per_month"])
+    named = ", ".join(f"{each['target']} ({each['advice']})" for each in dearest)
+    return f"idle, ${usd:,.2f} a month: {named}"
 
 
 def _draw_faults(status: Told, tick_s: float | None, spans_s: float | None) -> Iterator[str]:

@@ -63,14 +63,14 @@ def quiet_seconds(state: PilotState, inputs: Inputs, now: float, most: int) -> i
     """How many seconds from ``now`` on, of ``most``, may be passed in one call.
 
     None may, where the tick has something to do besides: CloudWatch's news, signals, events,
-    surges that are due, brakes, targets that are not heard. Where CloudWatch is read, a minute is
-    closed by the last of them, or by a tick if that changes what coverage is doubted for.
+    surges that are due, brakes, targets that are not heard or idle. Where CloudWatch is read, a
+    minute is closed by the last of them, or by a tick if that changes what coverage is doubted for.
     """
     if inputs.schedule is not NOTHING_COMING or inputs.braking is not None:
         return 0
     if len(inputs.signals.table_of) or np.count_nonzero(state.routes.is_used):
         return 0
-    if not state.ladder.is_at_rest:
+    if not state.ladder.is_at_rest or not state.idle.is_at_rest or inputs.published is not None:
         return 0
     quiet_s = state.forecast.recurrence.quiet_s(inputs.apply_time_s + REACTION_S, now)
     if inputs.consumed is not None:
@@ -206,6 +206,7 @@ def advance(state: PilotState, inputs: Inputs, ends: Ints, now: float) -> Advanc
         quantiles=quantiles,
         routes=state.routes,
         ladder=ladder,
+        idle=state.idle,
     )
     decisions = Decisions(
         units=draft.units,

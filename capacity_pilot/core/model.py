@@ -70,23 +70,29 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsumptionQuery:
-    """A target whose consumed minutes are asked for, and whether its throttles are as well."""
+    """A target whose consumed minutes are asked for, and whether its throttles are as well, and
+    minutes in which CloudWatch has its provisioned capacity.
+    """
 
     target: ScalableTarget
     with_throttles: bool = False
+    with_provisioned: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsumedMinute:
     """What CloudWatch counted of a target in a Unix minute: the whole minute's units.
 
-    ``throttle_events`` are refused requests. ``None`` is not known, or not asked for.
+    ``throttle_events`` are refused requests. ``None`` is not known, or not asked for. It
+    ``has_provisioned`` where the target's provisioned capacity in that minute is there, and all
+    that was asked for was answered: then units and throttles that are not known were none.
     """
 
     target: ScalableTarget
     minute: int
     units: float | None
     throttle_events: float | None = None
+    has_provisioned: bool = False
 
 
 SampleKey = tuple[str, str, int, int]

@@ -30,6 +30,7 @@ class Occasion(StrEnum):
     TELEMETRY_LOST = "telemetry_lost"
     JOURNAL_NOT_WRITTEN = "journal_not_written"
     CHANGED_BY_OTHERS = "changed_by_others"
+    IDLE = "idle"
 
 
 WORDING: Final[Mapping[Occasion, str]] = {
@@ -42,6 +43,7 @@ WORDING: Final[Mapping[Occasion, str]] = {
     Occasion.TELEMETRY_LOST: "spans have stopped coming",
     Occasion.JOURNAL_NOT_WRITTEN: "the journal cannot be written, decreases are held",
     Occasion.CHANGED_BY_OTHERS: "somebody else has changed what the pilot drives",
+    Occasion.IDLE: "a table or index is paid for and nobody uses it",
 }
 
 _TOLD: Final[Mapping[str, tuple[Occasion, str]]] = {
@@ -59,6 +61,7 @@ _TOLD: Final[Mapping[str, tuple[Occasion, str]]] = {
     "journal_not_written": (Occasion.JOURNAL_NOT_WRITTEN, ""),
     "registration_changed_by_others": (Occasion.CHANGED_BY_OTHERS, "target"),
     "changed_by_others": (Occasion.CHANGED_BY_OTHERS, "resource"),
+    "idle": (Occasion.IDLE, "target"),
 }
 """Events of the log, and which of their keys says of what."""
 

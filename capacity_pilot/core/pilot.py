@@ -19,7 +19,7 @@ from capacity_pilot.core.blast_radius import MINUTE_S, Past, admit_switch, limit
 from capacity_pilot.core.brakes import NO_BRAKES, Brakes
 from capacity_pilot.core.braking import Braking, spread_brakes
 from capacity_pilot.core.coverage import CoverageState
-from capacity_pilot.core.coverage.reading import Readings
+from capacity_pilot.core.coverage.reading import Readings, Stand
 from capacity_pilot.core.deeds import Deeds
 from capacity_pilot.core.demand import Arrivals
 from capacity_pilot.core.escape.escaped import Escape
@@ -30,6 +30,7 @@ from capacity_pilot.core.events.lookout import EMPTY_AGENDA, Lookout
 from capacity_pilot.core.fleet import Fleet, Floats, Ints, carry_over
 from capacity_pilot.core.forecast.quantiles import QuantileState
 from capacity_pilot.core.forecast.upstream import Lead, list_leads
+from capacity_pilot.core.idle import IdleState
 from capacity_pilot.core.ladder import LadderState, Rung
 from capacity_pilot.core.limits import NOTHING_RESERVED
 from capacity_pilot.core.memory import PUT_BACK_S, Memory, state_after
@@ -183,6 +184,11 @@ class Pilot:
     def ladder(self) -> LadderState:
         """How much was heard of each target by the last step, by slot."""
         return self._state.ladder
+
+    @property
+    def idle(self) -> IdleState:
+        """Who was known to be idle by the last step, by slot."""
+        return self._state.idle
 
     def rungs(self) -> dict[ScalableTarget, Rung]:
         """Where each target that is the pilot's stands."""
@@ -440,14 +446,16 @@ class Pilot:
 
     def choose_readings(self, now: float) -> tuple[ConsumptionQuery, ...]:
         """Whose minutes to ask CloudWatch for now, if any; they count as asked for."""
-        return self._readings.choose(
-            self._fleet,
-            self._state.coverage,
-            self._state.demand,
+        policy = self._spread.by_slot
+        ruled = np.zeros(len(self._fleet), dtype=np.bool_)
+        stand = Stand(
             held=self._reasons,
-            is_managed=self._spread.by_slot.is_managed,
-            now=now,
+            is_managed=policy.is_managed,
+            has_idle_rule=ruled if policy.idle is None else np.isfinite(policy.idle.after_s),
+            is_lowered=self._state.idle.is_lowered,
         )
+        state = self._state
+        return self._readings.choose(self._fleet, state.coverage, state.demand, stand, now)
 
     def note_consumed(self, minutes: Iterable[ConsumedMinute]) -> None:
         """What CloudWatch answered; the next step takes it in."""
@@ -583,6 +591,7 @@ class Pilot:
             apply_time_s=self._apply_time_s,
             table_of=self._table_of,
             consumed=self._readings.take(self._fleet),
+            published=self._readings.take_published(self._fleet),
             signals=self.signals.address(signals, self._fleet, now),
             schedule=self.lookout.look(
                 self._state.demand,

@@ -14,6 +14,7 @@ from pydantic import ConfigDict, Field, PrivateAttr, ValidationError, model_vali
 
 from capacity_pilot.core.escape.rules import OnDemandEscape
 from capacity_pilot.core.events.declared import Event, Freeze
+from capacity_pilot.core.idle_rule import IdleRule
 from capacity_pilot.core.inheritance import fill_in
 from capacity_pilot.core.limits import NO_LIMITS, NOTHING_RESERVED, Limits, Reserved
 from capacity_pilot.core.matching import Match, Tags
@@ -138,6 +139,9 @@ class TablePolicy(Strict):
     on-demand, and back: true, or when and how often.
     """
 
+    idle: IdleRule | None = None
+    """What is done with a table or index that nobody asks anything of for long, if anything."""
+
     country: str | None = Field(default=None, max_length=20)
     """Whose public holidays events and freezes mean: KR, or DE-BY for a part of a country."""
 
@@ -221,6 +225,9 @@ class Defaults(Strict):
 
     hand_back_after: Duration = Field(default=1800.0, ge=60)
     """After so long of knowing nothing of a table at all it is handed back."""
+
+    idle: IdleRule | None = None
+    """What is done with a table or index that nobody asks anything of for long."""
 
     country: str | None = Field(default=None, max_length=20)
     """Whose public holidays events and freezes mean."""

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from capacity_pilot.core.fleet import Bools, Fleet, Floats
+from capacity_pilot.core.idle_rule import MIN
 from capacity_pilot.core.model import AccountLimits, Dimension
 from capacity_pilot.core.policy import PolicySet
 
 _LEAST_RISK_PPM = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class IdleRules:
+    """Rules on idling over a fleet's slots, (n,): after how many seconds, inf where there is none,
+    and the units to be left with, NaN where idle targets are only told of.
+    """
+
+    after_s: Floats
+    lower_to: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +31,8 @@ class PolicyArrays:
 
     ``caution`` is how much ``risk`` asks to buy on suspicion, 1 for 10 ppm;
     ``stabilization_s`` and ``hand_back_after_s`` are in seconds; ``safe`` is what to have while
-    nothing is known, NaN where the policy says none.
+    nothing is known, NaN where the policy says none. ``idle`` is ``None`` where no policy has such
+    a rule.
     """
 
     is_managed: Bools
@@ -32,6 +44,7 @@ class PolicyArrays:
     reserve_decreases: Floats
     safe: Floats
     hand_back_after_s: Floats
+    idle: IdleRules | None = None
 
 
 def caution_for(risk_ppm: float) -> float:
@@ -58,6 +71,7 @@ def spread_policies(policies: PolicySet, fleet: Fleet, limits: AccountLimits) ->
         safe=np.full(size, np.nan),
         hand_back_after_s=np.full(size, np.inf),
     )
+    idle = IdleRules(np.full(size, np.inf), np.full(size, np.nan))
     most = {Dimension.READ: limits.table_read, Dimension.WRITE: limits.table_write}
     alike: dict[tuple[int, str], list[int]] = {}
     for place, resource in enumerate(fleet.resources):
@@ -72,6 +86,8 @@ def spread_policies(policies: PolicySet, fleet: Fleet, limits: AccountLimits) ->
         arrays.stabilization_s[both] = policy.scale_in.stabilization
         arrays.reserve_decreases[both] = policy.scale_in.reserve_decreases
         arrays.hand_back_after_s[both] = policy.hand_back_after
+        if policy.idle is not None:
+            idle.after_s[both] = policy.idle.after
         bounds = policy.bounds(fleet.resources[places[0]])
         for dimension in Dimension:
             of_one = getattr(bounds, dimension.label)
@@ -81,4 +97,8 @@ def spread_policies(policies: PolicySet, fleet: Fleet, limits: AccountLimits) ->
                 arrays.floor[slots] = min(of_one.min, most[dimension])
                 arrays.ceiling[slots] = min(of_one.max, most[dimension])
                 arrays.safe[slots] = np.nan if of_one.safe is None else of_one.safe
-    return arrays
+                if policy.idle is not None and policy.idle.lower_to is not None:
+                    level = policy.idle.lower_to
+                    idle.lower_to[slots] = min(of_one.min if level == MIN else level, of_one.max)
+    has_rules = bool(np.count_nonzero(np.isfinite(idle.after_s)))
+    return replace(arrays, idle=idle) if has_rules else arrays

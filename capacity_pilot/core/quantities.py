@@ -19,8 +19,8 @@ from pydantic import (
     WithJsonSchema,
 )
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h)")
-_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)")
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _PPM = re.compile(r"(\d+(?:\.\d+)?)\s*ppm")
 _MULTIPLIER = re.compile(r"(\d+(?:\.\d+)?)\s*x")
 _USD = re.compile(r"(\d+(?:\.\d+)?)\s*USD")
@@ -37,16 +37,18 @@ class Strict(BaseModel):
 
 
 def parse_duration(value: object) -> object:
-    """Seconds of ``90s``, ``10m`` or ``2h``; what is not text is left as it is."""
+    """Seconds of ``90s``, ``10m``, ``2h`` or ``7d``; what is not text is left as it is."""
     if isinstance(value, str):
         if not (match := _DURATION.fullmatch(value.strip())):
-            raise ValueError(f"{value!r} is not a duration such as 90s, 10m or 2h")
+            raise ValueError(f"{value!r} is not a duration such as 90s, 10m, 2h or 7d")
         return float(match[1]) * _SECONDS[match[2]]
     return value
 
 
 def say_duration(seconds: float) -> str:
-    """As ``parse_duration`` reads it, in the largest unit that needs no fraction."""
+    """As ``parse_duration`` reads it, in the largest unit that needs no fraction; a day is 24h."""
+    if seconds > 86_400 and seconds % 86_400 == 0:
+        return f"{seconds / 86_400:g}d"
     for unit, length in (("h", 3600), ("m", 60)):
         if seconds and seconds % length == 0:
             return f"{seconds / length:g}{unit}"
@@ -98,7 +100,7 @@ def _as_written(pattern: re.Pattern[str], *examples: str) -> WithJsonSchema:
     return WithJsonSchema({"anyOf": [text, {"type": "number"}]}, mode="validation")
 
 
-_AS_DURATION: Final = _as_written(_DURATION, "90s", "10m", "2h")
+_AS_DURATION: Final = _as_written(_DURATION, "90s", "10m", "2h", "7d")
 AS_MULTIPLIER: Final = _as_written(_MULTIPLIER, "8x")
 _AS_MOMENT: Final = WithJsonSchema(
     {

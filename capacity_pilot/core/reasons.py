@@ -65,6 +65,8 @@ class Reason(IntFlag):
     SWITCH_WAITS = 1 << 50
     SWITCHES_SPENT = 1 << 51
     RECURRING = 1 << 52
+    IDLE = 1 << 53
+    WOKEN = 1 << 54
 
 
 WORDING: dict[Reason, str] = {
@@ -94,6 +96,8 @@ WORDING: dict[Reason, str] = {
     Reason.COVERAGE_CHANGED: "spans tell of another share of units since a few minutes ago",
     Reason.UPSTREAM: "a signal that demand has followed before says that more is on its way",
     Reason.RECURRING: "a surge is due that has come at this time before",
+    Reason.IDLE: "nobody has asked anything of it for as long as the policy's idle says",
+    Reason.WOKEN: "it was idle and is asked for again: back to what is safe",
     Reason.NOT_IN_SERVICE: "the table is archived, inaccessible or being deleted",
     Reason.GLOBAL_TABLE: "a change of a global table would reach every Region: use floor mode",
     Reason.CONTESTED: "Application Auto Scaling scales the table too, and the policy says refuse",
@@ -127,6 +131,8 @@ _MOVES: Final = (
     | Reason.FLOOR
     | Reason.UPSTREAM
     | Reason.RECURRING
+    | Reason.IDLE
+    | Reason.WOKEN
     | Reason.OVERRIDDEN
     | Reason.FIRST_TIME
     | Reason.BEYOND_WARM

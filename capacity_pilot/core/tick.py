@@ -32,6 +32,7 @@ from capacity_pilot.core.forecast.upstream import (
     size_announced,
 )
 from capacity_pilot.core.guards import Situation, decide
+from capacity_pilot.core.idle import Evidence, IdleState, Published, admit, bend, rest, watch_idle
 from capacity_pilot.core.ladder import Heard, LadderState, step_ladder
 from capacity_pilot.core.policy_arrays import PolicyArrays
 from capacity_pilot.core.reasons import Reason, Reasons
@@ -82,7 +83,8 @@ class Inputs(NamedTuple):
     ``apply_time_s`` in seconds and ``table_of``, a number the slots of a table share, are (n,).
     ``schedule`` is what is known to come, ``signals`` what was told of upstream signals.
     ``consumed`` is CloudWatch's news, ``None`` where CloudWatch is not read; ``braking`` is what
-    operators ordered, ``None`` where nothing.
+    operators ordered, ``None`` where nothing. ``published`` is for which targets CloudWatch has
+    told all there is, ``None`` where it was not asked.
     """
 
     arrivals: Arrivals
@@ -94,6 +96,7 @@ class Inputs(NamedTuple):
     consumed: ConsumedMinutes | None = None
     signals: SignalArrivals = NO_SIGNALS
     braking: Braking | None = None
+    published: Published | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,7 @@ class PilotState:
     quantiles: QuantileState
     routes: RouteCosts
     ladder: LadderState
+    idle: IdleState
 
     @classmethod
     def empty(cls, size: int, now: float) -> PilotState:
@@ -124,6 +128,7 @@ class PilotState:
             quantiles=QuantileState.empty(size, now),
             routes=RouteCosts.empty(size, now),
             ladder=LadderState.empty(size, now),
+            idle=IdleState.empty(size),
         )
 
 
@@ -194,6 +199,15 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         apply_time_s=inputs.apply_time_s,
         unsettled_s=max(now - settled, 0.0),
     )
+    idle, idling = watch_idle(
+        state.idle,
+        Evidence(demand, coverage, inputs.consumed, inputs.published),
+        policy,
+        provisioned=capacity.provisioned,
+        now=now,
+    )
+    policy = bend(policy, idling)
+    ahead, sizing = rest(idling, ahead, sizing, capacity.provisioned)
     upstream = None
     if len(announced.slots):
         upstream = size_announced(
@@ -258,11 +272,13 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         schedule=schedule,
         coverage_doubts=coverage.doubts if is_reading else None,
     )
+    situation = admit(idling, situation)
     draft = decide(situation)
     if inputs.braking is not None:
         draft = brake(inputs.braking, draft, situation)
     draft = heed(capacity.standing, draft, capacity.provisioned, now)
     reasons = draft.reasons if footing is None else draft.reasons | footing.reasons
+    reasons = reasons if idling is None else reasons | idling.reasons
     if upstream is not None:
         reasons = reasons | (upstream > capacity.provisioned) * Reason.UPSTREAM.value
     if due is not None:
@@ -294,6 +310,7 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         quantiles=quantiles,
         routes=routes,
         ladder=ladder,
+        idle=idle,
     )
     return after, decisions
 

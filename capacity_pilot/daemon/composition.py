@@ -48,6 +48,8 @@ from capacity_pilot.daemon.explanation import explain_with_past
 from capacity_pilot.daemon.forecast_report import measure_forecasts, report_forecasts
 from capacity_pilot.daemon.heartbeat import BEAT_S, Heartbeat
 from capacity_pilot.daemon.housekeeping import keep_house
+from capacity_pilot.daemon.idle_watch import LOOK_S as IDLE_S
+from capacity_pilot.daemon.idle_watch import IdleWatch
 from capacity_pilot.daemon.ladder_watch import WATCH_S as LADDER_S
 from capacity_pilot.daemon.ladder_watch import LadderWatch
 from capacity_pilot.daemon.listeners import open_listeners
@@ -108,6 +110,7 @@ class Parts:
     scaling: ScalingWatch
     tags: TagWatch
     ladder: LadderWatch
+    idle: IdleWatch
     throttles: ThrottleWatch
     quotas: QuotaWatch
     policies: PolicyKeeper
@@ -223,6 +226,7 @@ def _list_jobs(
         yield "beat", parts.heartbeat.beat, BEAT_S
     yield "watch_tags", parts.tags.look, TAGS_S
     yield "watch_ladder", parts.ladder.look, LADDER_S
+    yield "watch_idle", parts.idle.look, IDLE_S
     yield "watch_auto_scaling", parts.scaling.look, WATCH_S
     yield "watch_throttles", parts.throttles.look, LOOK_S
     yield "watch_ceilings", parts.ceilings.look, CEILING_S
@@ -399,6 +403,7 @@ async def _open_parts(settings: DaemonSettings, stack: AsyncExitStack, *, spawn:
         scaling=scaling,
         tags=tags,
         ladder=LadderWatch(pilot),
+        idle=IdleWatch(pilot),
         throttles=ThrottleWatch(intake, clock=clock),
         quotas=QuotaWatch(pilot, gateway=gateway, clock=clock),
         policies=policies,
@@ -472,7 +477,8 @@ async def _listen(settings: DaemonSettings, parts: Parts, stack: AsyncExitStack)
         status |= desk.report() | parts.brakes.report()
         status |= parts.book.report() | parts.tenure.report() | parts.snapshots.report()
         status |= parts.scaling.report() | parts.throttles.report() | loop.on_demand.report()
-        status |= parts.quotas.report() | {"policies": parts.policies.report()}
+        status |= parts.quotas.report() | parts.idle.report()
+        status |= {"policies": parts.policies.report()}
         if parts.heartbeat is not None:
             status |= parts.heartbeat.report()
         return status if watch is None else status | watch.report()
@@ -481,6 +487,7 @@ async def _listen(settings: DaemonSettings, parts: Parts, stack: AsyncExitStack)
         return chain(
             measure_forecasts(loop.pilot.fleet, loop.pilot.quantiles),
             parts.ladder.measure(),
+            parts.idle.measure(),
             parts.throttles.measure(),
             loop.on_demand.measure(),
             parts.quotas.measure(),

@@ -20,10 +20,17 @@ from capacity_pilot.core.policy import PolicySet
 FEED = ScalableTarget(Resource("feed"), Dimension.WRITE)
 
 
-def make_pilot(now: float, *, usd_per_month: float = inf, safe: int | None = None) -> Pilot:
-    """A pilot that may set writes to anything and knows nothing yet."""
-    bounds = {"min": 1, "max": 40_000, "safe": safe}
-    policy = {"name": "all", "match": {"tables": ["*"]}, "write": bounds}
+def make_pilot(
+    now: float,
+    *,
+    usd_per_month: float = inf,
+    minimum: int = 1,
+    safe: int | None = None,
+    **more: object,
+) -> Pilot:
+    """A pilot that may set writes to anything, and knows nothing yet; ``more`` of its policy."""
+    bounds = {"min": minimum, "max": 40_000, "safe": safe}
+    policy = {"name": "all", "match": {"tables": ["*"]}, "write": bounds, **more}
     return Pilot(
         PolicySet.model_validate({"version": 1, "policies": [policy]}),
         limits=AccountLimits(),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -72,7 +72,8 @@ def policy(fleet: Fleet, **changes: float | bool) -> PolicyArrays:
         "safe": np.nan,
         "hand_back_after_s": 1800.0,
     }
-    return PolicyArrays(**{name: np.full(size, v) for name, v in (values | changes).items()})
+    spread: dict[str, Any] = {n: np.full(size, value) for n, value in (values | changes).items()}
+    return PolicyArrays(**spread)
 
 
 @dataclass(slots=True)

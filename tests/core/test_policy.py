@@ -77,7 +77,7 @@ def complaint(raw: object) -> str:
         (
             {"scale_in": {"stabilization": "10 minutes"}},
             ("policies.0.scale_in.stabilization: Value error, "
-             "'10 minutes' is not a duration such as 90s, 10m or 2h"),
+             "'10 minutes' is not a duration such as 90s, 10m, 2h or 7d"),
         ),
         (
             {"scale_in": {"stabilization": "7h"}},

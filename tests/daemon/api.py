@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from capacity_pilot.adapters.otlp.decode import Decoder
 from capacity_pilot.adapters.otlp.receiver import Receiver
 from capacity_pilot.daemon.explanation import explain_with_past
+from capacity_pilot.daemon.idle_watch import IdleWatch
 from capacity_pilot.daemon.ladder_watch import LadderWatch
 from capacity_pilot.daemon.status import report_status
 from capacity_pilot.web.announcements import announcement_routes
@@ -36,6 +37,7 @@ async def serve(stage: Stage) -> AsyncIterator[str]:
             | stage.desk.report()
             | stage.brakes.report()
             | LadderWatch(stage.loop.pilot).report()
+            | IdleWatch(stage.loop.pilot).report()
         ),
         routes=(
             *announcement_routes(stage.desk),

@@ -114,7 +114,7 @@ BAD = {
     ),
     "no length": (
         {"lasts": "2 days"},
-        "lasts: '2 days' is not a duration such as 90s, 10m or 2h (got '2 days')",
+        "lasts: '2 days' is not a duration such as 90s, 10m, 2h or 7d (got '2 days')",
     ),
     "no load": (
         {"write": {}},
@@ -198,7 +198,7 @@ async def test_the_command_announces_lists_and_calls_off(
         (
             ("--name", "push", "--at", "+10"),
             1,
-            "at: '10' is not a duration such as 90s, 10m or 2h",
+            "at: '10' is not a duration such as 90s, 10m, 2h or 7d",
         ),
         (("--list", "--url", "nowhere"), 1, "nowhere/announcements is not where a daemon answers"),
     ],

@@ -35,6 +35,12 @@ _UNITS: Final = {
     Dimension.READ: "ConsumedReadCapacityUnits",
     Dimension.WRITE: "ConsumedWriteCapacityUnits",
 }
+_PROVISIONED: Final = {
+    Dimension.READ: "ProvisionedReadCapacityUnits",
+    Dimension.WRITE: "ProvisionedWriteCapacityUnits",
+}
+"""Published every five minutes, whether or not there are requests."""
+
 _THROTTLES: Final = {
     Dimension.READ: "ReadThrottleEvents",
     Dimension.WRITE: "WriteThrottleEvents",
@@ -156,19 +162,26 @@ def _metrics_of(queries: Iterable[ConsumptionQuery]) -> Iterator[_Metric]:
         yield _Metric(query.target, _UNITS[query.target.dimension])
         if query.with_throttles:
             yield _Metric(query.target, _THROTTLES[query.target.dimension])
+        if query.with_provisioned:
+            yield _Metric(query.target, _PROVISIONED[query.target.dimension])
 
 
 def _minutes_of(queries: Iterable[ConsumptionQuery], sums: Sums) -> Iterator[ConsumedMinute]:
     for query in queries:
         target = query.target
-        units = sums.get(_Metric(target, _UNITS[target.dimension]), {})
-        throttles = sums.get(_Metric(target, _THROTTLES[target.dimension]), {})
-        for minute in sorted(units.keys() | throttles.keys()):
+        consumed = _Metric(target, _UNITS[target.dimension])
+        throttled = _Metric(target, _THROTTLES[target.dimension])
+        units, throttles = sums.get(consumed, {}), sums.get(throttled, {})
+        provisioned = sums.get(_Metric(target, _PROVISIONED[target.dimension]), {})
+        if not {consumed, throttled} <= sums.keys():
+            provisioned = {}  # who was not answered on everything cannot tell what there was not
+        for minute in sorted(units.keys() | throttles.keys() | provisioned.keys()):
             yield ConsumedMinute(
                 target=target,
                 minute=minute,
                 units=units.get(minute),
                 throttle_events=throttles.get(minute),
+                has_provisioned=minute in provisioned,
             )
 
 

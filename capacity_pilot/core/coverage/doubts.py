@@ -40,6 +40,13 @@ def doubt_coverage(state: CoverageState, now: float) -> Reasons:
     return doubts
 
 
+def was_covered(state: CoverageState) -> Bools:
+    """Whether spans told of nearly all of a target when it was last in use, (n,)."""
+    is_known = (state.compared >= LEAST_MINUTES) & (state.error <= _MOST_ERROR * state.ratio)
+    covered: Bools = is_known & ((state.doubts & Reason.LOW_COVERAGE.value) == 0)
+    return covered
+
+
 def find_unseen(consumed: Floats, minutes: Ints, last_seen: Floats, since: Ints) -> Bools:
     """True where the newest minutes CloudWatch knows have units, and no span is that young."""
     is_told = ~np.isnan(consumed) & (minutes[:, None] >= since)

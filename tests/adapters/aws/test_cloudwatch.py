@@ -169,6 +169,29 @@ async def test_what_cloudwatch_fails_to_tell_stays_unknown(
     assert [(m.target, m.units) for m in told] == [(READS, 2.0)]
 
 
+@pytest.mark.parametrize(("answered", "certain"), [("Complete", [-9, -4]), ("InternalError", [])])
+async def test_silence_is_certain_where_the_provisioned_units_are_known_and_all_was_answered(
+    aws: ScriptedAws, reader: CloudWatchReader, answered: str, certain: list[int]
+) -> None:
+    aws.script(
+        "GetMetricData",
+        answer(
+            result("m0", answered),
+            result("m1", "Complete"),
+            result("m2", "Complete", m9=100.0, m4=100.0),
+        ),
+    )
+    asked = ConsumptionQuery(target=WRITES, with_throttles=True, with_provisioned=True)
+    told = await read(reader, asked)
+    names = [
+        each["MetricStat"]["Metric"]["MetricName"]
+        for each in aws.sent("GetMetricData")[0]["MetricDataQueries"]
+    ]
+    assert names[2] == "ProvisionedWriteCapacityUnits"
+    assert [m.minute - MINUTE for m in told if m.has_provisioned] == certain
+    assert all(m.units is None for m in told)
+
+
 async def test_nothing_but_errors_is_an_error(aws: ScriptedAws, reader: CloudWatchReader) -> None:
     aws.script("GetMetricData", answer(result("m0", "InternalError")))
     with pytest.raises(GatewayError, match="ConsumedWriteCapacityUnits of feed:write: InternalErr"):

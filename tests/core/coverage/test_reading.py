@@ -12,6 +12,7 @@ from capacity_pilot.core.coverage import CoverageState
 from capacity_pilot.core.coverage.reading import (
     USD_PER_METRIC,
     ReadingState,
+    Stand,
     choose_readings,
 )
 from capacity_pilot.core.demand import DemandState
@@ -48,17 +49,21 @@ def read_for(
     times, metrics = np.zeros(len(doubts)), 0
     for now in np.arange(NOW, NOW + seconds, 20.0):
         known, demand = fleet(doubts, coverage=coverage, seen=now)
-        state, slots, with_throttles = choose_readings(
+        state, chosen = choose_readings(
             state,
             known,
             demand,
-            held=np.zeros_like(doubts) if held is None else held,
-            is_managed=np.ones(len(doubts), dtype=np.bool_),
+            Stand(
+                held=np.zeros_like(doubts) if held is None else held,
+                is_managed=np.ones(len(doubts), dtype=np.bool_),
+                has_idle_rule=np.zeros(len(doubts), dtype=np.bool_),
+                is_lowered=np.zeros(len(doubts), dtype=np.bool_),
+            ),
             usd_per_month=usd_per_month,
             now=float(now),
         )
-        times[slots] += 1
-        metrics += len(slots) + int(with_throttles.sum())
+        times[chosen.slots] += 1
+        metrics += len(chosen.slots) + int(chosen.with_throttles.sum())
     return times, metrics
 
 

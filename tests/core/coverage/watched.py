@@ -40,6 +40,8 @@ class Watched:
     starts: str = "9h"
     usd_per_month: float = inf
     safe: int | None = None
+    minimum: int = 1
+    idle: dict[str, object] | None = None
     pilot: Pilot = field(init=False)
     now: float = field(init=False)
     start: float = field(init=False)
@@ -56,7 +58,13 @@ class Watched:
 
     def restart(self) -> None:
         """The pilot begins anew, knowing nothing."""
-        self.pilot = make_pilot(self.now, usd_per_month=self.usd_per_month, safe=self.safe)
+        self.pilot = make_pilot(
+            self.now,
+            usd_per_month=self.usd_per_month,
+            minimum=self.minimum,
+            safe=self.safe,
+            idle=self.idle,
+        )
 
     def resume(self) -> None:
         """The pilot begins anew, with what the one before remembers."""
@@ -69,7 +77,7 @@ class Watched:
         """Lets the story run up to ``time`` after its start."""
         self.levels.clear()
         while self.now < self.start + seconds(time):
-            self._second()
+            self.until_next()
         return self
 
     @property
@@ -98,7 +106,8 @@ class Watched:
         """Seconds after the start, NaN for never."""
         return float(self.pilot.coverage.changed_at[self.slot]) - self.start
 
-    def _second(self) -> None:
+    def until_next(self) -> None:
+        """Lets one second pass."""
         self.now += 1
         ended = int(self.now) - 1
         calls = int(self._draw.poisson(self.demand)) if self.demand else 0
@@ -134,9 +143,14 @@ class Watched:
                 units, refused = self._minutes.get(minute, (0.0, 0.0))
                 units *= self.revised if minute > latest - 2 else 1.0
                 told = refused if query.with_throttles and refused else None
-                if units or told:
+                is_fifth = query.with_provisioned and minute % 5 == 0
+                if units or told or is_fifth:
                     answer = ConsumedMinute(
-                        target=FEED, minute=minute, units=units or None, throttle_events=told
+                        target=FEED,
+                        minute=minute,
+                        units=units or None,
+                        throttle_events=told,
+                        has_provisioned=is_fifth,
                     )
                     answers.append(answer)
             self.pilot.note_consumed(answers)

@@ -72,6 +72,30 @@ def test_a_push_finds_the_capacity_there_that_it_was_said_to_need() -> None:
     assert not [at for at in lowered if 30 * MINUTE <= at < 60 * MINUTE]
 
 
+def test_what_nobody_uses_is_lowered_or_told_of_and_is_back_with_the_first_request() -> None:
+    """An hour stands for the days of the example."""
+    written = load_policies(EXAMPLES / "with-idle-tables.yaml").model_dump(mode="json")
+    for policy in written["policies"]:
+        policy["idle"]["after"] = 3600.0
+    demand = noisy(60.0, 105 * MINUTE)
+    demand[10 * MINUTE : 95 * MINUTE] = 0.0
+    played = play(
+        workload(demand, "stage-feed"),
+        workload(demand, "archive-feed"),
+        under=PolicySet.model_validate(written),
+    )
+    assert units(played, 60, "stage-feed") > 60
+    assert units(played, 94, "stage-feed") == 1
+    assert units(played, 94, "archive-feed") > 60
+    (woken,) = (c for c in played.changes(workload="stage-feed") if "woken" in c.reasons)
+    assert 0 < woken.at_s - 95 * MINUTE <= 10
+    assert woken.after >= 100
+    # What it costs is the first request's: until capacity is there, well under a minute.
+    assert throttled(played, 95, 105, "stage-feed") < 60 * MINUTE
+    assert throttled(played, 96, 105, "stage-feed") == 0
+    assert played.throttled(workload="archive-feed") == 0
+
+
 def test_the_batch_is_ready_for_and_most_of_it_given_back_soon() -> None:
     """Two o'clock in Berlin is an hour after the replay begins."""
     policies = load_policies(EXAMPLES / "with-nightly-batch.yaml")
