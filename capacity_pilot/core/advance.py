@@ -28,6 +28,7 @@ from capacity_pilot.core.forecast import (
     GROWN,
     LEVEL,
     MINUTE_AHEAD,
+    NEWEST,
     PANICKING,
     RISE,
     SPIKE,
@@ -438,6 +439,7 @@ def _advance(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
         sizes = size_slots(
             ahead[GROWN],
             ahead[EXPECTED],
+            ahead[NEWEST],
             ahead[USUAL_AHEAD],
             ahead[MINUTE_AHEAD],
             ahead[RISE],

@@ -45,6 +45,10 @@ _LASTING = 0.92
 _LEAST_STEP = 1.02
 """A raise keeps the table busy for an apply time, so that it should be worth it."""
 
+_VERDICT_S = 10.0
+"""How long it takes at most until seconds that stand out have become a surge, part of what is
+expected, or a thing of the past."""
+
 _HEADROOM = 1.02
 
 _RISE_S = 6.0
@@ -56,8 +60,9 @@ class Sizing(NamedTuple):
     """Units per second, (n,); NaN where there is no forecast.
 
     ``least`` is the smallest capacity that does not throttle before the next raise could act, and
-    where that is more than there is, what to raise to; ``sustained`` carries the forecast without
-    any help from the bucket. ``resting`` is what to come down to: with the bucket's help it
+    where that is more than there is, what to raise to; no more than there is while seconds tell
+    whether a surge has begun, as long as the bucket bears that. ``sustained`` carries the forecast
+    without any help from the bucket. ``resting`` is what to come down to: with the bucket's help it
     carries what demand is now. ``seconds_to_throttle`` is when the bucket runs dry at forecast
     demand and today's capacity, inf if it never does.
     """
@@ -97,6 +102,7 @@ def size_capacity(
         *size_slots(
             forecast.grown,
             forecast.expected,
+            forecast.newest,
             forecast.usual,
             forecast.minute,
             forecast.rise,
@@ -177,6 +183,7 @@ class _Need(NamedTuple):
 def size_slots(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
     grown: Floats,
     expected: Floats,
+    newest: Floats,
     usual: Floats,
     minute: Floats,
     rise: Floats,
@@ -231,6 +238,10 @@ def size_slots(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
                 left = _leave(bucket_units[slot], risen, capacity, until_then_s)
                 lasting = np.maximum(lasting, risen - left / again_s)
             least = np.maximum(np.maximum(least, lasting), _LEAST_STEP * capacity)
+            stands_out = newest[slot] > np.maximum(least, ahead) and not is_surging[slot]
+            if stands_out and reliable >= _VERDICT_S * (newest[slot] - capacity):
+                # If a surge is what begins, this raise would keep the table from the right one.
+                least = capacity
         # Of what is in the bucket, no more stays than fits into the one of a capacity at usual
         # demand.
         fits = np.minimum(reliable, _HEADROOM * full)

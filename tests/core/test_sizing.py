@@ -23,6 +23,7 @@ def forecast(
     usual: float | None = None,
     minute: float | None = None,
     excess: tuple[float, ...] = NO_EXCESS,
+    newest: float | None = None,
     rise: float = 0.0,
     spike: float = 0.0,
 ) -> Forecast:
@@ -34,6 +35,7 @@ def forecast(
         level=one(level),
         grown=one(level),
         expected=one(expected),
+        newest=one(level if newest is None else newest),
         usual=one(level if usual is None else usual),
         minute=one(level if minute is None else minute),
         rise=one(rise),
@@ -219,6 +221,19 @@ def test_without_a_bucket_a_raise_lasts_while_demand_climbs_on_until_the_next() 
     assert 1400 <= with_one <= 1450
     assert 1800 <= without <= 1850
     assert size(climbing, provisioned=2000.0, bucket=0.0, keeps_s=0.0).least[0] < 1450
+
+
+def test_a_small_raise_waits_for_what_begins_while_the_bucket_bears_it() -> None:
+    """It would keep the table busy in the very seconds that show whether there is a surge."""
+
+    def least(newest: float, bucket: float) -> float:
+        ahead = forecast(347.0, 350.0, excess=(0.0, 0.0, 1500.0), newest=newest)
+        return float(size(ahead, provisioned=345.0, bucket=bucket).least[0])
+
+    assert 352 < least(347.0, 90_000.0) < 380
+    assert least(900.0, 90_000.0) == 345.0
+    assert least(900.0, 4_000.0) > 400, "the bucket would be empty before it is clear"
+    assert 352 < least(352.0, 90_000.0) < 380, "that much is asked for anyway"
 
 
 @given(settings, units, units, units, st.floats(1, 100))

@@ -38,7 +38,7 @@ _SURGE_GAIN = 4.0 / 3.0
 _RISE_SIGMAS = 2.0
 """How much of a rise within two seconds may be noise, in standard deviations of a second."""
 
-LEVEL, GROWN, EXPECTED, USUAL_AHEAD, MINUTE_AHEAD, RISE, SPIKE, EXCESS = range(8)
+LEVEL, GROWN, EXPECTED, NEWEST, USUAL_AHEAD, MINUTE_AHEAD, RISE, SPIKE, EXCESS = range(9)
 _EXCESSES = 3
 SURGING, PANICKING, FRESH = range(3)
 
@@ -47,17 +47,18 @@ class Forecast(NamedTuple):
     """Demand ahead, in units per second, all (n,).
 
     ``level`` is demand now, ``grown`` what minutes and a burst show it to be at the horizon,
-    ``expected`` where seconds show it to go. ``usual`` is its mean over five minutes, ``minute``
-    over one; ``rise`` how much of a surge's highest two seconds came with the later one, units/s
-    per s, 0 outside of surges; ``spike`` how far two seconds have stood out lately; ``excess``
-    (3, n) how far it rose above what was usual before, for the rows of ``forecast.excess``. NaN
-    where nothing was ever seen. Only where ``is_fresh`` may low demand be
-    believed.
+    ``expected`` where seconds show it to go; ``newest`` is the highest mean of two neighbouring
+    seconds lately. ``usual`` is demand's mean over five minutes, ``minute`` over one; ``rise`` how
+    much of a surge's highest two seconds came with the later one, units/s per s, 0 outside of
+    surges; ``spike`` how far two seconds have stood out lately; ``excess`` (3, n) how far it rose
+    above what was usual before, for the rows of ``forecast.excess``. NaN where nothing was ever
+    seen. Only where ``is_fresh`` may low demand be believed.
     """
 
     level: Floats
     grown: Floats
     expected: Floats
+    newest: Floats
     usual: Floats
     minute: Floats
     rise: Floats
@@ -120,6 +121,7 @@ def forecast(
         level=ahead[LEVEL],
         grown=ahead[GROWN],
         expected=ahead[EXPECTED],
+        newest=ahead[NEWEST],
         usual=ahead[USUAL_AHEAD],
         minute=ahead[MINUTE_AHEAD],
         rise=ahead[RISE],
@@ -151,7 +153,7 @@ def look_ahead(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
     horizon_s: Floats,
     now: float,
 ) -> tuple[Floats, Bools]:
-    """The fields of ``Forecast`` as rows, (10, n) and (3, n); moves ``panic_until`` in place."""
+    """The fields of ``Forecast`` as rows, (12, n) and (3, n); moves ``panic_until`` in place."""
     size = len(unseen)
     ahead = np.full((EXCESS + _EXCESSES, size), np.nan)
     flags = np.zeros((3, size), dtype=np.bool_)
@@ -165,7 +167,7 @@ def look_ahead(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
         deviation = noise_of(noise, slot)
         apart = discount_noise(burst - minute, _DOUBT * deviation / math.sqrt(_BURST_MEAN_S))
         level = max(minute + apart, 0.0)
-        ahead[LEVEL, slot] = burst
+        ahead[LEVEL, slot] = ahead[NEWEST, slot] = burst
         is_fresh = is_target_fresh(
             last_seen[slot], mean_gap[slot], news_age[slot], behind_s, int(now)
         )
@@ -175,7 +177,7 @@ def look_ahead(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
             flags[FRESH, slot] = has_bounded_lag
             # What is not settled yet is a lower bound, good enough to notice a surge by.
             peak, rise = target_peak(demand, slot, settled, head)
-            fast = max(level, peak)
+            fast = ahead[NEWEST, slot] = max(level, peak)
             is_told = weights[MINUTE, slot] > LEAST_SEEN / 4
             if is_told and is_surge(minute, fast, deviation, spikes[slot]):
                 level = ahead[LEVEL, slot] = fast
