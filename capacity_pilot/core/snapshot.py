@@ -153,7 +153,7 @@ def _fits(leaf: Array, blank: Array) -> bool:
         leaf.dtype == blank.dtype
         and leaf.ndim == blank.ndim
         and all(
-            has == asked or (asked <= 1 < has)
+            has == asked or (asked <= 1 and has > asked)
             for has, asked in zip(leaf.shape, blank.shape, strict=True)
         )
     )

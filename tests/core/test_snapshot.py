@@ -58,6 +58,17 @@ def test_what_is_known_of_a_table_is_kept_when_others_come_and_go() -> None:
     assert np.isnan(demand["albums"])
 
 
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_any_number_of_upstream_signals_is_kept(count: int) -> None:
+    now = MIDNIGHT + 9 * 3600
+    pilot = make_pilot(now)
+    pilot.observe(describe_table(Resource("feed"), at=now))
+    pilot.step({}, now, signals={("", f"route {n}", int(now) - 1): 5.0 for n in range(count)})
+    kept = decode(encode(pilot.remember(now)), now)
+    assert len(kept.state.upstream.signals) == count
+    assert len(kept.signals.names) == count
+
+
 @pytest.mark.parametrize("content", [b"", b"nothing of ours", b"\x00" * 64])
 def test_bytes_that_are_no_snapshot_are_refused(content: bytes) -> None:
     with pytest.raises(PilotError):
