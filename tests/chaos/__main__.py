@@ -14,8 +14,8 @@ from concurrent.futures import ProcessPoolExecutor
 
 import structlog
 
+from tests.chaos.drawing import draw_schedule
 from tests.chaos.run import Report, run_schedule
-from tests.chaos.schedule import draw_schedule
 
 _VIOLATIONS_TOLD = 3
 

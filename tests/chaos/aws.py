@@ -5,21 +5,20 @@ What a call does to the account happens there whether or not its sender still li
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from numpy.random import Generator
 
-from capacity_pilot.adapters.aws.request import refuse_unlisted
+from capacity_pilot.simulator.physics.auto_scaling import SCALING_OPERATIONS, ScalingRegistry
 from capacity_pilot.simulator.physics.database import Database
 from capacity_pilot.simulator.physics.refusals import RefusedError
 from capacity_pilot.simulator.physics.table_operations import TABLE_OPERATIONS
 from capacity_pilot.simulator.physics.world import World
-from tests.chaos.mishaps import Course, Mishap, client_error, go_well
+from tests.chaos import state_table
+from tests.chaos.mishaps import Course, Mishap, go_well
 from tests.chaos.virtual_time import VirtualLoop
 
 Units = dict[str, tuple[int, int]]
@@ -30,7 +29,7 @@ Units = dict[str, tuple[int, int]]
 class Call:
     """One call, as an omniscient observer sees it. Times are the loop's.
 
-    ``had`` is the table's capacity when the call reached it, ``answer`` what DescribeTable gave.
+    ``had`` is the table's capacity when the call reached it, ``answer`` what a read gave.
     """
 
     process: int
@@ -66,17 +65,30 @@ class Call:
 
 
 class Account:
-    """One account of AWS: its world, every call it saw, and who meddles with it.
+    """One account of AWS: its world, every call about it, and who meddles with it.
 
     ``epoch`` is the Unix time at which the loop's time began; ``mishaps`` are asked for each call
-    in turn, and the first that has something decides how it goes.
+    in turn, and the first that has something decides how it goes. Whoever is in ``on_arrival`` sees
+    a call just before it is carried out. ``calls`` leaves out those to the state table, of which
+    ``store`` has the items.
     """
 
-    def __init__(self, world: World, loop: VirtualLoop, *, epoch: float, draw: Generator) -> None:
+    def __init__(
+        self,
+        world: World,
+        loop: VirtualLoop,
+        *,
+        epoch: float,
+        draw: Generator,
+        registry: ScalingRegistry | None = None,
+    ) -> None:
         self.world = world
+        self.registry = registry or ScalingRegistry(world)
+        self.store = state_table.make_store(epoch)
         self.calls: list[Call] = []
         self.changed_at: dict[str, list[float]] = defaultdict(list)  # by anybody, by table
         self.mishaps: list[Callable[[Call], Mishap | None]] = []
+        self.on_arrival: list[Callable[[Call], None]] = []
         self.epoch = epoch
         self._loop = loop
         self._database = Database(world)
@@ -86,6 +98,11 @@ class Account:
     def now(self) -> float:
         """Unix seconds, as AWS has them."""
         return self.epoch + self._loop.time()
+
+    def note_call(self, call: Call) -> None:
+        """Somebody has begun a call."""
+        if call.operation not in state_table.OPERATIONS:
+            self.calls.append(call)
 
     def course_of(self, call: Call) -> Course:
         for mishap in self.mishaps:
@@ -97,18 +114,26 @@ class Account:
         """Carries the call out now. Raises ``RefusedError`` where the physics does."""
         self.world.advance(self.now)
         call.reached_at = self._loop.time()
+        for watch in self.on_arrival:
+            watch(call)
         if call.operation == "UpdateTable":
             call.had, call.was_settled = self._look_at(call.table)
         try:
-            answer = TABLE_OPERATIONS[call.operation](
-                self._database, dict(call.parameters), self.now
-            )
+            answer = self._carry_out(call.operation, dict(call.parameters))
         except RefusedError as refusal:
             call.refusal = refusal
             raise
         if call.operation == "UpdateTable":
             self.note_change(call.table)
         return answer
+
+    def _carry_out(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        if (of_tables := TABLE_OPERATIONS.get(operation)) is not None:
+            return of_tables(self._database, parameters, self.now)
+        if (of_scaling := SCALING_OPERATIONS.get(operation)) is not None:
+            return of_scaling(self.registry, parameters, self.now)
+        self.store.world.advance(self.now)
+        return state_table.OPERATIONS[operation](self.store, parameters, self.now)
 
     def note_change(self, table: str) -> None:
         """Somebody has changed the table."""
@@ -121,100 +146,6 @@ class Account:
             return {}, True
         units = {index: (r.units.read, r.units.write) for index, r in state.resources.items()}
         return units, state.describe(self.now).is_settled
-
-
-Notice = Callable[[str, Call], None]
-"""Told of a call ``begun``, ``answered`` or ``failed`` before its sender goes on."""
-
-
-class Client:
-    """One process' DynamoDB client, as far as the pilot uses one."""
-
-    def __init__(
-        self, account: Account, loop: VirtualLoop, *, process: int, notice: Notice
-    ) -> None:
-        self._account = account
-        self._loop = loop
-        self._process = process
-        self._notice = notice
-
-    async def describe_table(self, **parameters: Any) -> dict[str, Any]:
-        return await self._call("DescribeTable", parameters)
-
-    async def update_table(self, **parameters: Any) -> dict[str, Any]:
-        return await self._call("UpdateTable", parameters)
-
-    async def describe_limits(self, **parameters: Any) -> dict[str, Any]:
-        return await self._call("DescribeLimits", parameters)
-
-    def get_paginator(self, name: str) -> Client:
-        assert name == "list_tables"
-        return self
-
-    async def paginate(self) -> AsyncIterator[dict[str, Any]]:
-        parameters: dict[str, Any] = {}
-        while True:
-            page = await self._call("ListTables", parameters)
-            yield page
-            if "LastEvaluatedTableName" not in page:
-                return
-            parameters = {"ExclusiveStartTableName": page["LastEvaluatedTableName"]}
-
-    async def _call(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
-        refuse_unlisted(operation, parameters)  # as the real client's hook does
-        call = Call(self._process, operation, parameters, begun_at=self._loop.time())
-        self._account.calls.append(call)
-        self._notice("begun", call)
-        try:
-            answer = await self._transmit(call)
-        except Exception as error:
-            call.error = error
-            self._end(call, "failed")
-            raise
-        call.answer = answer
-        self._end(call, "answered")
-        return answer
-
-    def _end(self, call: Call, how: str) -> None:
-        call.ended_at = self._loop.time()
-        self._notice(how, call)
-
-    async def _transmit(self, call: Call) -> dict[str, Any]:
-        course = self._account.course_of(call)
-        reached: asyncio.Future[dict[str, Any]] = self._loop.create_future()
-        if course.effect_s is not None:
-            self._loop.call_later(course.effect_s, _perform, self._account, call, reached)
-        await asyncio.sleep(course.ends_s)
-        if course.error is not None:
-            raise course.error
-        try:
-            return _parse(await reached)
-        except RefusedError as refusal:
-            raise client_error(refusal.code, refusal.message, refusal.status) from refusal
-
-
-def _perform(account: Account, call: Call, reached: asyncio.Future[dict[str, Any]]) -> None:
-    try:
-        answer = account.perform(call)
-    except RefusedError as refusal:
-        reached.set_exception(refusal)
-        reached.exception()  # whoever does not wait for it has not overlooked it
-    else:
-        reached.set_result(answer)
-
-
-def _parse(answer: dict[str, Any]) -> dict[str, Any]:
-    """Moments as botocore gives them."""
-    if table := answer.get("Table"):
-        if summary := table.get("BillingModeSummary"):
-            at = summary["LastUpdateToPayPerRequestDateTime"]
-            summary["LastUpdateToPayPerRequestDateTime"] = datetime.fromtimestamp(at, UTC)
-        for resource in (table, *table.get("GlobalSecondaryIndexes", ())):
-            throughput = resource["ProvisionedThroughput"]
-            for member in ("LastIncreaseDateTime", "LastDecreaseDateTime"):
-                if member in throughput:
-                    throughput[member] = datetime.fromtimestamp(throughput[member], UTC)
-    return answer
 
 
 def _pair(throughput: Mapping[str, int]) -> tuple[int, int]:

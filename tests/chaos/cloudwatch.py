@@ -8,7 +8,8 @@ from capacity_pilot.core.errors import GatewayError
 from capacity_pilot.core.model import ConsumedMinute, ConsumptionQuery
 from capacity_pilot.simulator.physics.refusals import RefusedError
 from tests.chaos.aws import Account
-from tests.chaos.schedule import BadCloudWatch, Schedule
+from tests.chaos.faults import BadCloudWatch
+from tests.chaos.schedule import Schedule
 
 _MINUTES_KEPT = 14
 

@@ -1,4 +1,6 @@
-"""A process' journal: the real one, in a file that outlives it, on a disk that may be full."""
+"""A process' journal: the real one, in a file that outlives it, on a disk that may be full, or in
+the table that pilots share.
+"""
 
 from __future__ import annotations
 
@@ -6,35 +8,38 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from capacity_pilot.adapters.journal.sqlite import SqliteJournal
+from capacity_pilot.adapters.scaling_holds import DOCUMENT as HOLDS
 from capacity_pilot.core.errors import JournalError
+from capacity_pilot.core.ports import Journal
 from capacity_pilot.core.record import Record, RecordKind
 
 _FULL = JournalError("database or disk is full")
 
 
 class Diary:
-    """``Journal``: ``file``, as long as ``is_full`` says no and ``is_alive`` says yes.
+    """``Journal``: ``inner``, as long as ``is_full`` says no and ``is_alive`` says yes.
 
-    ``calls`` are those it made durable; ``notice`` is told when a call or an answer has become so.
+    ``calls`` are those it made durable; ``notice`` is told when a call, an answer or what is held
+    of registrations has become so.
     """
 
     def __init__(
         self,
-        file: SqliteJournal,
+        inner: Journal,
         *,
         is_full: Callable[[], bool],
         is_alive: Callable[[], bool],
         notice: Callable[[str], None],
     ) -> None:
         self.calls: dict[str, Record] = {}
-        self._file = file
+        self._inner = inner
         self._is_full = is_full
         self._is_alive = is_alive
         self._notice = notice
 
     async def append(self, records: Sequence[Record]) -> None:
         self._write()
-        await self._file.append(records)
+        await self._inner.append(records)
         for record in records:
             if record.kind is RecordKind.CALL:
                 self.calls[record.id] = record
@@ -43,25 +48,28 @@ class Diary:
                 self._notice("answer_recorded")
 
     async def unanswered(self) -> tuple[Record, ...]:
-        return await self._file.unanswered()
+        return await self._inner.unanswered()
 
     async def read(self, *, since: float, table: str | None = None) -> tuple[Record, ...]:
-        return await self._file.read(since=since, table=table)
+        return await self._inner.read(since=since, table=table)
 
     async def save(self, name: str, content: bytes) -> None:
         self._write()
-        await self._file.save(name, content)
+        await self._inner.save(name, content)
+        if name == HOLDS:
+            self._notice("holds_kept")
 
     async def load(self, name: str) -> bytes | None:
-        return await self._file.load(name)
+        return await self._inner.load(name)
 
     async def prune(self, before: float) -> None:
         self._write()
-        await self._file.prune(before)
+        await self._inner.prune(before)
 
     def close(self) -> None:
         """As the end of a process does to a file."""
-        self._file._close()
+        if isinstance(self._inner, SqliteJournal):
+            self._inner._close()
 
     def _write(self) -> None:
         if not self._is_alive():

@@ -15,9 +15,10 @@ import numpy as np
 from capacity_pilot.core.fleet import Fleet
 from capacity_pilot.core.model import Dimension
 from tests.chaos.aws import Account, Call, Units
+from tests.chaos.faults import ClockJump
 from tests.chaos.observer import Heard, Witnessed
 from tests.chaos.pilot_process import PilotProcess
-from tests.chaos.schedule import ClockJump, Floats, Schedule
+from tests.chaos.schedule import Floats, Schedule
 from tests.chaos.telemetry import News
 
 _SENDABLE = {"TableName", "BillingMode", "ProvisionedThroughput", "GlobalSecondaryIndexUpdates"}
@@ -93,6 +94,8 @@ class Laws:
             self._judge_refusal(self.of(process), call)
 
     def _judge_update(self, seen: Witnessed, call: Call) -> Iterator[str]:
+        if self._schedule.is_floor:
+            yield "changes a table whose minimum is the control"
         yield from _judge_shape(call.parameters)
         if any(earlier.ended_at is None for earlier in seen.updates[call.table]):
             yield "another call of the table is in flight"
@@ -144,7 +147,7 @@ class Laws:
         )
         is_disk_bad = any(
             disk.since <= self._now < disk.until + _WRITES_AGAIN_S
-            for disk in self._schedule.bad_disks
+            for disk in self._schedule.bad_journals(process.place)
         )
         mode = call.parameters.get("BillingMode")
         if is_increase and is_disk_bad and mode is None:
@@ -204,12 +207,17 @@ class Laws:
             at = step.fleet.target(slot)
             number = self._numbers[at.resource]
             heard = self.of(process).heard[number, at.dimension]
-            for what in self._judge_decrease(heard, float(units[slot])):
+            step_known = self._largest_step((number, int(at.dimension)), until=heard.newest - 2)
+            for what in self._judge_decrease(heard, float(units[slot]), step_known):
                 self.break_law(
                     "decreases", f"{at} from {provisioned[slot]} to {units[slot]}: {what}"
                 )
 
-    def _judge_decrease(self, heard: Heard, units: float) -> Iterator[str]:
+    def _largest_step(self, at: tuple[int, int], *, until: int) -> float:
+        """Any process was told of: what one has learned of spikes the next one takes up."""
+        return max(seen.heard[at].largest_step(0, until) for seen in self._seen.values())
+
+    def _judge_decrease(self, heard: Heard, units: float, step_known: float) -> Iterator[str]:
         newest = heard.newest
         silent_s = self._now - heard.advanced_at
         if silent_s > _SILENT_S + self._schedule.lag_s:
@@ -217,7 +225,7 @@ class Laws:
         if newest - heard.refused_at < _THROTTLE_MEMORY_S:
             yield f"throttled {newest - heard.refused_at:.0f} s before the newest second told of"
         usual, now = heard.mean(newest - 62, newest - 2), heard.mean(newest - 2, newest + 1)
-        if usual and now and _has_surged(usual, now, heard.largest_step(newest - 300, newest - 2)):
+        if usual and now and _has_surged(usual, now, step_known):
             yield f"demand has gone from {usual:.1f} to {now:.1f}"
         # What is usual lags a step within the last minute, and the bucket carries the rest.
         means = (heard.mean(newest - 59, newest + 1), heard.mean(newest - 119, newest + 1))
@@ -260,7 +268,7 @@ def _judge_shape(parameters: Any) -> Iterator[str]:
 
 
 def _has_surged(usual: float, now: float, largest_step: float) -> bool:
-    """By more than demand has jumped up or down lately, which noise would explain."""
+    """By more than demand has ever been told to jump up or down, which noise would explain."""
     return now > max(2 * usual, 30) and now - usual > largest_step
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from capacity_pilot.core.model import Resource
 from tests.chaos import meddling
 from tests.chaos.aws import Account
-from tests.chaos.schedule import SPARE, Foreign, IndexChange, Recreated, Schedule, SlowApplies
+from tests.chaos.faults import Foreign, IndexChange, Recreated, Reregistered, SlowApplies
+from tests.chaos.schedule import SPARE, Schedule
 from tests.chaos.worlds import ServedWorld
 
 _GIVES_UP_AFTER_S = 60.0
@@ -32,7 +33,11 @@ class Meddler:
         self._worlds = (pilots, *twins)
         self._twins = tuple(twins)
         self._waiting = sorted(
-            (f for f in schedule.faults if isinstance(f, Foreign | Recreated | IndexChange)),
+            (
+                f
+                for f in schedule.faults
+                if isinstance(f, Foreign | Recreated | IndexChange | Reregistered)
+            ),
             key=lambda fault: fault.at,
         )
         self._at_work: list[Step] = []
@@ -52,10 +57,12 @@ class Meddler:
         for served in self._worlds:
             served.world.slow_down(factor)
 
-    def _begin(self, fault: Foreign | Recreated | IndexChange) -> Step:
+    def _begin(self, fault: Foreign | Recreated | IndexChange | Reregistered) -> Step:
         match fault:
             case Foreign():
                 return self._set_capacity(fault)
+            case Reregistered():
+                return self._set_minimum(fault)
             case Recreated():
                 return self._recreate(fault)
             case _:
@@ -71,6 +78,20 @@ class Meddler:
             for twin in self._twins:
                 twin.set_capacity(fault.resource, units, now)
             self._account.note_change(fault.resource.table)
+
+    def _set_minimum(self, fault: Reregistered) -> Step:
+        """One that no pilot asked for: such a one could not be told from its own."""
+        table = fault.target.resource.table
+        yield from self._wait_until_settled(table, fault.at)
+        if not self._is_settled(table):
+            return
+        asked = {call.parameters.get("MinCapacity") for call in self._account.calls}
+        minimum = max(2, int(self._schedule.floor[table] * fault.factor))
+        while minimum in asked:
+            minimum += 1
+        for served in self._worlds:
+            if served.scaler is not None:
+                served.scaler.set_minimum(fault.target, minimum, self._account.now)
 
     def _recreate(self, fault: Recreated) -> Step:
         yield from self._wait_until_settled(fault.table, fault.at)

@@ -18,6 +18,7 @@ from botocore.parsers import ResponseParserError
 from numpy.random import Generator
 
 from capacity_pilot.adapters.aws.dynamodb import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
+from capacity_pilot.adapters.journal.state_table import READ_TIMEOUT_S as STORE_TIMEOUT_S
 
 _URL: Final = "https://dynamodb.us-east-1.amazonaws.com/"
 _LATE_S: Final = 3.0
@@ -64,6 +65,22 @@ REFUSALS: Final[tuple[tuple[str, str, int], ...]] = (
     ("UnknownError", "", 502),
 )
 """(code, message, HTTP status) of answers that say no; a 5xx may come after the deed."""
+
+SCALING_REFUSALS: Final[tuple[tuple[str, str, int], ...]] = (
+    (
+        "ConcurrentUpdateException",
+        "You already have a pending update to an Auto Scaling resource.",
+        400,
+    ),
+    ("FailedResourceAccessException", "Unable to assume the service-linked role", 400),
+    ("InternalServiceException", "", 500),
+    ("LimitExceededException", "The account has reached its limit of scalable targets", 400),
+    ("ObjectNotFoundException", "No scalable target found", 400),
+    ("ThrottlingException", "Rate exceeded", 400),
+    ("AccessDeniedException", _DENIED, 400),
+    ("ValidationException", "Minimum capacity cannot be greater than maximum capacity", 400),
+)
+"""The same of Application Auto Scaling."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +159,24 @@ def fail_to_connect(draw: Generator) -> Course:
     )
     error, takes = errors[int(draw.integers(len(errors)))]
     return Course(None, takes, error)
+
+
+def be_sluggish(draw: Generator) -> Course:
+    """As a state table is whose partition moves: within its client's patience, or beyond it."""
+    takes = float(draw.uniform(0.2, 1.3 * STORE_TIMEOUT_S))
+    if takes < STORE_TIMEOUT_S:
+        return Course(takes / 2, takes)
+    late = exceptions.ReadTimeoutError(endpoint_url=_URL)
+    return Course(takes / 2, STORE_TIMEOUT_S, late)
+
+
+def cut_off(draw: Generator) -> Course:
+    """The network is gone: nothing is reached, or what was is never heard of."""
+    if draw.random() < 0.7:
+        return Course(None, 1.0, exceptions.ConnectTimeoutError(endpoint_url=_URL))
+    is_done = draw.random() < 0.5
+    late = exceptions.ReadTimeoutError(endpoint_url=_URL)
+    return Course(0.01 if is_done else None, STORE_TIMEOUT_S, late)
 
 
 def client_error(code: str, message: str, status: int) -> ClientError:

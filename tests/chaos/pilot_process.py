@@ -3,47 +3,73 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
 from typing import Any
 
 from capacity_pilot.adapters.agenda import RunningAgenda
+from capacity_pilot.adapters.aws.auto_scaling import AutoScalingClient, NoAutoScaling
 from capacity_pilot.adapters.aws.dynamodb import DynamoDbGateway
-from capacity_pilot.adapters.journal.sqlite import SqliteJournal
+from capacity_pilot.adapters.aws.recorded_scaling import RecordedAutoScaling
+from capacity_pilot.adapters.aws.registrations import Registrations
+from capacity_pilot.adapters.journal.dynamodb import DynamoDbJournal
+from capacity_pilot.adapters.lease import KEEP_S, DynamoDbLease
 from capacity_pilot.adapters.otlp.estimate import Estimator
 from capacity_pilot.adapters.otlp.harvest import Harvest
 from capacity_pilot.adapters.otlp.intake import Intake
+from capacity_pilot.adapters.scaling_holds import KeptHolds
 from capacity_pilot.core.model import AccountLimits
 from capacity_pilot.core.pilot import Pilot
+from capacity_pilot.core.ports import AutoScaling, Journal
 from capacity_pilot.daemon.announcement_keeping import AnnouncementKeeping
 from capacity_pilot.daemon.bookkeeping import Bookkeeper
 from capacity_pilot.daemon.brake_desk import BrakeDesk
 from capacity_pilot.daemon.control_loop import ControlLoop, Surroundings
 from capacity_pilot.daemon.coverage_watch import CoverageWatch
+from capacity_pilot.daemon.driving import route_tables
+from capacity_pilot.daemon.scaling_watch import WATCH_S, ScalingWatch
 from capacity_pilot.daemon.schedule import Job, run_jobs
 from capacity_pilot.daemon.snapshots import Snapshots
 from capacity_pilot.daemon.succession import Estate, Succession
 from capacity_pilot.daemon.tenure import Tenure
-from tests.chaos.aws import Account, Call, Client
+from tests.chaos import state_table
+from tests.chaos.aws import Account, Call
+from tests.chaos.clients import ScalingClient, StoreClient, TablesClient
 from tests.chaos.cloudwatch import Minutes
 from tests.chaos.diary import Diary
 from tests.chaos.schedule import Schedule
 from tests.chaos.telemetry import News
-from tests.chaos.virtual_time import VirtualLoop
+from tests.chaos.virtual_time import VirtualLoop, begin_context
 
 TICK_S, DESCRIBE_S, DISCOVER_S, CLOUDWATCH_S, SNAPSHOT_S = 1.0, 30.0, 60.0, 20.0, 60.0
 _APPLY_TIME_S = 30.0
+_IN_FLIGHT_GRACE_S = 8.0
+_KEEP_RECORDS_S = 86_400.0
+_KINDS = {
+    "DescribeTable": "describe",
+    "UpdateTable": "update",
+    "DescribeScalableTargets": "scaling_read",
+    "RegisterScalableTarget": "register",
+    "UpdateItem": "lease",
+}
 
 
 class MachineClock:
-    """Unix seconds as a machine has them, ``off_by_s`` from what they are."""
+    """Unix seconds as a machine has them, ``off_by_s`` from what they are, and how long it has been
+    up, which no one sets, but which runs too fast by ``drift``.
+    """
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, loop: VirtualLoop, *, drift: float) -> None:
         self.off_by_s = 0.0
         self._account = account
+        self._loop = loop
+        self._drift = drift
 
     def now(self) -> float:
         return self._account.now + self.off_by_s
+
+    def uptime(self) -> float:
+        return self._loop.time() * (1 + self._drift)
 
 
 Watch = Callable[["PilotProcess", str, Call | None], None]
@@ -51,10 +77,11 @@ Watch = Callable[["PilotProcess", str, Call | None], None]
 
 
 class PilotProcess:
-    """Runs from ``start`` until ``kill``, after which nothing it does has any effect.
+    """Runs from ``start`` until ``kill``, after which nothing it does has any effect, or ``stop``.
 
     ``place`` is the machine it runs on: processes of one follow each other, with its clock and its
-    journal. ``failures`` are errors that would have ended the daemon.
+    ``file``; where pilots share a state table there is none. ``failures`` are errors that would
+    have ended the daemon.
     """
 
     def __init__(
@@ -67,30 +94,33 @@ class PilotProcess:
         clock: MachineClock,
         loop: VirtualLoop,
         minutes: Minutes | None,
-        journal: SqliteJournal,
+        file: Journal | None,
         watch: Watch,
     ) -> None:
         self.number, self.place = number, place
-        self.is_alive = True
-        self.is_ticking = False
+        self.name = f"pilot-{number}"
+        self.is_alive, self.is_paused, self.is_ticking = True, False, False
         self.failures: list[BaseException] = []
         self.ticked_at = loop.time()
         self.intake = Intake()
         self._schedule = schedule
+        self._account = account
         self._clock = clock
         self._loop = loop
         self._watch = watch
         self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = asyncio.Event()
+        self.lease, journal = self._open_store(file)
         self.diary = Diary(
             journal,
             is_full=lambda: any(loop.time() in disk for disk in schedule.bad_disks),
             is_alive=lambda: self.is_alive,
             notice=lambda point: self._note(point, None),
         )
-        client: Any = Client(account, loop, process=number, notice=self._note_call)
         self._book = Bookkeeper(self.diary, clock=clock)
-        self._tenure = Tenure(None)
-        gateway = DynamoDbGateway(client, clock=clock, book=self._book)
+        self.tenure = Tenure(self.lease)
+        tables: Any = TablesClient(account, loop, **self._wires())
+        aws = DynamoDbGateway(tables, clock=clock, book=self._book)
         agenda = RunningAgenda(schedule.policies())
         pilot = Pilot(
             schedule.policies(),
@@ -99,6 +129,15 @@ class PilotProcess:
             now=clock.now(),
             agenda=agenda,
             cloudwatch_usd_per_month=0.0 if minutes is None else float("inf"),
+        )
+        registrations = self._open_registrations()
+        gateway = route_tables(
+            aws,
+            registrations,
+            mode_of=pilot.mode_for,
+            is_shadow=False,
+            apply_time_s=_APPLY_TIME_S,
+            clock=clock,
         )
         self.control = ControlLoop(
             pilot,
@@ -109,9 +148,17 @@ class PilotProcess:
                 clock=clock,
                 book=self._book,
                 spawn=self._spawn,
-                is_active=lambda: self._tenure.is_active,
+                is_active=lambda: self.tenure.is_active,
             ),
             describe_s=DESCRIBE_S,
+        )
+        self._scaling = ScalingWatch(
+            pilot,
+            registrations,
+            clock=clock,
+            counts=self.control.counts,
+            reread=self.control.reread,
+            may_change=lambda: self.tenure.is_active,
         )
         self._snapshots = Snapshots(pilot, self.diary, clock=clock)
         keeping = AnnouncementKeeping(agenda, pilot=pilot, book=self._book, clock=clock)
@@ -120,7 +167,7 @@ class PilotProcess:
             clock=clock,
             latest=lambda: self.control.last_step,
             book=self._book,
-            is_active=lambda: self._tenure.is_active,
+            is_active=lambda: self.tenure.is_active,
         )
         self._succession = Succession(
             Estate(
@@ -141,45 +188,125 @@ class PilotProcess:
 
     def start(self) -> None:
         """As the daemon does: reads the tables once, then begins to tick."""
-        self._spawn(self._run())
+        context = begin_context(self.number)
+        context.run(self._spawn, self._run())
 
     def kill(self) -> None:
         """As kill -9: nothing is put in order. The task that is running ends at its next wait."""
         self.is_alive = False
         self.diary.close()
+        self.go_on()
         for task in self._tasks:
             task.cancel()
 
+    def stop(self) -> None:
+        """As SIGTERM: what is under way may end, and what was changed is given back."""
+        self._stopping.set()
+
+    def pause(self) -> None:
+        """As SIGSTOP, until ``go_on``."""
+        self.is_paused = True
+        self._loop.pause(self.number)
+
+    def go_on(self) -> None:
+        self.is_paused = False
+        self._loop.resume(self.number)
+
+    @property
+    def has_ended(self) -> bool:
+        return not self._tasks
+
     def hear(self, news: News) -> None:
-        """Takes in what spans told."""
-        if self.is_alive:
+        """Takes in what spans told; to one that stands still nobody gets through."""
+        if self.is_alive and not self.is_paused:
             self.intake.offer(Harvest(samples=news.samples(self._schedule)), self._clock.now())
 
     async def _run(self) -> None:
         """As ``daemon/composition`` has it, but for listeners and signals."""
         await self.control.discover()
-        self._spawn(self._book.write_on())
+        await self._scaling.look()
+        writer = self._spawn(self._book.write_on())
         await self._succession.prepare()
-        keep = partial(self._tenure.keep, self._succession.take_up)
+        keep = partial(self.tenure.keep, self._take_up)
         await keep()
         self.ticked_at, self.is_ticking = self._loop.time(), True
-        jobs: list[tuple[str, Job, float]] = [
-            ("tick", self._tick, TICK_S),
-            ("describe_due", self.control.describe_due, 1.0),
-            ("discover", self.control.discover, DISCOVER_S),
-            ("keep_lease", keep, 2.0),
-            ("try_again", self._succession.try_again, 1.0),
-            ("save", self._snapshots.save, SNAPSHOT_S),
-        ]
+        with run_jobs(self._list_jobs(keep), self.control.counts) as failure:
+            await self._wait_for_end(failure)
+        self.is_ticking = False
+        if calls := self._tasks - {writer, asyncio.current_task()}:
+            await asyncio.wait(calls, timeout=_IN_FLIGHT_GRACE_S)
+        await keep()
+        await self._scaling.hand_back()
+        await self._save()
+        await self._book.flush(within_s=3.0)
+        await self.tenure.leave()
+        self.is_alive = False
+        self.diary.close()
+        for task in self._tasks - {asyncio.current_task()}:
+            task.cancel()
+
+    async def _wait_for_end(self, failure: asyncio.Future[None]) -> None:
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        try:
+            await asyncio.wait((stopping, failure), return_when=asyncio.FIRST_COMPLETED)
+            if failure.done():
+                failure.result()
+        finally:
+            stopping.cancel()
+
+    def _list_jobs(self, keep: Job) -> Iterator[tuple[str, Job, float]]:
+        yield "tick", self._tick, TICK_S
+        yield "describe_due", self.control.describe_due, 1.0
+        yield "discover", self.control.discover, DISCOVER_S
+        yield "keep_lease", keep, KEEP_S
+        yield "try_again", self._succession.try_again, 1.0
+        yield "save", self._save, SNAPSHOT_S
+        yield "watch_auto_scaling", self._scaling.look, WATCH_S
         if self._coverage is not None:
-            jobs.append(("read_cloudwatch", self._coverage.read_cloudwatch, CLOUDWATCH_S))
-        with run_jobs(jobs, self.control.counts) as failure:
-            await failure
+            yield "read_cloudwatch", self._coverage.read_cloudwatch, CLOUDWATCH_S
+
+    async def _take_up(self) -> None:
+        await self._succession.take_up()
+        await self._scaling.take_up()
+
+    async def _save(self) -> None:
+        if self.tenure.is_active:
+            await self._snapshots.save()
 
     async def _tick(self) -> None:
         await self.control.tick()
         self.ticked_at = self._loop.time()
         self._note("tick", None)
+
+    def _open_store(self, file: Journal | None) -> tuple[DynamoDbLease | None, Journal]:
+        if file is not None:
+            return None, file
+        store: Any = StoreClient(self._account, self._loop, **self._wires())
+        lease = DynamoDbLease(store, state_table.NAME, pilot=self.name, clock=self._clock.uptime)
+        return lease, DynamoDbJournal(
+            store, state_table.NAME, lease=lease, keep_s=_KEEP_RECORDS_S, clock=self._clock
+        )
+
+    def _open_registrations(self) -> Registrations:
+        scaling: AutoScaling = NoAutoScaling()
+        if self._schedule.is_floor:
+            client = ScalingClient(self._account, self._loop, **self._wires())
+            scaling = AutoScalingClient(client, clock=self._clock)
+        return Registrations(
+            RecordedAutoScaling(scaling, self._book),
+            holds=KeptHolds(self.diary),
+            clock=self._clock,
+        )
+
+    def _may_send(self, seconds: float) -> bool:
+        return self.tenure.may_send(seconds)
+
+    def _wires(self) -> dict[str, Any]:
+        return {
+            "process": self.number,
+            "notice": self._note_call,
+            "may_send": self._may_send,
+        }
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = self._loop.create_task(work)
@@ -195,8 +322,7 @@ class PilotProcess:
             self.failures.append(error)
 
     def _note_call(self, how: str, call: Call) -> None:
-        kind = {"DescribeTable": "describe", "UpdateTable": "update"}.get(call.operation, "other")
-        self._note(f"{kind}_{how}", call)
+        self._note(f"{_KINDS.get(call.operation, 'other')}_{how}", call)
 
     def _note(self, point: str, call: Call | None) -> None:
         self._watch(self, point, call)

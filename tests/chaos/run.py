@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from contextvars import Context
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,21 +14,28 @@ import numpy as np
 from capacity_pilot.adapters.journal.sqlite import SqliteJournal
 from tests.chaos.aws import Account, Call
 from tests.chaos.cloudwatch import Minutes
+from tests.chaos.faults import PRIMARY, SECOND, BadCalls, ClockJump, Killed, Paused, Second
 from tests.chaos.laws import Laws, Violation
+from tests.chaos.lease_laws import LeaseLaws
 from tests.chaos.meddler import Meddler
 from tests.chaos.mishaps import Mishap
 from tests.chaos.pilot_process import MachineClock, PilotProcess
-from tests.chaos.schedule import BadCalls, ClockJump, Killed, Schedule, Second
+from tests.chaos.records import Records
+from tests.chaos.scaling_laws import ScalingLaws
+from tests.chaos.schedule import Schedule
 from tests.chaos.telemetry import News, Telemetry
 from tests.chaos.virtual_time import VirtualLoop, run_virtually
 from tests.chaos.worlds import ServedWorld
 
 _TICKS_WITHIN_S = 2.5
-_KILLED_WITHIN_S = 30.0
+_STRUCK_WITHIN_S = 30.0
 _LAST_S = 60
 _RECOVERED = 0.01
 _ANSWERED_WITHIN_S = 60.0
-_PRIMARY, _SECOND = 0, 1
+_ENDED_WITHIN_S = 60
+_CLOCKS_S = 3600.0  # put back by more than any clock here is
+_CHANGES = {"UpdateTable", "RegisterScalableTarget"}
+_SENT = {"update_begun", "register_begun"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +64,40 @@ class Run:
 
     def __init__(self, schedule: Schedule, loop: VirtualLoop, folder: Path) -> None:
         self._schedule = schedule
-        self._folder = folder
         self._loop = loop
         self._draw = np.random.default_rng((schedule.seed, 1))
         self._pilots_world = ServedWorld(schedule)
         self._at_floor = ServedWorld(schedule, at_floor=True)
         self._as_found = ServedWorld(schedule)
+        scaler = self._pilots_world.scaler
         self._account = Account(
-            self._pilots_world.world, loop, epoch=schedule.began_at, draw=self._draw
+            self._pilots_world.world,
+            loop,
+            epoch=schedule.began_at,
+            draw=self._draw,
+            registry=None if scaler is None else scaler.registry,
         )
         for fault in schedule.faults:
             if isinstance(fault, BadCalls):
                 self._account.mishaps.append(self._make_mishap(fault))
+        self._records = Records(schedule, self._account, loop, folder)
         self._laws = Laws(schedule, self._account)
-        self._clocks = {place: MachineClock(self._account) for place in (_PRIMARY, _SECOND)}
+        self._lease_laws: LeaseLaws | None = None
+        if schedule.has_lease:
+            self._lease_laws = LeaseLaws(schedule, self._account, self._laws.break_law)
+        self._scaling_laws: ScalingLaws | None = None
+        if scaler is not None:
+            self._scaling_laws = ScalingLaws(
+                schedule,
+                self._account,
+                scaler,
+                break_law=self._laws.break_law,
+                read_document=lambda process, name: self._records.read_now(process.place, name),
+            )
+        self._clocks = {
+            place: MachineClock(self._account, loop, drift=schedule.drifts[place])
+            for place in (PRIMARY, SECOND)
+        }
         self._minutes = Minutes(schedule, self._account) if schedule.has_cloudwatch else None
         self._telemetry = Telemetry(schedule, loop, self._deliver)
         self._meddler = Meddler(
@@ -77,22 +105,22 @@ class Run:
         )
         self._processes: list[PilotProcess] = []
         self._at_work: dict[int, PilotProcess] = {}
-        self._kills = sorted(
-            (f for f in schedule.faults if isinstance(f, Killed)), key=lambda fault: fault.at
+        self._blows: list[Killed | Paused] = sorted(
+            (f for f in schedule.faults if isinstance(f, Killed | Paused)),
+            key=lambda fault: fault.at,
         )
         self._by_second: list[tuple[float, float]] = []  # units asked for and throttled
 
     async def play(self) -> Report:
-        self._start(_PRIMARY)
+        for place in self._schedule.places:
+            self._start(place)
         for second in range(self._schedule.seconds):
             await asyncio.sleep(second - self._loop.time())
             self._begin_second(second)
         self._judge_end()
-        for process in self._at_work.values():
-            process.kill()
-        await asyncio.sleep(0.1)
+        await self._end()
         await self._judge_journal()
-        updates = [c for c in self._account.calls if c.operation == "UpdateTable" and c.is_accepted]
+        updates = [c for c in self._account.calls if c.operation in _CHANGES and c.is_accepted]
         return Report(
             seed=self._schedule.seed,
             violations=tuple(self._laws.violations),
@@ -107,17 +135,19 @@ class Run:
     def _begin_second(self, second: int) -> None:
         now = self._account.now
         for each in (self._pilots_world, self._at_floor, self._as_found):
-            each.world.advance(now)
-        self._set_clock(second)
+            each.advance(now)
+        self._set_clocks(second)
         self._meddler.meddle(second)
         self._call_second(second)
-        if self._kills and second > self._kills[0].at + _KILLED_WITHIN_S:
-            self._kill_primary()
+        for blow in [b for b in self._blows if second > b.at + _STRUCK_WITHIN_S]:
+            self._strike(blow)
         self._check_pulse()
         served = self._pilots_world.serve(second)
         self._at_floor.serve(second)
         self._as_found.serve(second)
-        self._by_second.append((float(served.demand.sum()), float(served.throttled.sum())))
+        counts = self._pilots_world.is_in_pilots_hands()
+        asked, throttled = (each[counts] for each in (served.demand, served.throttled))
+        self._by_second.append((float(asked.sum()), float(throttled.sum())))
         self._telemetry.observe(second, served)
 
     def _start(self, place: int) -> None:
@@ -129,52 +159,65 @@ class Run:
             clock=self._clocks[place],
             loop=self._loop,
             minutes=self._minutes,
-            journal=self._open_journal(place),
+            file=self._records.open_file(place),
             watch=self._watch,
         )
         self._processes.append(process)
         self._at_work[place] = process
         process.start()
 
-    def _open_journal(self, place: int) -> SqliteJournal:
-        return SqliteJournal(self._folder / f"journal-{place}")
-
     def _watch(self, process: PilotProcess, point: str, call: Call | None) -> None:
         self._laws.passed(process, point, call)
-        if (
-            self._kills
-            and process is self._at_work.get(_PRIMARY)
-            and self._loop.time() >= self._kills[0].at
-            and point == self._kills[0].point
-        ):
-            self._kill_primary()
+        if call is not None and self._scaling_laws is not None:
+            self._scaling_laws.passed(process, point, call)
+        if call is not None and self._lease_laws is not None and point in _SENT:
+            self._lease_laws.sent(process, call)
+        for blow in self._blows:
+            is_his = process is self._at_work.get(blow.place)
+            if is_his and self._loop.time() >= blow.at and point == blow.point:
+                self._strike(blow)
+                return
 
-    def _kill_primary(self) -> None:
-        kill = self._kills.pop(0)
-        process = self._at_work.pop(_PRIMARY, None)
+    def _strike(self, blow: Killed | Paused) -> None:
+        self._blows.remove(blow)
+        process = self._at_work.get(blow.place)
         if process is None:
             return
-        process.kill()
-        self._loop.call_later(kill.away_s, self._start, _PRIMARY)
+        if isinstance(blow, Killed):
+            del self._at_work[blow.place]
+            process.kill()
+            self._loop.call_later(blow.away_s, self._start, blow.place)
+        elif not process.is_paused:
+            process.pause()
+            self._loop.call_later(blow.lasts_s, self._go_on, process, context=Context())
+
+    def _go_on(self, process: PilotProcess) -> None:
+        process.go_on()
+        process.ticked_at = self._loop.time()
 
     def _call_second(self, second: int) -> None:
+        if self._schedule.has_lease:
+            return
         wanted = any(
             isinstance(fault, Second) and second in fault.during for fault in self._schedule.faults
         )
-        if wanted and _SECOND not in self._at_work:
-            self._start(_SECOND)
-        elif not wanted and _SECOND in self._at_work:
-            self._at_work.pop(_SECOND).kill()
+        if wanted and SECOND not in self._at_work:
+            self._start(SECOND)
+        elif not wanted and SECOND in self._at_work:
+            self._at_work.pop(SECOND).kill()
 
-    def _set_clock(self, second: int) -> None:
-        self._clocks[_PRIMARY].off_by_s = sum(
-            fault.by_s
-            for fault in self._schedule.faults
-            if isinstance(fault, ClockJump) and second in fault.during
-        )
+    def _set_clocks(self, second: int) -> None:
+        for place, clock in self._clocks.items():
+            clock.off_by_s = sum(
+                fault.by_s
+                for fault in self._schedule.faults
+                if isinstance(fault, ClockJump) and fault.place == place and second in fault.during
+            )
 
     def _deliver(self, news: News) -> None:
         for place, process in self._at_work.items():
+            if process.is_paused:
+                continue
             process.hear(news)
             self._laws.heard(process, news, clock_off_by_s=self._clocks[place].off_by_s)
 
@@ -183,38 +226,64 @@ class Run:
             is_met = (
                 self._loop.time() in fault.during
                 and call.operation in fault.operations
+                and fault.place in (None, self._place_of(call))
                 and self._draw.random() < fault.share
             )
             return fault.go if is_met else None
 
         return meet
 
+    def _place_of(self, call: Call) -> int:
+        return self._processes[call.process].place
+
     def _check_pulse(self) -> None:
         now = self._loop.time()
         for process in self._at_work.values():
-            if now - process.ticked_at > _TICKS_WITHIN_S and process.is_ticking:
-                self._laws.break_law("ticks go on", f"none for {now - process.ticked_at:.1f} s")
+            late_s = now - process.ticked_at
+            if late_s > _TICKS_WITHIN_S and process.is_ticking and not process.is_paused:
+                self._laws.break_law("ticks go on", f"none for {late_s:.1f} s")
             while process.failures:
                 error = process.failures.pop()
                 self._laws.break_law("lives on", f"{type(error).__name__}: {error}")
+        if self._lease_laws is not None:
+            self._lease_laws.look(self._at_work.values(), now)
 
     def _judge_end(self) -> None:
         for law, what in (*self._judge_throttling(), *self._judge_recovery()):
             self._laws.break_law(law, what)
 
+    async def _end(self) -> None:
+        """In floor mode an orderly one, after which nothing is left of the pilots' minimums."""
+        if self._scaling_laws is None:
+            for process in self._at_work.values():
+                process.kill()
+            await asyncio.sleep(0.1)
+            return
+        for process in self._at_work.values():
+            process.stop()
+        for _ in range(_ENDED_WITHIN_S):
+            await asyncio.sleep(1.0)
+            if all(process.has_ended for process in self._at_work.values()):
+                break
+        else:
+            self._laws.break_law("ends", f"not within {_ENDED_WITHIN_S} s of being told to")
+        self._scaling_laws.judge_end()
+
     async def _judge_journal(self) -> None:
         """Nothing that was recorded is lost, and no call is left without an answer."""
-        journal = self._open_journal(_PRIMARY)
-        records = await journal.read(since=0.0)
-        kept = {record.id for record in records}
-        calls = [call for p in self._processes if p.place == _PRIMARY for call in p.diary.calls]
+        journal = self._records.open_for_reading()
+        earliest = self._schedule.began_at - _CLOCKS_S
+        kept = {record.id for record in await journal.read(since=earliest)}
+        places = self._schedule.places
+        calls = [call for p in self._processes if p.place in places for call in p.diary.calls]
         if lost := [call for call in calls if call not in kept]:
             self._laws.break_law("nothing lost", f"{len(lost)} calls: {lost[0]}")
         just_now = self._account.now - _ANSWERED_WITHIN_S
         for call in await journal.unanswered():
             if call.at < just_now:
                 self._laws.break_law("answered", f"{call.table}: {call.body}")
-        await journal.close()
+        if isinstance(journal, SqliteJournal):
+            await journal.close()
 
     def _judge_throttling(self) -> Iterator[tuple[str, str]]:
         worse = self._pilots_world.throttled > self._at_floor.throttled + 1e-6
@@ -223,6 +292,10 @@ class Run:
             without = self._at_floor.throttled[number, dimension]
             resource = self._schedule.targets[number].resource
             yield "no worse", f"{resource}:{dimension} {with_pilot:.0f} against {without:.0f}"
+        if self._schedule.is_floor:
+            ours, alone = (w.throttled.sum() for w in (self._pilots_world, self._as_found))
+            if ours > alone + 1e-6:
+                yield "no worse", f"{ours:.0f} in all, {alone:.0f} with auto scaling alone"
 
     def _judge_recovery(self) -> Iterator[tuple[str, str]]:
         if any(map(_is_refused_switch, self._account.calls)):

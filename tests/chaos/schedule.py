@@ -1,4 +1,4 @@
-"""What happens in one run: a function of its seed, and of nothing else.
+"""One run: what the world is like, what it is asked for and what goes wrong in it.
 
 Seconds are counted from the run's beginning. Whatever is broken is whole again ``PROOF_S`` before
 the end, and from then on demand is steady at a level that nothing provides for yet.
@@ -6,167 +6,20 @@ the end, and from then on demand is steady at a level that nothing provides for 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from numpy.random import Generator
 
-from capacity_pilot.core.model import Resource
+from capacity_pilot.core.model import Resource, ScalableTarget
 from capacity_pilot.core.policy import PolicySet
-from tests.chaos.mishaps import (
-    REFUSALS,
-    Mishap,
-    be_slow,
-    break_off,
-    fail_to_connect,
-    lose_answer,
-    refuse,
-)
+from tests.chaos.faults import PRIMARY, SECOND, BadCalls, BadDisk, Fault, Span
 
 PROOF_S: Final = 240
 SPARE: Final = "index-spare"
-ESCAPE_S: Final = 240
-_ESCAPING: Final = 0.2
-_CALM_S: Final = 60
-_DAY: Final = datetime(2026, 10, 9, tzinfo=UTC).timestamp()
 
 Floats = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """From ``since`` to before ``until``."""
-
-    since: float
-    until: float
-
-    def __contains__(self, at: float) -> bool:
-        return self.since <= at < self.until
-
-
-@dataclass(frozen=True, slots=True)
-class BadCalls:
-    """A ``share`` of the calls of these operations goes another way than well."""
-
-    during: Span
-    operations: frozenset[str]
-    share: float
-    go: Mishap
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class SlowApplies:
-    """Changes requested meanwhile take ``factor`` times as long."""
-
-    during: Span
-    factor: float
-
-
-@dataclass(frozen=True, slots=True)
-class Foreign:
-    """Somebody else sets capacity to ``factor`` times what it was at first."""
-
-    at: float
-    resource: Resource
-    factor: float
-
-
-@dataclass(frozen=True, slots=True)
-class Recreated:
-    """A table is deleted, and made anew after ``away_s``."""
-
-    at: float
-    table: str
-    away_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class IndexChange:
-    """The spare index is added, and removed again after ``stays_s``."""
-
-    at: float
-    table: str
-    stays_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Killed:
-    """The process ends at the first such ``point`` after ``at``; ``away_s`` later comes another."""
-
-    at: float
-    point: str
-    away_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Second:
-    """Another pilot runs beside the first."""
-
-    during: Span
-
-
-@dataclass(frozen=True, slots=True)
-class ClockJump:
-    """The machine's clock is off by ``by_s``."""
-
-    during: Span
-    by_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class BadTelemetry:
-    """``kind``: silent, late (by ``amount`` s), doubled, thinned (to a share), replayed (``amount``
-    s old news come again, every second).
-    """
-
-    during: Span
-    kind: str
-    amount: float
-
-
-@dataclass(frozen=True, slots=True)
-class BadDisk:
-    """Nothing can be written to the journal."""
-
-    during: Span
-
-
-@dataclass(frozen=True, slots=True)
-class BadCloudWatch:
-    """CloudWatch answers with an error, or with nothing."""
-
-    during: Span
-    is_empty: bool
-
-
-Fault = (
-    BadCalls
-    | SlowApplies
-    | Foreign
-    | Recreated
-    | IndexChange
-    | Killed
-    | Second
-    | ClockJump
-    | BadTelemetry
-    | BadDisk
-    | BadCloudWatch
-)
-
-POINTS: Final = (
-    "describe_begun",
-    "describe_answered",
-    "update_begun",
-    "update_answered",
-    "update_failed",
-    "call_recorded",
-    "answer_recorded",
-    "tick",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +38,11 @@ class Target:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
     """All of a run. ``floor`` and ``ceiling`` are the policy's, for every target of its table.
+
     Where tables ``may_escape``, they are asked for more than the ceiling, and on-demand is the way.
+    Where targets are ``scaled`` by Application Auto Scaling, the policies are in floor mode, and
+    what its operator has registered are their bounds. With a lease there are two pilots that share
+    a state table, and ``drifts`` are how much too fast their clocks run, as a fraction.
     """
 
     seed: int
@@ -202,6 +59,9 @@ class Schedule:
     has_cloudwatch: bool
     faults: tuple[Fault, ...]
     may_escape: bool = False
+    scaled: frozenset[ScalableTarget] = frozenset()
+    has_lease: bool = False
+    drifts: tuple[float, float] = (0.0, 0.0)
 
     @property
     def proof_at(self) -> float:
@@ -211,6 +71,26 @@ class Schedule:
     def bad_disks(self) -> list[Span]:
         return [fault.during for fault in self.faults if isinstance(fault, BadDisk)]
 
+    def bad_journals(self, place: int) -> list[Span]:
+        """When the journal may not take what the pilot there writes: its disk, or the table."""
+        return self.bad_disks + [
+            fault.during
+            for fault in self.faults
+            if isinstance(fault, BadCalls)
+            and "TransactWriteItems" in fault.operations
+            and fault.place in (None, place)
+        ]
+
+    @property
+    def is_floor(self) -> bool:
+        """True where Application Auto Scaling's minimum is what the pilots change."""
+        return bool(self.scaled)
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """Where a pilot runs from the beginning on."""
+        return (PRIMARY, SECOND) if self.has_lease else (PRIMARY,)
+
     def policies(self) -> PolicySet:
         return PolicySet.model_validate(
             {
@@ -218,6 +98,7 @@ class Schedule:
                 "policies": [
                     {
                         "name": table,
+                        "mode": "floor" if self.is_floor else "active",
                         "match": {"tables": [table]},
                         "read": {"min": self.floor[table], "max": self.ceiling},
                         "write": {"min": self.floor[table], "max": self.ceiling},
@@ -233,156 +114,3 @@ class Schedule:
                 ],
             }
         )
-
-
-def draw_schedule(seed: int) -> Schedule:
-    """The schedule of this seed."""
-    draw = np.random.default_rng(seed)
-    seconds = int(draw.integers(420, 780))
-    tables = tuple(f"table-{n}" for n in range(int(draw.integers(1, 7))))
-    indexes = {table: int(draw.choice([0, 0, 1, 2])) for table in tables}
-    targets, floor = [], {}
-    for table in tables:
-        base = float(np.exp(draw.uniform(np.log(20), np.log(800))))
-        units = max(2, int(base * draw.uniform(0.9, 2.5)))
-        floor[table] = units if draw.random() < 0.5 else max(1, int(units * draw.uniform(0.1, 0.9)))
-        shape = _draw_shape(draw, seconds)
-        for index in ("", *(f"index-{n}" for n in range(indexes[table])), SPARE):
-            share = 1.0 if not index else float(draw.uniform(0.3, 1.0))
-            demand = np.stack([draw.poisson(base * share * part * shape) for part in (0.7, 1.0)])
-            targets.append(
-                Target(
-                    resource=Resource(table, index),
-                    units=units,
-                    demand=demand.astype(np.float64),
-                    spare=index == SPARE,
-                )
-            )
-    hour = float(draw.choice([9.5, 23.9, 15.0, 0.0]))
-    schedule = Schedule(
-        seed=seed,
-        began_at=_DAY + 3600 * hour,
-        seconds=seconds,
-        tables=tables,
-        targets=tuple(targets),
-        floor=floor,
-        ceiling=30_000,
-        apply_s=float(np.exp(draw.uniform(np.log(1.5), np.log(45)))),
-        lag_s=float(draw.uniform(0.3, 6.0)),
-        updates_per_second=float(draw.choice([7.0, 7.0, 1.0])),
-        stabilization_s=float(draw.choice([30, 60, 150])),
-        has_cloudwatch=bool(draw.random() < 0.3),
-        faults=_draw_faults(draw, seconds, tables),
-    )
-    luck = np.random.default_rng((seed, 2))
-    return _let_escape(schedule, luck) if luck.random() < _ESCAPING else schedule
-
-
-def _let_escape(schedule: Schedule, draw: Generator) -> Schedule:
-    """The same with a ceiling that the proof's demand does not fit, and time for a switch."""
-    most = max(target.units for target in schedule.targets)
-    return replace(
-        schedule,
-        seconds=schedule.seconds + ESCAPE_S,
-        targets=tuple(
-            replace(t, demand=np.pad(t.demand, ((0, 0), (0, ESCAPE_S)), mode="edge"))
-            for t in schedule.targets
-        ),
-        ceiling=int(most * draw.uniform(1.0, 2.0)),
-        may_escape=True,
-    )
-
-
-def _draw_shape(draw: Generator, seconds: int) -> Floats:
-    """Demand relative to its base: calm, with one to three episodes, then the proof."""
-    shape = np.ones(seconds)
-    for _ in range(int(draw.integers(1, 4))):
-        since = int(draw.integers(30, seconds - PROOF_S))
-        lasts = int(draw.integers(20, 240))
-        match int(draw.integers(5)):
-            case 0:  # a surge that ebbs away
-                shape[since:] *= 1 + draw.uniform(1, 7) * np.exp(
-                    -np.arange(seconds - since) / lasts
-                )
-            case 1:  # a step up, and down again
-                shape[since : since + lasts] *= draw.uniform(1.5, 8)
-            case 2:  # a cliff
-                shape[since:] *= draw.uniform(0.02, 0.5)
-            case 3:  # nobody calls
-                shape[since : since + lasts] = 0.0
-            case _:  # a slow climb
-                climb = np.linspace(1, draw.uniform(1.2, 3), seconds - since)
-                shape[since:] *= climb
-    shape[seconds - PROOF_S :] = draw.uniform(1.5, 4.0)
-    return shape
-
-
-def _draw_faults(draw: Generator, seconds: int, tables: tuple[str, ...]) -> tuple[Fault, ...]:
-    count = int(draw.integers(1, 8))
-    return tuple(_draw_fault(draw, seconds, tables) for _ in range(count))
-
-
-def _draw_fault(draw: Generator, seconds: int, tables: tuple[str, ...]) -> Fault:
-    at = float(draw.uniform(_CALM_S, seconds - PROOF_S - 20))
-    lasts = float(np.exp(draw.uniform(np.log(2), np.log(240))))
-    during = Span(at, min(at + lasts, seconds - PROOF_S - 10.0))
-    table = str(draw.choice(tables))
-    kind = int(draw.integers(16))
-    if kind < 5:
-        return _draw_bad_calls(draw, during)
-    if kind < 8:
-        return Killed(at, str(draw.choice(POINTS)), float(draw.uniform(0.5, 20)))
-    if kind < 10:
-        return _draw_bad_telemetry(draw, during)
-    if kind < 12:
-        return _draw_meddling(draw, at, table)
-    sign = 1 if draw.random() < 0.5 else -1
-    others: tuple[Fault, ...] = (
-        SlowApplies(during, float(draw.uniform(2, 12))),
-        Second(during),
-        ClockJump(during, sign * float(np.exp(draw.uniform(0, np.log(900))))),
-        BadDisk(during),
-        BadCloudWatch(during, is_empty=bool(draw.random() < 0.5)),
-    )
-    return others[int(draw.integers(len(others)))]
-
-
-def _draw_meddling(draw: Generator, at: float, table: str) -> Fault:
-    meddling: tuple[Fault, ...] = (
-        Foreign(at, Resource(table), float(draw.choice([0.3, 0.6, 1.7, 4.0]))),
-        Recreated(at, table, float(draw.uniform(0.5, 40))),
-        IndexChange(at, table, float(draw.uniform(35, 400))),
-    )
-    return meddling[int(draw.integers(len(meddling)))]
-
-
-def _draw_bad_calls(draw: Generator, during: Span) -> BadCalls:
-    operations = frozenset(
-        ({"UpdateTable"}, {"DescribeTable"}, {"ListTables"}, {"UpdateTable", "DescribeTable"})[
-            int(draw.integers(4))
-        ]
-    )
-    share = float(draw.choice([0.3, 0.7, 1.0]))
-    ways: tuple[tuple[str, Mishap], ...] = (
-        ("slow", be_slow),
-        ("lost", lose_answer),
-        ("broken off", break_off),
-        ("unconnected", fail_to_connect),
-    )
-    if draw.random() < 0.5:
-        code, message, status = REFUSALS[int(draw.integers(len(REFUSALS)))]
-        return BadCalls(during, operations, share, refuse(code, message, status), code)
-    name, go = ways[int(draw.integers(len(ways)))]
-    return BadCalls(during, operations, share, go, name)
-
-
-def _draw_bad_telemetry(draw: Generator, during: Span) -> BadTelemetry:
-    kinds = {
-        "silent": (0.0, 0.0),
-        "late": (5.0, 200.0),
-        "doubled": (0.0, 0.0),
-        "thinned": (0.1, 0.9),
-        "replayed": (20.0, 400.0),
-    }
-    kind = str(draw.choice(list(kinds)))
-    return BadTelemetry(during, kind, float(draw.uniform(*kinds[kind])))

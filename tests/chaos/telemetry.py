@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from capacity_pilot.core.model import Dimension, Sample, SampleKey
-from tests.chaos.schedule import BadTelemetry, Schedule
+from tests.chaos.faults import BadTelemetry
+from tests.chaos.schedule import Schedule
 from tests.chaos.virtual_time import VirtualLoop
 from tests.chaos.worlds import Served
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from capacity_pilot.core.model import AccountLimits, Dimension, Resource
+from capacity_pilot.core.model import AccountLimits, Dimension, Resource, ScalableTarget
 from capacity_pilot.simulator.physics.apply_times import ApplyTimes
 from capacity_pilot.simulator.physics.settings import WorldSettings
 from capacity_pilot.simulator.physics.world import World
 from tests.chaos import meddling
+from tests.chaos.scaler import Scaler
 from tests.chaos.schedule import Floats, Schedule, Target
 
 Ints = npt.NDArray[np.int64]
@@ -30,7 +31,8 @@ class ServedWorld:
 
     Apply times have no luck in them, so that the same change takes as long in every world. Where
     ``at_floor`` holds, nothing ever has more units than the policy's floor: a table nobody scales,
-    at what its operator calls enough, or at less where somebody else made it less.
+    at what its operator calls enough, or at less where somebody else made it less. Everywhere else
+    the ``scaler`` scales what is Application Auto Scaling's.
     """
 
     def __init__(self, schedule: Schedule, *, at_floor: bool = False) -> None:
@@ -53,6 +55,13 @@ class ServedWorld:
         for table in schedule.tables:
             self.create(table, schedule.began_at)
         self.world.advance(schedule.began_at)
+        self.scaler = Scaler(schedule, self.world) if schedule.is_floor and not at_floor else None
+
+    def advance(self, now: float) -> None:
+        """Lets come into force what is due, and whoever scales scale."""
+        self.world.advance(now)
+        if self.scaler is not None:
+            self.scaler.advance(now)
 
     def create(self, table: str, now: float) -> None:
         """The table and the indexes it has from the beginning."""
@@ -95,6 +104,19 @@ class ServedWorld:
         served.throttled[numbers] = throttled[slots]
         self.throttled += served.throttled
         return served
+
+    def is_in_pilots_hands(self) -> npt.NDArray[np.bool_]:
+        """(targets, 2): where more capacity is the pilots' to ask for. In floor mode it is not
+        where nothing is registered, or where Application Auto Scaling has yet to pull it up: one
+        target of a table at a time.
+        """
+        if self.scaler is None:
+            return np.ones_like(self.throttled, dtype=np.bool_)
+        is_theirs = [
+            [self.scaler.is_pulled_up(ScalableTarget(t.resource, d)) for d in Dimension]
+            for t in self._schedule.targets
+        ]
+        return np.array(is_theirs, dtype=np.bool_)
 
     def _on_demand(self, numbers: Ints) -> npt.NDArray[np.bool_]:
         """(m, 1), where the table has no capacity and throttles nothing."""

@@ -41,10 +41,12 @@ _BRIDGED_MINUTES: Final = 2
 
 
 class AwsAutoScaling:
-    """One policy with ``target`` percent utilization, 20 to 90, else ``InputError``."""
+    """One policy with ``target`` percent utilization, 20 to 90, else ``InputError``.
+
+    ``bounds`` are what is registered, and may be registered anew.
+    """
 
     __slots__ = (
-        "_bounds",
         "_is_high",
         "_is_low",
         "_is_registered",
@@ -52,6 +54,7 @@ class AwsAutoScaling:
         "_name",
         "_target",
         "_watched",
+        "bounds",
     )
 
     def __init__(self, *, target: float, bounds: Bounds) -> None:
@@ -62,7 +65,7 @@ class AwsAutoScaling:
             )
         self._name = f"aws-auto-scaling-{target:g}"
         self._target = target
-        self._bounds = bounds
+        self.bounds = bounds
         self._minutes: deque[tuple[float, float]] = deque(maxlen=MINUTES_IN + _BRIDGED_MINUTES)
         self._watched: int | None = None  # the capacity the alarms were written for
         self._is_high = False
@@ -88,8 +91,8 @@ class AwsAutoScaling:
             return None
         if not self._is_registered:
             self._is_registered = True
-            if provisioned != self._bounds.clamp(provisioned):
-                return self._bounds.clamp(provisioned)
+            if provisioned != self.bounds.clamp(provisioned):
+                return self.bounds.clamp(provisioned)
         return self._tracked(provisioned) if self._is_high or self._is_low else None
 
     def _evaluate(self, provisioned: int) -> None:
@@ -119,7 +122,7 @@ class AwsAutoScaling:
     def _tracked(self, provisioned: int) -> int | None:
         """Capacity at which the newest minute is on target, if that moves the alarm's way."""
         newest = self._minutes[-1][1]
-        units = self._bounds.clamp(math.ceil(newest * 100.0 / (60.0 * self._target)))
+        units = self.bounds.clamp(math.ceil(newest * 100.0 / (60.0 * self._target)))
         if self._is_high:
             return units if units > provisioned else None
         return units if units < provisioned else None

@@ -1,0 +1,189 @@
+"""Schedules made into others: with on-demand as the way out, with Application Auto Scaling beside
+the pilot, with two pilots that share a lease.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+from numpy.random import Generator
+
+from capacity_pilot.core.model import Dimension, ScalableTarget
+from tests.chaos.faults import (
+    FLOOR_POINTS,
+    LEASE_POINTS,
+    PRIMARY,
+    SECOND,
+    BadCalls,
+    BadDisk,
+    ClockJump,
+    Fault,
+    Killed,
+    Paused,
+    Reregistered,
+    Second,
+    Span,
+)
+from tests.chaos.mishaps import (
+    REFUSALS,
+    SCALING_REFUSALS,
+    Mishap,
+    be_sluggish,
+    break_off,
+    cut_off,
+    fail_to_connect,
+    lose_answer,
+    refuse,
+)
+from tests.chaos.schedule import PROOF_S, Schedule
+
+ESCAPE_S: Final = 240
+
+STORE_OPERATIONS: Final = frozenset(
+    {"DeleteItem", "GetItem", "PutItem", "Query", "TransactWriteItems", "UpdateItem"}
+)
+TABLE_OPERATIONS: Final = frozenset({"DescribeTable", "ListTables", "UpdateTable"})
+SCALING_OPERATIONS: Final = frozenset(
+    {"DescribeScalableTargets", "DescribeScalingPolicies", "RegisterScalableTarget"}
+)
+_CALM_S: Final = 60.0
+_OVER_BEFORE_S: Final = PROOF_S + 10.0
+_REGISTERED: Final = 0.85
+_SHARED: Final = 1 / 3
+_DRIFT: Final = 0.03
+
+Draw = Callable[[Generator, Schedule], Fault]
+
+
+def let_escape(schedule: Schedule, draw: Generator) -> Schedule:
+    """The same with a ceiling that the proof's demand does not fit, and time for a switch."""
+    most = max(target.units for target in schedule.targets)
+    return replace(
+        schedule,
+        seconds=schedule.seconds + ESCAPE_S,
+        targets=tuple(
+            replace(t, demand=np.pad(t.demand, ((0, 0), (0, ESCAPE_S)), mode="edge"))
+            for t in schedule.targets
+        ),
+        ceiling=int(most * draw.uniform(1.0, 2.0)),
+        may_escape=True,
+    )
+
+
+def let_scale(schedule: Schedule, draw: Generator) -> Schedule:
+    """The same in floor mode: most targets are Application Auto Scaling's, whose calls go wrong,
+    and whose operator changes minimums. In a third of them two pilots share a lease.
+    """
+    scaled = frozenset(
+        ScalableTarget(target.resource, dimension)
+        for target in schedule.targets
+        for dimension in Dimension
+        if not target.spare and draw.random() < _REGISTERED
+    )
+    # Without a lease, what another pilot registers is somebody else's, and is given back as such.
+    alone = tuple(fault for fault in schedule.faults if not isinstance(fault, Second))
+    floor = replace(schedule, scaled=scaled, faults=alone)
+    ways: tuple[Draw, ...] = (_draw_bad_scaling, _draw_killed, _draw_reregistered)
+    floor = replace(floor, faults=(*floor.faults, *_draw_faults(floor, draw, ways)))
+    return let_share(floor, draw) if draw.random() < _SHARED else floor
+
+
+def let_share(schedule: Schedule, draw: Generator) -> Schedule:
+    """The same with a pilot on either machine, and a state table that is all they have in common.
+
+    Each of them dies, stands still and is cut off, and their clocks neither agree nor run alike.
+    """
+    drifts = (float(draw.uniform(-_DRIFT, _DRIFT)), float(draw.uniform(-_DRIFT, _DRIFT)))
+    shared = replace(schedule, has_lease=True, drifts=drifts)
+    kept = tuple(
+        replace(fault, place=_draw_place(draw)) if isinstance(fault, Killed | ClockJump) else fault
+        for fault in schedule.faults
+        if not isinstance(fault, BadDisk | Second)  # there is no disk, and always a second
+    )
+    ways: tuple[Draw, ...] = (_draw_paused, _draw_cut_off, _draw_killed, _draw_bad_store)
+    return replace(shared, faults=(*kept, *_draw_faults(shared, draw, ways)))
+
+
+def _draw_faults(schedule: Schedule, draw: Generator, ways: tuple[Draw, ...]) -> Iterator[Fault]:
+    for _ in range(int(draw.integers(1, 6))):
+        yield ways[int(draw.integers(len(ways)))](draw, schedule)
+
+
+def _draw_span(draw: Generator, schedule: Schedule) -> Span:
+    last = schedule.seconds - _OVER_BEFORE_S
+    at = float(draw.uniform(_CALM_S, last - 10))
+    return Span(at, min(at + float(np.exp(draw.uniform(np.log(2), np.log(240)))), last))
+
+
+def _draw_place(draw: Generator) -> int:
+    return int(draw.choice([PRIMARY, SECOND]))
+
+
+def _draw_point(draw: Generator, schedule: Schedule) -> str:
+    points = (*(LEASE_POINTS if schedule.has_lease else ()),)
+    points += FLOOR_POINTS if schedule.is_floor else ()
+    return str(draw.choice(points))
+
+
+def _draw_killed(draw: Generator, schedule: Schedule) -> Killed:
+    at = float(draw.uniform(_CALM_S, schedule.seconds - PROOF_S - 20))
+    place = _draw_place(draw) if schedule.has_lease else PRIMARY
+    return Killed(at, _draw_point(draw, schedule), float(draw.uniform(0.5, 20)), place)
+
+
+def _draw_paused(draw: Generator, schedule: Schedule) -> Paused:
+    lasts_s = float(np.exp(draw.uniform(np.log(0.5), np.log(60))))
+    last = schedule.seconds - PROOF_S - 20 - lasts_s
+    at = float(draw.uniform(_CALM_S, max(last, _CALM_S + 1)))
+    return Paused(at, _draw_point(draw, schedule), lasts_s, _draw_place(draw))
+
+
+def _draw_cut_off(draw: Generator, schedule: Schedule) -> BadCalls:
+    """One of the pilots reaches the state table no more, or nothing at all."""
+    reach = STORE_OPERATIONS
+    if draw.random() < 0.5:
+        reach |= TABLE_OPERATIONS | SCALING_OPERATIONS
+    share = float(draw.choice([0.5, 0.9, 1.0]))
+    during = _draw_span(draw, schedule)
+    return BadCalls(during, reach, share, cut_off, "cut off", _draw_place(draw))
+
+
+def _draw_bad_store(draw: Generator, schedule: Schedule) -> BadCalls:
+    """The state table is slow or says no, to both."""
+    share = float(draw.choice([0.3, 0.7, 1.0]))
+    code, message, status = REFUSALS[int(draw.integers(len(REFUSALS)))]
+    ways: tuple[tuple[str, Mishap], ...] = (
+        ("sluggish", be_sluggish),
+        ("cut off", cut_off),
+        (code, refuse(code, message, status)),
+    )
+    name, go = ways[int(draw.integers(len(ways)))]
+    return BadCalls(_draw_span(draw, schedule), STORE_OPERATIONS, share, go, name)
+
+
+def _draw_bad_scaling(draw: Generator, schedule: Schedule) -> BadCalls:
+    reach: frozenset[str] = (
+        frozenset({"RegisterScalableTarget"}),
+        frozenset({"DescribeScalableTargets"}),
+        SCALING_OPERATIONS,
+    )[int(draw.integers(3))]
+    code, message, status = SCALING_REFUSALS[int(draw.integers(len(SCALING_REFUSALS)))]
+    ways: tuple[tuple[str, Mishap], ...] = (
+        (code, refuse(code, message, status)),
+        ("lost", lose_answer),
+        ("broken off", break_off),
+        ("unconnected", fail_to_connect),
+    )
+    name, go = ways[int(draw.integers(len(ways)))]
+    share = float(draw.choice([0.3, 0.7, 1.0]))
+    return BadCalls(_draw_span(draw, schedule), reach, share, go, name)
+
+
+def _draw_reregistered(draw: Generator, schedule: Schedule) -> Reregistered:
+    targets = sorted(schedule.scaled)
+    at = float(draw.uniform(_CALM_S, schedule.seconds - PROOF_S - 20))
+    target = targets[int(draw.integers(len(targets)))]
+    return Reregistered(at, target, float(draw.uniform(1.05, 3)))
