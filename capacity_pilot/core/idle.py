@@ -106,14 +106,9 @@ def watch_idle(
     if told.published is None and state.is_at_rest:
         return state, None
     since, until = _witness(state, told, now)
-    rules = policy.idle
-    if rules is None:
-        is_idle = is_lowered = np.zeros(len(since), dtype=np.bool_)
-        level = policy.floor
-    else:
-        level = rules.lower_to
-        is_idle = policy.is_managed & (until - since >= rules.after_s)  # NaN is not
-        is_lowered = is_idle & ~np.isnan(level) & was_covered(told.coverage)
+    is_idle = find_idle(policy, until - since)
+    level = policy.floor if policy.idle is None else policy.idle.lower_to
+    is_lowered = is_idle & ~np.isnan(level) & was_covered(told.coverage)
     woken_at = np.where(state.is_lowered & ~is_lowered & policy.is_managed, now, state.woken_at)
     safe = np.fmax(policy.safe, policy.floor)
     is_waking = ~is_lowered & (now - woken_at < _WAKING_S) & (provisioned < safe)
@@ -130,6 +125,14 @@ def watch_idle(
         | is_unsure * Reason.COVERAGE_UNKNOWN.value
         | is_waking * Reason.WOKEN.value,
     )
+
+
+def find_idle(policy: PolicyArrays, idle_s: Floats) -> Bools:
+    """Who is idle by its policy's rule, known to be without demand for ``idle_s``, (n,) each."""
+    if policy.idle is None:
+        return np.zeros(len(idle_s), dtype=np.bool_)
+    found: Bools = policy.is_managed & (idle_s >= policy.idle.after_s)  # NaN is not
+    return found
 
 
 def rest(

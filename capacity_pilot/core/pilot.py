@@ -446,15 +446,13 @@ class Pilot:
 
     def choose_readings(self, now: float) -> tuple[ConsumptionQuery, ...]:
         """Whose minutes to ask CloudWatch for now, if any; they count as asked for."""
-        policy = self._spread.by_slot
-        ruled = np.zeros(len(self._fleet), dtype=np.bool_)
+        policy, state = self._spread.by_slot, self._state
         stand = Stand(
             held=self._reasons,
             is_managed=policy.is_managed,
-            has_idle_rule=ruled if policy.idle is None else np.isfinite(policy.idle.after_s),
-            is_lowered=self._state.idle.is_lowered,
+            has_idle_rule=policy.has_idle_rule,
+            is_lowered=state.idle.is_lowered,
         )
-        state = self._state
         return self._readings.choose(self._fleet, state.coverage, state.demand, stand, now)
 
     def note_consumed(self, minutes: Iterable[ConsumedMinute]) -> None:

@@ -46,6 +46,13 @@ class PolicyArrays:
     hand_back_after_s: Floats
     idle: IdleRules | None = None
 
+    @property
+    def has_idle_rule(self) -> Bools:
+        """Whether the policy has a rule on its idling, (n,)."""
+        if self.idle is None:
+            return np.zeros(len(self.is_managed), dtype=np.bool_)
+        return np.isfinite(self.idle.after_s)
+
 
 def caution_for(risk_ppm: float) -> float:
     """How cautious to be: 1 at 10 ppm, and a fifth more or less for every factor of ten.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 import numpy as np
 import structlog
 
 from capacity_pilot.core.fleet import Fleet
-from capacity_pilot.core.model import Dimension, ScalableTarget
+from capacity_pilot.core.idle import find_idle
+from capacity_pilot.core.model import Dimension, Resource, ScalableTarget
 from capacity_pilot.core.pilot import Pilot
 from capacity_pilot.daemon.moments import render_time
 from capacity_pilot.web.metrics import Metric
@@ -35,22 +36,24 @@ class IdleWatch:
 
     async def look(self) -> None:
         """Tells of what has changed since last looked."""
-        found = {target: slot for slot, target in _find_idle(self._pilot)}
+        found = _find_idle(self._pilot)
+        unused = _find_unused(self._pilot.fleet, found)
         for target in sorted(self._told - found.keys()):
             log.info("idle_over", target=str(target))
         self._told &= found.keys()
         for target in sorted(found.keys() - self._told)[:_MOST_TOLD]:
-            log.warning("idle", **_render(self._pilot, target, found[target], set(found)))
+            log.warning("idle", **_render(self._pilot, target, found[target], unused))
             self._told.add(target)
 
     def report(self) -> dict[str, object]:
         """What ``/status`` says of them."""
-        found = {target: slot for slot, target in _find_idle(self._pilot)}
-        return {"idle": [_render(self._pilot, t, slot, set(found)) for t, slot in found.items()]}
+        found = _find_idle(self._pilot)
+        unused = _find_unused(self._pilot.fleet, found)
+        return {"idle": [_render(self._pilot, t, slot, unused) for t, slot in found.items()]}
 
     def measure(self) -> Iterator[Metric]:
         """What ``/metrics`` says of them."""
-        found = [slot for slot, _ in _find_idle(self._pilot)]
+        found = _find_idle(self._pilot)
         yield Metric(
             name="capacity_pilot_idle_targets",
             kind="gauge",
@@ -61,21 +64,28 @@ class IdleWatch:
             name="capacity_pilot_idle_usd_per_month",
             kind="gauge",
             told="What their capacity costs.",
-            samples=[({}, sum(_price(self._pilot, slot) for slot in found))],
+            samples=[({}, sum(_price(self._pilot, *each) for each in found.items()))],
         )
 
 
-def _find_idle(pilot: Pilot) -> Iterator[tuple[int, ScalableTarget]]:
-    rules, idle_s, fleet = pilot.bounds.idle, pilot.idle.idle_s, pilot.fleet
-    if rules is None or len(idle_s) != len(rules.after_s):
-        return
-    is_idle = pilot.bounds.is_managed & (idle_s >= rules.after_s)  # NaN is not
-    for slot in np.flatnonzero(is_idle).tolist():
-        yield slot, fleet.target(slot)
+def _find_idle(pilot: Pilot) -> dict[ScalableTarget, int]:
+    """Who is idle, with its slot."""
+    policy, idle_s = pilot.bounds, pilot.idle.idle_s
+    if len(idle_s) != len(policy.is_managed):
+        return {}
+    slots = np.flatnonzero(find_idle(policy, idle_s)).tolist()
+    return {pilot.fleet.target(slot): slot for slot in slots}
+
+
+def _find_unused(fleet: Fleet, idle: Container[ScalableTarget]) -> set[Resource]:
+    """Indexes that are neither read nor written, and tables of which nothing is."""
+    silent = {r for r in fleet.resources if all(ScalableTarget(r, d) in idle for d in Dimension)}
+    tables_in_use = {r.table for r in fleet.resources if r not in silent}
+    return {r for r in silent if r.index or r.table not in tables_in_use}
 
 
 def _render(
-    pilot: Pilot, target: ScalableTarget, slot: int, idle: set[ScalableTarget]
+    pilot: Pilot, target: ScalableTarget, slot: int, unused: Container[Resource]
 ) -> dict[str, object]:
     units, is_lowered = pilot.capacity.provisioned[slot], pilot.idle.is_lowered[slot]
     return {
@@ -83,24 +93,21 @@ def _render(
         "since": render_time(float(pilot.idle.since[slot])),
         "is_lowered": bool(is_lowered),
         "provisioned": None if np.isnan(units) else int(units),
-        "usd_per_month": round(_price(pilot, slot), 2),
-        "advice": _advise(pilot.fleet, target, idle),
+        "usd_per_month": round(_price(pilot, target, slot), 2),
+        "advice": _advise(target.resource, unused),
     }
 
 
-def _price(pilot: Pilot, slot: int) -> float:
-    target, units = pilot.fleet.target(slot), float(pilot.capacity.provisioned[slot])
+def _price(pilot: Pilot, target: ScalableTarget, slot: int) -> float:
+    units = float(pilot.capacity.provisioned[slot])
     policy = pilot.policies.policy_for(target.resource.table)
     if policy is None or np.isnan(units):
         return 0.0
     return units * policy.prices.usd(target.dimension) * _HOURS_A_MONTH
 
 
-def _advise(fleet: Fleet, target: ScalableTarget, idle: set[ScalableTarget]) -> str:
-    """What would cost less still, by what else of the table is idle."""
-    resource = target.resource
-    of_table = [r for r in fleet.resources if r.table == resource.table]
-    concerned = [resource] if resource.index else of_table
-    if all(ScalableTarget(r, d) in idle for r in concerned for d in Dimension):
-        return _INDEX_ADVICE if resource.index else _TABLE_ADVICE
-    return _HALF_ADVICE
+def _advise(resource: Resource, unused: Container[Resource]) -> str:
+    """What would cost less still."""
+    if resource not in unused:
+        return _HALF_ADVICE
+    return _INDEX_ADVICE if resource.index else _TABLE_ADVICE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -140,12 +140,11 @@ async def open_cloudwatch(
         yield CloudWatchReader(client, clock=clock)
 
 
-@asynccontextmanager
-async def open_client(
+def open_client(
     *, region: str, endpoint_url: str | None, session: AioSession | None
-) -> AsyncIterator[Any]:
+) -> AbstractAsyncContextManager[Any]:
     """A client of CloudWatch: two heartbeats are as good as one."""
-    async with open_service(
+    return open_service(
         "cloudwatch",
         region=region,
         endpoint_url=endpoint_url,
@@ -153,8 +152,7 @@ async def open_client(
         connect_timeout_s=_CONNECT_TIMEOUT_S,
         read_timeout_s=_READ_TIMEOUT_S,
         attempts=_ATTEMPTS,
-    ) as client:
-        yield client
+    )
 
 
 def _metrics_of(queries: Iterable[ConsumptionQuery]) -> Iterator[_Metric]:

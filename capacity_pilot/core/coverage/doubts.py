@@ -23,8 +23,7 @@ _UNSEEN_MINUTES = 2
 
 def doubt_coverage(state: CoverageState, now: float) -> Reasons:
     """The reasons not to lower capacity on what is known of coverage at ``now``, (n,)."""
-    is_known = (state.compared >= LEAST_MINUTES) & (now - state.newest_at <= _FRESH_S)
-    is_known &= state.error <= _MOST_ERROR * state.ratio
+    is_known = _is_measured(state) & (now - state.newest_at <= _FRESH_S)
     # Of sampling alone noise is all that comes, and that is the forecast's to bear.
     is_partial = state.ratio + 2 * state.error < _NEARLY_ALL
     is_low = state.is_unseen | (state.ratio < _LEAST_RATIO)
@@ -42,9 +41,15 @@ def doubt_coverage(state: CoverageState, now: float) -> Reasons:
 
 def was_covered(state: CoverageState) -> Bools:
     """Whether spans told of nearly all of a target when it was last in use, (n,)."""
-    is_known = (state.compared >= LEAST_MINUTES) & (state.error <= _MOST_ERROR * state.ratio)
-    covered: Bools = is_known & ((state.doubts & Reason.LOW_COVERAGE.value) == 0)
+    covered: Bools = _is_measured(state) & ((state.doubts & Reason.LOW_COVERAGE.value) == 0)
     return covered
+
+
+def _is_measured(state: CoverageState) -> Bools:
+    """Whether enough minutes were compared for the ratio to be certain, however long ago, (n,)."""
+    measured: Bools = state.compared >= LEAST_MINUTES
+    measured &= state.error <= _MOST_ERROR * state.ratio
+    return measured
 
 
 def find_unseen(consumed: Floats, minutes: Ints, last_seen: Floats, since: Ints) -> Bools:

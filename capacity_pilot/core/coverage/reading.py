@@ -84,10 +84,9 @@ def choose_readings(
 ) -> tuple[ReadingState, Choice]:
     """What to read now.
 
-    Throttles are asked for where spans do not tell of
-    nearly everything anyway, or of nothing just now; provisioned capacity where silence is to be
-    witnessed. One that is lowered is looked after, since its first request may come untraced. Never
-    more than the price allows.
+    Throttles are asked for where spans do not tell of nearly everything anyway, or of nothing just
+    now; provisioned capacity where silence is to be witnessed. One that is lowered is looked after,
+    since its first request may come untraced. Never more than the price allows.
     """
     seen = now - demand.last_seen <= _SEEN_S
     is_silent = ~is_fresh(demand, now)
