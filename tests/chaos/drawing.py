@@ -9,6 +9,7 @@ import numpy as np
 from numpy.random import Generator
 
 from capacity_pilot.core.model import Resource
+from tests.chaos.draws import draw_span, pick
 from tests.chaos.faults import (
     POINTS,
     BadCalls,
@@ -37,7 +38,6 @@ from tests.chaos.mishaps import (
 from tests.chaos.schedule import PROOF_S, SPARE, Floats, Schedule, Target
 from tests.chaos.variants import let_escape, let_scale, let_share
 
-_CALM_S: Final = 60
 _DAY: Final = datetime(2026, 10, 9, tzinfo=UTC).timestamp()
 
 
@@ -122,19 +122,17 @@ def _draw_faults(draw: Generator, seconds: int, tables: tuple[str, ...]) -> tupl
 
 
 def _draw_fault(draw: Generator, seconds: int, tables: tuple[str, ...]) -> Fault:
-    at = float(draw.uniform(_CALM_S, seconds - PROOF_S - 20))
-    lasts = float(np.exp(draw.uniform(np.log(2), np.log(240))))
-    during = Span(at, min(at + lasts, seconds - PROOF_S - 10.0))
+    during = draw_span(draw, seconds)
     table = str(draw.choice(tables))
     kind = int(draw.integers(16))
     if kind < 5:
         return _draw_bad_calls(draw, during)
     if kind < 8:
-        return Killed(at, str(draw.choice(POINTS)), float(draw.uniform(0.5, 20)))
+        return Killed(during.since, str(draw.choice(POINTS)), float(draw.uniform(0.5, 20)))
     if kind < 10:
         return _draw_bad_telemetry(draw, during)
     if kind < 12:
-        return _draw_meddling(draw, at, table)
+        return _draw_meddling(draw, during.since, table)
     sign = 1 if draw.random() < 0.5 else -1
     others: tuple[Fault, ...] = (
         SlowApplies(during, float(draw.uniform(2, 12))),
@@ -143,7 +141,7 @@ def _draw_fault(draw: Generator, seconds: int, tables: tuple[str, ...]) -> Fault
         BadDisk(during),
         BadCloudWatch(during, is_empty=bool(draw.random() < 0.5)),
     )
-    return others[int(draw.integers(len(others)))]
+    return pick(draw, others)
 
 
 def _draw_meddling(draw: Generator, at: float, table: str) -> Fault:
@@ -152,15 +150,12 @@ def _draw_meddling(draw: Generator, at: float, table: str) -> Fault:
         Recreated(at, table, float(draw.uniform(0.5, 40))),
         IndexChange(at, table, float(draw.uniform(35, 400))),
     )
-    return meddling[int(draw.integers(len(meddling)))]
+    return pick(draw, meddling)
 
 
 def _draw_bad_calls(draw: Generator, during: Span) -> BadCalls:
-    operations = frozenset(
-        ({"UpdateTable"}, {"DescribeTable"}, {"ListTables"}, {"UpdateTable", "DescribeTable"})[
-            int(draw.integers(4))
-        ]
-    )
+    reach = ({"UpdateTable"}, {"DescribeTable"}, {"ListTables"}, {"UpdateTable", "DescribeTable"})
+    operations = frozenset(pick(draw, reach))
     share = float(draw.choice([0.3, 0.7, 1.0]))
     ways: tuple[tuple[str, Mishap], ...] = (
         ("slow", be_slow),
@@ -169,9 +164,9 @@ def _draw_bad_calls(draw: Generator, during: Span) -> BadCalls:
         ("unconnected", fail_to_connect),
     )
     if draw.random() < 0.5:
-        code, message, status = REFUSALS[int(draw.integers(len(REFUSALS)))]
+        code, message, status = pick(draw, REFUSALS)
         return BadCalls(during, operations, share, refuse(code, message, status), code)
-    name, go = ways[int(draw.integers(len(ways)))]
+    name, go = pick(draw, ways)
     return BadCalls(during, operations, share, go, name)
 
 

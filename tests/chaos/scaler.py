@@ -8,10 +8,10 @@ those, the quarter of an hour before the run has gone by already, at the run's f
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
-from capacity_pilot.core.model import Dimension, ScalableTarget
-from capacity_pilot.simulator.physics.auto_scaling import ScalingRegistry
+from capacity_pilot.core.model import ScalableTarget
+from capacity_pilot.simulator.physics.auto_scaling import ScalingRegistry, name_target
 from capacity_pilot.simulator.physics.refusals import RefusedError
 from capacity_pilot.simulator.physics.tables import Units
 from capacity_pilot.simulator.physics.world import World
@@ -52,7 +52,7 @@ class Scaler:
         self.operators.setdefault(target, []).append((now, minimum))
 
     def minimum(self, target: ScalableTarget) -> int:
-        return self.registry._targets[target].minimum
+        return self.registry.find(target).minimum
 
     def is_pulled_up(self, target: ScalableTarget) -> bool:
         """True of a target that is registered and has its minimum in force."""
@@ -64,7 +64,7 @@ class Scaler:
             return False
 
     def is_suspended(self, target: ScalableTarget) -> bool:
-        return any(self.registry._targets[target].suspended.values())
+        return any(self.registry.find(target).suspended.values())
 
     def advance(self, now: float) -> None:
         self.registry.advance(now)
@@ -131,14 +131,3 @@ class Scaler:
                     for ago in range(MINUTES_IN + 1, 1, -1)
                 ],
             )
-
-
-def name_target(target: ScalableTarget) -> dict[str, Any]:
-    """A target as Application Auto Scaling's requests name it."""
-    kind = "index" if target.resource.index else "table"
-    units = "Read" if target.dimension is Dimension.READ else "Write"
-    return {
-        "ServiceNamespace": "dynamodb",
-        "ResourceId": f"table/{target.resource}",
-        "ScalableDimension": f"dynamodb:{kind}:{units}CapacityUnits",
-    }

@@ -9,9 +9,10 @@ from typing import Any, Final
 from capacity_pilot.adapters.scaling_holds import DOCUMENT
 from capacity_pilot.core.holds import Hold, decode_holds
 from capacity_pilot.core.model import ScalableTarget
+from capacity_pilot.simulator.physics.auto_scaling import name_target
 from tests.chaos.aws import Account, Call
 from tests.chaos.pilot_process import PilotProcess
-from tests.chaos.scaler import Scaler, name_target
+from tests.chaos.scaler import Scaler
 from tests.chaos.schedule import Schedule
 
 _SENDABLE: Final = {"MinCapacity", "ResourceId", "ScalableDimension", "ServiceNamespace"}

@@ -14,12 +14,12 @@ import pytest
 from capacity_pilot.adapters.journal.state_table import LEASE_KEY
 from capacity_pilot.core.holds import Hold, encode_holds
 from capacity_pilot.core.model import Dimension, Resource, ScalableTarget
+from capacity_pilot.simulator.physics.auto_scaling import name_target
 from tests.chaos import state_table
 from tests.chaos.aws import Account, Call
 from tests.chaos.drawing import draw_schedule
 from tests.chaos.laws import Laws
 from tests.chaos.lease_laws import LeaseLaws
-from tests.chaos.scaler import name_target
 from tests.chaos.scaling_laws import ScalingLaws
 from tests.chaos.virtual_time import VirtualLoop, begin_context, run_virtually
 from tests.chaos.worlds import ServedWorld

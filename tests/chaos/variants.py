@@ -12,6 +12,7 @@ import numpy as np
 from numpy.random import Generator
 
 from capacity_pilot.core.model import Dimension, ScalableTarget
+from tests.chaos.draws import CALM_S, draw_moment, draw_span, pick
 from tests.chaos.faults import (
     FLOOR_POINTS,
     LEASE_POINTS,
@@ -25,7 +26,6 @@ from tests.chaos.faults import (
     Paused,
     Reregistered,
     Second,
-    Span,
 )
 from tests.chaos.mishaps import (
     REFUSALS,
@@ -49,8 +49,6 @@ TABLE_OPERATIONS: Final = frozenset({"DescribeTable", "ListTables", "UpdateTable
 SCALING_OPERATIONS: Final = frozenset(
     {"DescribeScalableTargets", "DescribeScalingPolicies", "RegisterScalableTarget"}
 )
-_CALM_S: Final = 60.0
-_OVER_BEFORE_S: Final = PROOF_S + 10.0
 _REGISTERED: Final = 0.85
 _SHARED: Final = 1 / 3
 _DRIFT: Final = 0.03
@@ -109,13 +107,7 @@ def let_share(schedule: Schedule, draw: Generator) -> Schedule:
 
 def _draw_faults(schedule: Schedule, draw: Generator, ways: tuple[Draw, ...]) -> Iterator[Fault]:
     for _ in range(int(draw.integers(1, 6))):
-        yield ways[int(draw.integers(len(ways)))](draw, schedule)
-
-
-def _draw_span(draw: Generator, schedule: Schedule) -> Span:
-    last = schedule.seconds - _OVER_BEFORE_S
-    at = float(draw.uniform(_CALM_S, last - 10))
-    return Span(at, min(at + float(np.exp(draw.uniform(np.log(2), np.log(240)))), last))
+        yield pick(draw, ways)(draw, schedule)
 
 
 def _draw_place(draw: Generator) -> int:
@@ -123,13 +115,13 @@ def _draw_place(draw: Generator) -> int:
 
 
 def _draw_point(draw: Generator, schedule: Schedule) -> str:
-    points = (*(LEASE_POINTS if schedule.has_lease else ()),)
+    points: tuple[str, ...] = LEASE_POINTS if schedule.has_lease else ()
     points += FLOOR_POINTS if schedule.is_floor else ()
     return str(draw.choice(points))
 
 
 def _draw_killed(draw: Generator, schedule: Schedule) -> Killed:
-    at = float(draw.uniform(_CALM_S, schedule.seconds - PROOF_S - 20))
+    at = draw_moment(draw, schedule.seconds)
     place = _draw_place(draw) if schedule.has_lease else PRIMARY
     return Killed(at, _draw_point(draw, schedule), float(draw.uniform(0.5, 20)), place)
 
@@ -137,7 +129,7 @@ def _draw_killed(draw: Generator, schedule: Schedule) -> Killed:
 def _draw_paused(draw: Generator, schedule: Schedule) -> Paused:
     lasts_s = float(np.exp(draw.uniform(np.log(0.5), np.log(60))))
     last = schedule.seconds - PROOF_S - 20 - lasts_s
-    at = float(draw.uniform(_CALM_S, max(last, _CALM_S + 1)))
+    at = float(draw.uniform(CALM_S, max(last, CALM_S + 1)))
     return Paused(at, _draw_point(draw, schedule), lasts_s, _draw_place(draw))
 
 
@@ -147,43 +139,40 @@ def _draw_cut_off(draw: Generator, schedule: Schedule) -> BadCalls:
     if draw.random() < 0.5:
         reach |= TABLE_OPERATIONS | SCALING_OPERATIONS
     share = float(draw.choice([0.5, 0.9, 1.0]))
-    during = _draw_span(draw, schedule)
+    during = draw_span(draw, schedule.seconds)
     return BadCalls(during, reach, share, cut_off, "cut off", _draw_place(draw))
 
 
 def _draw_bad_store(draw: Generator, schedule: Schedule) -> BadCalls:
     """The state table is slow or says no, to both."""
     share = float(draw.choice([0.3, 0.7, 1.0]))
-    code, message, status = REFUSALS[int(draw.integers(len(REFUSALS)))]
+    code, message, status = pick(draw, REFUSALS)
     ways: tuple[tuple[str, Mishap], ...] = (
         ("sluggish", be_sluggish),
         ("cut off", cut_off),
         (code, refuse(code, message, status)),
     )
-    name, go = ways[int(draw.integers(len(ways)))]
-    return BadCalls(_draw_span(draw, schedule), STORE_OPERATIONS, share, go, name)
+    name, go = pick(draw, ways)
+    return BadCalls(draw_span(draw, schedule.seconds), STORE_OPERATIONS, share, go, name)
 
 
 def _draw_bad_scaling(draw: Generator, schedule: Schedule) -> BadCalls:
-    reach: frozenset[str] = (
-        frozenset({"RegisterScalableTarget"}),
-        frozenset({"DescribeScalableTargets"}),
-        SCALING_OPERATIONS,
-    )[int(draw.integers(3))]
-    code, message, status = SCALING_REFUSALS[int(draw.integers(len(SCALING_REFUSALS)))]
+    each = (frozenset({name}) for name in ("RegisterScalableTarget", "DescribeScalableTargets"))
+    reach = pick(draw, (*each, SCALING_OPERATIONS))
+    code, message, status = pick(draw, SCALING_REFUSALS)
     ways: tuple[tuple[str, Mishap], ...] = (
         (code, refuse(code, message, status)),
         ("lost", lose_answer),
         ("broken off", break_off),
         ("unconnected", fail_to_connect),
     )
-    name, go = ways[int(draw.integers(len(ways)))]
+    name, go = pick(draw, ways)
     share = float(draw.choice([0.3, 0.7, 1.0]))
-    return BadCalls(_draw_span(draw, schedule), reach, share, go, name)
+    return BadCalls(draw_span(draw, schedule.seconds), reach, share, go, name)
 
 
 def _draw_reregistered(draw: Generator, schedule: Schedule) -> Reregistered:
     targets = sorted(schedule.scaled)
-    at = float(draw.uniform(_CALM_S, schedule.seconds - PROOF_S - 20))
-    target = targets[int(draw.integers(len(targets)))]
+    at = draw_moment(draw, schedule.seconds)
+    target = pick(draw, targets)
     return Reregistered(at, target, float(draw.uniform(1.05, 3)))

@@ -48,6 +48,7 @@ from capacity_pilot.daemon.control_loop import ControlLoop, Surroundings
 from capacity_pilot.daemon.driving import route_tables
 from capacity_pilot.daemon.scaling_watch import WATCH_S, ScalingWatch
 from capacity_pilot.simulator.physics.apply_times import ApplyTimes
+from capacity_pilot.simulator.physics.auto_scaling import name_target
 from capacity_pilot.simulator.physics.clock import ManualClock
 from capacity_pilot.simulator.physics.server import PhysicsServer, serve_physics
 from capacity_pilot.simulator.physics.settings import WorldSettings
@@ -95,12 +96,8 @@ def registered(
     target: ScalableTarget, *, minimum: int = 20, maximum: int = 500, **members: object
 ) -> dict[str, object]:
     """What an operator registers with Application Auto Scaling."""
-    kind = "index" if target.resource.index else "table"
-    units = "Read" if target.dimension is Dimension.READ else "Write"
     return {
-        "ServiceNamespace": "dynamodb",
-        "ResourceId": f"table/{target.resource}",
-        "ScalableDimension": f"dynamodb:{kind}:{units}CapacityUnits",
+        **name_target(target),
         "MinCapacity": minimum,
         "MaxCapacity": maximum,
         **members,

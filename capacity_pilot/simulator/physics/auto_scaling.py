@@ -38,7 +38,9 @@ _NAMES: Final = {place: name for name, place in _DIMENSIONS.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Registered:
+class Registered:
+    """What is registered of a target; ``suspended`` by AWS's names of what can be."""
+
     minimum: int
     maximum: int
     suspended: Mapping[str, bool]
@@ -51,7 +53,7 @@ class ScalingRegistry:
     """What is registered. ``advance`` it after the world, whenever time has passed."""
 
     world: World
-    _targets: dict[ScalableTarget, _Registered] = field(default_factory=dict)
+    _targets: dict[ScalableTarget, Registered] = field(default_factory=dict)
     _pulls: dict[ScalableTarget, float] = field(default_factory=dict)
 
     def advance(self, now: float) -> None:
@@ -76,6 +78,10 @@ class ScalingRegistry:
             changes = {target.resource.index: Units(*units)}
             self.world.update_table(target.resource.table, changes, now)
 
+    def find(self, target: ScalableTarget) -> Registered:
+        """Raises ``KeyError`` of a target that is not registered."""
+        return self._targets[target]
+
     def register(self, request: Request, now: float) -> Response:
         """Makes a target or changes what is given of one."""
         target = _read_target(request)
@@ -85,7 +91,7 @@ class ScalingRegistry:
         if known is None:
             if minimum is None or maximum is None:
                 raise invalid("A new scalable target needs both MinCapacity and MaxCapacity")
-            known = _Registered(
+            known = Registered(
                 minimum=minimum, maximum=maximum, suspended=_NOTHING_SUSPENDED, created_at=now
             )
         changed = replace(
@@ -125,7 +131,7 @@ class ScalingRegistry:
             raise invalid(f"{len(named)} ResourceIds; at most {_MOST_LISTED} are taken")
         found = [
             {
-                **_name(target),
+                **name_target(target),
                 "MinCapacity": registered.minimum,
                 "MaxCapacity": registered.maximum,
                 "SuspendedState": dict(registered.suspended),
@@ -142,7 +148,7 @@ class ScalingRegistry:
         named = request.get("ResourceId")
         found = [
             {
-                **_name(target),
+                **name_target(target),
                 "PolicyName": name,
                 "PolicyARN": f"arn:aws:autoscaling:::{target}:{name}",
                 "PolicyType": "TargetTrackingScaling",
@@ -188,7 +194,8 @@ def _read_target(request: Request) -> ScalableTarget:
     raise invalid(f"{dimension} is no dimension of {named}")
 
 
-def _name(target: ScalableTarget) -> dict[str, Any]:
+def name_target(target: ScalableTarget) -> dict[str, Any]:
+    """As Application Auto Scaling's requests and answers name it."""
     kind = "index" if target.resource.index else "table"
     return {
         "ServiceNamespace": "dynamodb",
