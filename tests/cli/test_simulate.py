@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import os
@@ -122,11 +123,15 @@ def test_control_c_ends_it_without_a_traceback(stage: Path) -> None:
     flags = ("simulate", "--policy", "policies", "--demand", "endless.csv")
     with (
         subprocess.Popen([COMMAND, *flags], cwd=stage, stderr=subprocess.PIPE, text=True) as run,
-        (stage / "endless.csv").open("w") as file,  # opens once there is a reader
+        (stage / "endless.csv").open("wb", buffering=0) as file,  # opens once there is a reader
     ):
-        file.write(HEADER)
-        file.flush()
+        file.write(HEADER.encode())
         run.send_signal(signal.SIGINT)
+        # Python acts on a signal between two steps of its own. One that comes right before it
+        # waits for the next line is acted on when that line is there: so there is a next line.
+        with contextlib.suppress(BrokenPipeError):
+            for second in range(10_000_000):
+                file.write(f"{second},1\n".encode())
         _, told = run.communicate(timeout=60)
     assert (run.returncode, told) == (130, "capacity-pilot: interrupted\n")
 
