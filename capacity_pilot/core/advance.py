@@ -41,9 +41,12 @@ from capacity_pilot.core.forecast.means import add_late
 from capacity_pilot.core.forecast.members import WINDOW_S, Floats32
 from capacity_pilot.core.forecast.quantiles import Turned, learn_windows
 from capacity_pilot.core.forecast.recurrence import note_surges
+from capacity_pilot.core.forecast.upstream import heard_s
+from capacity_pilot.core.forecast.upstream.signals import place_counts, watch_seconds
 from capacity_pilot.core.guards import Draft, decide_slots
 from capacity_pilot.core.ladder import Heard, step_ladder
 from capacity_pilot.core.reasons import Reasons
+from capacity_pilot.core.route_costs import learn_costs
 from capacity_pilot.core.settling import SettlingState, find_late, take_up
 from capacity_pilot.core.sizing import REACTION_S, raise_together, size_slots
 from capacity_pilot.core.stabilization import StabilizationState, watch
@@ -63,17 +66,20 @@ class Advance:
 def quiet_seconds(state: PilotState, inputs: Inputs, now: float, most: int) -> int:
     """How many seconds from ``now`` on, of ``most``, may be passed in one call.
 
-    None may, where the tick has something to do besides: CloudWatch's news, signals, events,
-    surges that are due, brakes, targets that are not heard or idle. Where CloudWatch is read, a
-    minute is closed by the last of them, or by a tick if that changes what coverage is doubted for.
+    None may, where the tick has something to do besides: CloudWatch's news, signals that move, are
+    new or lost, events, surges that are due, brakes, targets that are not heard or idle. Where
+    CloudWatch is read, a minute is closed by the last of them, or by a tick if that changes what
+    coverage is doubted for.
     """
     if inputs.schedule is not NOTHING_COMING or inputs.braking is not None:
         return 0
-    if len(inputs.signals.table_of) or np.count_nonzero(state.routes.is_used):
+    if not _are_signals_at_rest(state, inputs) or np.count_nonzero(state.routes.is_used):
         return 0
     if not state.ladder.is_at_rest or not state.idle.is_at_rest or inputs.published is not None:
         return 0
     quiet_s = state.forecast.recurrence.quiet_s(inputs.apply_time_s + REACTION_S, now)
+    if len(state.upstream.signals):
+        quiet_s = min(quiet_s, heard_s(state.upstream, now, most))
     if inputs.consumed is not None:
         if len(inputs.consumed.slots):
             return 0
@@ -84,12 +90,22 @@ def quiet_seconds(state: PilotState, inputs: Inputs, now: float, most: int) -> i
     return int(min(max(np.ceil(quiet_s), 0), most))
 
 
-def advance(state: PilotState, inputs: Inputs, ends: Ints, now: float) -> Advance:
+def _are_signals_at_rest(state: PilotState, inputs: Inputs) -> bool:
+    signals, told = state.upstream.signals, inputs.signals
+    is_known = len(told.table_of) == len(signals) and not len(told.renewed)
+    return is_known and (not len(signals) or signals.are_at_rest)
+
+
+def advance(
+    state: PilotState, inputs: Inputs, ends: Ints, now: float, signal_ends: Ints | None = None
+) -> Advance | None:
     """What as many ticks would come to, from ``now`` on and one second apart.
 
     ``arrivals`` are those of all seconds, one after the other: of the first up to ``ends[0]``, and
-    so on. Goes on to the last of them or to the first in which capacity is to be changed or spans
-    of a target are lost. There must be as many ``quiet_seconds``.
+    so on; and so are ``signals`` up to ``signal_ends``. Goes on to the last of them, to the first
+    in which capacity is to be changed or spans of a target are lost, or to before the first in
+    which a signal begins to move: ``None`` if that is the first. There must be as many
+    ``quiet_seconds``.
     """
     capacity, policy = inputs.capacity, inputs.policy
     coverage = state.coverage
@@ -104,6 +120,7 @@ def advance(state: PilotState, inputs: Inputs, ends: Ints, now: float) -> Advanc
     kept = state.stabilization
     peaks, ends_at, since = kept.peaks.copy(), kept.block_ends_at.copy(), kept.since.copy()
     last_refused = burst.last_refused.copy()
+    signals, signals_told = state.upstream.signals.copy(), inputs.signals
     recurrence, quantiles = learned.recurrence, state.quantiles.copy()
     (
         passed,
@@ -117,6 +134,8 @@ def advance(state: PilotState, inputs: Inputs, ends: Ints, now: float) -> Advanc
         sizes,
         drafted,
         reasons,
+        watched,
+        has_moved,
     ) = _advance(
         demand.units,
         demand.known,
@@ -153,11 +172,25 @@ def advance(state: PilotState, inputs: Inputs, ends: Ints, now: float) -> Advanc
         kept.pause_before(now),
         *quantiles.parts,
         quantiles.current.issued_at,
+        signals.counts,
+        signals.usual,
+        signals.variance,
+        signals.duty,
+        signals.last_told,
+        signals.began,
+        signals.onset,
+        signals.moved,
+        signals.head,
+        signals.watched,
         told.slots,
         told.seconds,
         told.units,
         told.refusals,
         ends,
+        signals_told.signals,
+        signals_told.seconds,
+        signals_told.counts,
+        np.zeros_like(ends) if signal_ends is None else signal_ends,
         inputs.apply_time_s,
         inputs.table_of,
         capacity.provisioned,
@@ -179,13 +212,25 @@ def advance(state: PilotState, inputs: Inputs, ends: Ints, now: float) -> Advanc
         coverage.doubts if is_reading else schedule.reasons,
         float(now),
     )
+    if has_moved:
+        # That second is a tick's. What it has begun to leave behind is given up with the copies.
+        if not passed:
+            return None
+        return advance(state, inputs, ends[:passed], now, signal_ends)
     last = now + passed - 1
     demand = replace(demand, lag_s=lag_s, head=head)
     quantiles = quantiles.turned(turned, issued_at)
+    upstream, routes = state.upstream, state.routes
+    if len(signals):
+        signals = replace(signals, head=max(int(last), signals.head), watched=watched)
+        upstream = upstream.with_signals(signals)
     if is_reading:
         coverage = keep_minutes(coverage, demand, inputs.arrivals.until(ends[passed - 1]), last)
+        routes, coverage = learn_costs(
+            routes, signals, coverage, signals_told, table_of=inputs.table_of, now=last
+        )
     # Only in the last second can a target be lost, and then its footing is that it is not fresh.
-    heard = Heard(demand, coverage.minutes, inputs.consumed, state.upstream)
+    heard = Heard(demand, coverage.minutes, inputs.consumed, upstream)
     ladder, _ = step_ladder(
         state.ladder,
         heard,
@@ -203,9 +248,9 @@ def advance(state: PilotState, inputs: Inputs, ends: Ints, now: float) -> Advanc
         burst=BurstState(units, keeps_s, drawn, demand.last_refused),
         stabilization=StabilizationState(peaks, ends_at, since, policy.stabilization_s, last),
         coverage=coverage,
-        upstream=state.upstream,
+        upstream=upstream,
         quantiles=quantiles,
-        routes=state.routes,
+        routes=routes,
         ladder=ladder,
         idle=state.idle,
     )
@@ -238,7 +283,7 @@ def moves(units: Floats, provisioned: Floats) -> bool:
 
 
 @compiled
-def _advance(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
+def _advance(  # noqa: PLR0913, PLR0915, PLR0917 - compiled code takes no dataclasses
     # What is remembered, in place: of demand,
     units: Floats,
     known: Bools,
@@ -305,12 +350,28 @@ def _advance(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
     quantiles_ahead_s: Floats,
     window: int,
     issued_at: float,
-    # What is told, second by second up to ``ends``.
+    # Of signals that are at rest.
+    signal_counts: Floats,
+    usual_rate: Floats,
+    variance: Floats,
+    duty: Floats,
+    last_told: Floats,
+    began: Floats,
+    onset: Floats,
+    moved: Floats,
+    signal_head: int,
+    watched: int,
+    # What is told, second by second up to ``ends``,
     slots: Ints,
     seconds: Ints,
     told: Floats,
     refusals: Floats,
     ends: Ints,
+    # and of signals up to ``signal_ends``.
+    signal_numbers: Ints,
+    signal_seconds: Ints,
+    signals_told: Floats,
+    signal_ends: Ints,
     # What holds in all seconds.
     apply_time_s: Floats,
     table_of: Ints,
@@ -332,8 +393,9 @@ def _advance(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
     schedule_reasons: Reasons,
     doubts: Reasons,
     now: float,
-) -> tuple[int, int, int, int, Floats, Turned, float, Floats, Floats, Floats, Reasons]:
-    """Goes on to the second in which something is to be done or spans are lost.
+) -> tuple[int, int, int, int, Floats, Turned, float, Floats, Floats, Floats, Reasons, int, bool]:
+    """Goes on to the second in which something is to be done or spans are lost, or to before the
+    one in which a signal begins to move, which is then half done.
 
     Returns how many it passed, and what is remembered besides arrays.
     """
@@ -341,7 +403,9 @@ def _advance(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
     ahead_s = apply_time_s + REACTION_S
     drafted, reasons = np.empty(size), np.empty(size, dtype=np.int64)
     highest = np.empty(size)
-    begins, place = 0, 0
+    ahead, sizes = np.empty((0, size)), np.empty((0, size))
+    begins, signals_begin, place = 0, 0, 0
+    has_moved = False
     while True:
         entries = slice(begins, ends[place])
         begins = ends[place]
@@ -367,6 +431,35 @@ def _advance(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
         settled_until = int(np.floor(now - lag_s)) - 1
         settled_before, settled = settled, max(settled_until, settled)
         known_before = known_until
+        if len(duty):
+            signals_now = slice(signals_begin, signal_ends[place])
+            signals_begin = signal_ends[place]
+            signal_before, signal_head = signal_head, max(int(now), signal_head)
+            place_counts(
+                signal_counts,
+                last_told,
+                signal_numbers[signals_now],
+                signal_seconds[signals_now],
+                signals_told[signals_now],
+                signal_before,
+                signal_head,
+            )
+            watched = watch_seconds(
+                signal_counts,
+                last_told,
+                usual_rate,
+                variance,
+                duty,
+                began,
+                onset,
+                moved,
+                watched,
+                settled_until,
+                known,
+            )
+            has_moved = not np.isnan(began).all()
+            if has_moved:
+                break
         has_late, known_until, taken, is_new, silent_s, before = take_up(
             known_before, known, seconds[entries], head, settled_before, settled
         )
@@ -549,4 +642,6 @@ def _advance(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
         sizes,
         drafted,
         reasons,
+        watched,
+        has_moved,
     )

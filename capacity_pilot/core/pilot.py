@@ -60,7 +60,7 @@ from capacity_pilot.core.ports import Agenda
 from capacity_pilot.core.reasons import Reason
 from capacity_pilot.core.reserved import keep_reserved
 from capacity_pilot.core.route_costs import RouteCosts
-from capacity_pilot.core.signal_names import MOST_SIGNALS, SignalNames
+from capacity_pilot.core.signal_names import MOST_SIGNALS, SignalNames, SignalsTold
 from capacity_pilot.core.spread import Spread, find_change, spread
 from capacity_pilot.core.standing import awaits_minimum, read_standing
 from capacity_pilot.core.tick import Capacity, Decisions, Inputs, PilotState, tick
@@ -490,9 +490,15 @@ class Pilot:
         waiting: Waiting = NOTHING_WAITS,
     ) -> Step:
         """One tick by slots of the fleet that ``fit`` returned, without any names."""
-        ends = np.array([len(arrivals.slots)])
+        told = SignalsTold.of(signals)
         return self.decide_ahead(
-            arrivals, ends, now, signals=signals, unmanaged=unmanaged, waiting=waiting
+            arrivals,
+            np.array([len(arrivals.slots)]),
+            now,
+            signals=told,
+            signal_ends=np.array([len(told.columns)]),
+            unmanaged=unmanaged,
+            waiting=waiting,
         )
 
     def decide_ahead(
@@ -501,24 +507,28 @@ class Pilot:
         ends: Ints,
         now: float,
         *,
-        signals: Mapping[SignalKey, float] = _NO_SIGNALS,
+        signals: SignalsTold,
+        signal_ends: Ints,
         unmanaged: int = 0,
         waiting: Waiting = NOTHING_WAITS,
     ) -> Step:
         """Ticks of as many seconds as there are ``ends``, or fewer: at least one.
 
         Goes on from ``now`` while nothing else comes up than ``arrivals``, which are those of the
-        first second up to ``ends[0]``, and so on. ``signals`` are the first second's.
+        first second up to ``ends[0]``, and so on, and ``signals`` up to ``signal_ends``.
         """
         if now < self._ticked_at - PUT_BACK_S:
             self._put_back(now)
-        inputs = self._gather(arrivals, signals, now)
-        most = self._may_pass(inputs, len(ends), now)
-        if most:
-            after = advance(self._state, inputs, ends[:most], now)
+        seconds = self.signals.count_seconds(signals, signal_ends, now)
+        inputs = self._gather(arrivals, signals.until(signal_ends[seconds - 1]), now)
+        most = self._may_pass(inputs, seconds, now)
+        after = advance(self._state, inputs, ends[:most], now, signal_ends) if most else None
+        if after is not None:
             self._state, decisions, passed = after.state, after.decisions, after.passed
         else:
-            inputs = inputs._replace(arrivals=arrivals.until(ends[0]))
+            inputs = inputs._replace(
+                arrivals=arrivals.until(ends[0]), signals=inputs.signals.until(signal_ends[0])
+            )
             self._state, decisions = tick(self._state, inputs, now)
             passed = 1
         self._ticked_at = last = now + passed - 1
@@ -580,7 +590,7 @@ class Pilot:
             )
         )
 
-    def _gather(self, arrivals: Arrivals, signals: Mapping[SignalKey, float], now: float) -> Inputs:
+    def _gather(self, arrivals: Arrivals, signals: SignalsTold, now: float) -> Inputs:
         self._is_capacity_given = True
         return Inputs(
             arrivals=arrivals,

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from capacity_pilot.core.fleet import Fleet, Floats
+from capacity_pilot.core.fleet import Fleet, Floats, Ints
 from capacity_pilot.core.forecast.upstream import NO_SIGNALS, SignalArrivals
 from capacity_pilot.core.model import Dimension, Resource, SignalKey
 
@@ -24,7 +24,41 @@ _ELECTION_S = 600
 _HALVING_S = 86_400.0
 _CLEARLY = 2.0
 
-_Name = tuple[str, str]
+SignalName = tuple[str, str]
+"""(table whose demand alone the signal may lead or ``""``, signal)."""
+
+
+class SignalsTold(NamedTuple):
+    """What was told of signals: an entry, (k,) each, per second and signal told of.
+
+    ``columns`` index ``names``, ``seconds`` are Unix seconds, ``counts`` what was counted in them.
+    """
+
+    names: tuple[SignalName, ...]
+    columns: Ints
+    seconds: Ints
+    counts: Floats
+
+    @classmethod
+    def of(cls, signals: Mapping[SignalKey, float]) -> SignalsTold:
+        if not signals:
+            return NOTHING_TOLD
+        column_of: dict[SignalName, int] = {}
+        columns = [column_of.setdefault(key[:2], len(column_of)) for key in signals]
+        return cls(
+            tuple(column_of),
+            np.array(columns, dtype=np.int64),
+            np.array([second for *_, second in signals], dtype=np.int64),
+            np.array(list(signals.values()), dtype=np.float64),
+        )
+
+    def until(self, end: int) -> SignalsTold:
+        """The entries before ``end``."""
+        columns, seconds, counts = self.columns[:end], self.seconds[:end], self.counts[:end]
+        return SignalsTold(self.names, columns, seconds, counts)
+
+
+NOTHING_TOLD = SignalsTold((), *SignalArrivals.none()[:3])
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +67,8 @@ class KnownSignals:
     last given away.
     """
 
-    names: tuple[_Name, ...]
-    busiest: Mapping[_Name, float]
+    names: tuple[SignalName, ...]
+    busiest: Mapping[SignalName, float]
     elected_at: float | None
 
     def as_json(self) -> dict[str, Any]:
@@ -50,20 +84,36 @@ class KnownSignals:
         )
 
 
+class _Lately(NamedTuple):
+    """Of the ``names`` told of last, by column: their ``numbers``, -1 for none, and the ``busiest``
+    second of each since the last election, -1 where it was not told of: what need not be looked up
+    again as long as the same names are told of.
+    """
+
+    names: tuple[SignalName, ...]
+    numbers: Ints
+    busiest: Floats
+
+    @classmethod
+    def of(cls, names: tuple[SignalName, ...]) -> _Lately:
+        return cls(names, np.full(len(names), -1), np.full(len(names), -1.0))
+
+
 class SignalNames:
     """Gives numbers to names. ``left_out`` counts entries of signals that have none."""
 
     def __init__(self, most: int = MOST_SIGNALS) -> None:
         self.left_out = 0
         self._most = most
-        self._numbers: dict[_Name, int] = {}
-        self._busiest: dict[_Name, float] = {}
+        self._numbers: dict[SignalName, int] = {}
+        self._busiest: dict[SignalName, float] = {}
         self._elected_at: float | None = None
         self._fleet = Fleet(())
         self._table_of = np.zeros(0)
+        self._lately = _Lately.of(())
 
     @property
-    def names(self) -> tuple[_Name, ...]:
+    def names(self) -> tuple[SignalName, ...]:
         """(table or ``""``, signal) by number."""
         return tuple(sorted(self._numbers, key=self._numbers.__getitem__))
 
@@ -76,31 +126,50 @@ class SignalNames:
         self._busiest = dict(known.busiest)
         self._elected_at = known.elected_at
 
-    def address(
-        self, signals: Mapping[SignalKey, float], fleet: Fleet, now: float
-    ) -> SignalArrivals:
+    def address(self, told: SignalsTold, fleet: Fleet, now: float) -> SignalArrivals:
         """What was told of signals, by number."""
-        if not signals and not self._numbers:
+        if not len(told.columns) and not self._numbers:
             return NO_SIGNALS
         renewed = self._elect(now)
-        numbers, seconds, counts = [], [], []
-        for (table, name, second), count in signals.items():
-            number = self._number_of((table, name), count)
-            if number is None:
-                self.left_out += 1
-            else:
-                numbers.append(number)
-                seconds.append(second)
-                counts.append(count)
+        numbers = self._number(told)[told.columns]
+        is_known = numbers >= 0
+        self.left_out += len(numbers) - int(np.count_nonzero(is_known))
         return SignalArrivals(
-            signals=np.array(numbers, dtype=np.int64),
-            seconds=np.array(seconds, dtype=np.int64),
-            counts=np.array(counts, dtype=np.float64),
+            signals=numbers[is_known],
+            seconds=told.seconds[is_known],
+            counts=told.counts[is_known],
             table_of=self._find_tables(fleet, is_new=bool(renewed)),
             renewed=np.array(renewed, dtype=np.int64),
         )
 
-    def _number_of(self, name: _Name, count: float) -> int | None:
+    def count_seconds(self, told: SignalsTold, ends: Ints, now: float) -> int:
+        """Of how many seconds from ``now`` on ``told`` may be addressed at once: of the first up
+        to ``ends[0]``, and so on. One, if further ones tell of signals without a number; and no
+        election may be due in them.
+        """
+        until = len(ends)
+        if self._elected_at is not None:
+            since = now if now - self._elected_at >= _ELECTION_S else self._elected_at
+            until = min(until, max(int(np.ceil(since + _ELECTION_S - now)), 1))
+        further = told.columns[ends[0] : ends[until - 1]]
+        if not len(further):
+            return until
+        is_known = told.names is self._lately.names and (self._lately.numbers[further] >= 0).all()
+        return until if is_known else 1
+
+    def _number(self, told: SignalsTold) -> Ints:
+        """The numbers of those that are told of, by column, -1 for none."""
+        if told.names is not self._lately.names:
+            self._lately = _Lately.of(told.names)
+        numbers, busiest = self._lately.numbers, self._lately.busiest
+        before = busiest.copy()
+        np.fmax.at(busiest, told.columns, np.maximum(told.counts, 0.0))
+        for column in np.flatnonzero(busiest > before).tolist():
+            number = self._number_of(told.names[column], float(busiest[column]))
+            numbers[column] = -1 if number is None else number
+        return numbers
+
+    def _number_of(self, name: SignalName, count: float) -> int | None:
         number = self._numbers.get(name)
         if number is None and len(self._numbers) < self._most:
             number = self._numbers[name] = len(self._numbers)
@@ -126,6 +195,7 @@ class SignalNames:
         self._busiest = {name: peak for peak, name in ranked if name in self._numbers}
         waiting = [(peak, name) for peak, name in ranked if name not in self._numbers]
         self._busiest |= {name: peak for peak, name in waiting[: self._most]}
+        self._lately = _Lately.of(())
         renewed = []
         for (peak, name), least in zip(
             waiting, sorted(self._numbers, key=self._peak), strict=False
@@ -137,7 +207,7 @@ class SignalNames:
             renewed.append(number)
         return renewed
 
-    def _peak(self, name: _Name) -> float:
+    def _peak(self, name: SignalName) -> float:
         return self._busiest.get(name, 0.0)
 
     def _find_tables(self, fleet: Fleet, *, is_new: bool) -> Floats:

@@ -11,14 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capacity_pilot.core.advance import advance, quiet_seconds
+from capacity_pilot.core.advance import Advance, advance, quiet_seconds
 from capacity_pilot.core.braking import Braking
 from capacity_pilot.core.coverage import NO_NEWS, ConsumedMinutes
 from capacity_pilot.core.coverage.doubts import doubt_coverage
 from capacity_pilot.core.demand import Arrivals
 from capacity_pilot.core.events.schedule import NOTHING_COMING
-from capacity_pilot.core.fleet import Floats
-from capacity_pilot.core.forecast.upstream import SignalArrivals
+from capacity_pilot.core.fleet import Floats, Ints
+from capacity_pilot.core.forecast.upstream import NO_SIGNALS, SignalArrivals, UpstreamState
+from capacity_pilot.core.forecast.upstream.bursts import BurstsState
+from capacity_pilot.core.forecast.upstream.response import MomentState
+from capacity_pilot.core.forecast.upstream.signals import SignalState
 from capacity_pilot.core.ladder import Rung
 from capacity_pilot.core.tick import Decisions, Inputs, PilotState, tick
 from tests.core.scenario import policy
@@ -27,6 +30,7 @@ from tests.core.test_tick_laws import START, described, fleet_of, histories, sam
 TABLES, LENGTH = 5, 400
 SIZE = 2 * TABLES
 FLEET = fleet_of(TABLES)
+RATES = np.array([20.0, 0.0])
 RULES = policy(FLEET, stabilization_s=60.0, reserve_decreases=0.0)
 
 
@@ -37,6 +41,11 @@ class History:
     told: list[Arrivals]
     minutes: Floats
     unseen: float
+    signals: list[SignalArrivals]
+
+    @property
+    def rates(self) -> Floats:
+        return RATES if self.signals else RATES[:0]
 
     def news(self, second: int) -> ConsumedMinutes:
         minute, past = divmod(second, 60)
@@ -46,7 +55,7 @@ class History:
         return ConsumedMinutes(slots, of, self.unseen * self.minutes[minute - 2], np.zeros(SIZE))
 
 
-def make_history(seed: int, unseen: float) -> History:
+def make_history(seed: int, unseen: float, *, has_signals: bool = False) -> History:
     """Spans that are seconds late and now and then a minute, silences, surges, throttles."""
     draw = np.random.default_rng(seed)
     units = wander(seed, LENGTH, SIZE)
@@ -63,7 +72,31 @@ def make_history(seed: int, unseen: float) -> History:
             Arrivals(slots, int(START) + of, units[of, slots], refused, np.floor(refused / 2))
         )
     seen = np.where(is_silent, 0.0, units)[: LENGTH // 60 * 60]
-    return History(told, seen.reshape(-1, 60, SIZE).sum(axis=1), unseen)
+    signals = make_signals(draw) if has_signals else []
+    return History(told, seen.reshape(-1, 60, SIZE).sum(axis=1), unseen, signals)
+
+
+def make_signals(draw: np.random.Generator) -> list[SignalArrivals]:
+    """A route's requests and a push's messages, some seconds late; both may move, and fall silent
+    for longer than a lost signal may.
+    """
+    counts = draw.poisson(RATES, (LENGTH, 2)).astype(np.float64)
+    for moved in np.flatnonzero(draw.random(2) < 0.6).tolist():
+        at = int(draw.integers(100, LENGTH))
+        counts[at : at + 20, moved] += 200.0
+    is_told = (counts > 0) & (draw.random(counts.shape) < 0.98)
+    silent_from = int(draw.integers(200, 2 * LENGTH))
+    is_told[silent_from : silent_from + 140] = False
+    due = np.arange(LENGTH)[:, None] + draw.integers(1, 8, counts.shape)
+    table_of = np.array([np.nan, float(FLEET.table_of[2])])
+    signals = []
+    for second in range(LENGTH):
+        of, numbers = np.nonzero((due == second) & is_told)
+        none = np.zeros(0, dtype=np.int64)
+        signals.append(
+            SignalArrivals(numbers, int(START) + of, counts[of, numbers], table_of, none)
+        )
+    return signals
 
 
 def first_units(seed: int) -> Floats:
@@ -81,6 +114,7 @@ def inputs(history: History, second: int, provisioned: Floats, arrivals: Arrival
         np.linspace(5.0, 60.0, SIZE),
         FLEET.table_of,
         consumed=history.news(second),
+        signals=history.signals[second] if history.signals else NO_SIGNALS,
     )
 
 
@@ -94,8 +128,31 @@ def join(parts: list[Arrivals]) -> tuple[Arrivals, np.ndarray]:
     return joined, np.array([len(part.slots) for part in parts]).cumsum()
 
 
+def join_signals(parts: list[SignalArrivals]) -> tuple[SignalArrivals, np.ndarray]:
+    joined = parts[0]._replace(
+        signals=np.concatenate([part.signals for part in parts]),
+        seconds=np.concatenate([part.seconds for part in parts]),
+        counts=np.concatenate([part.counts for part in parts]),
+    )
+    return joined, np.array([len(part.signals) for part in parts]).cumsum()
+
+
+def knowing(rates: Floats) -> PilotState:
+    """Nothing is remembered but how often signals are usually counted in a second."""
+    state, size = PilotState.empty(SIZE, START), len(rates)
+    signals = SignalState.empty(START, size)
+    usual = rates[:, None]
+    upstream = UpstreamState(
+        replace(signals, usual=usual, variance=usual, duty=np.where(usual > 0, 0.9, 0.0)),
+        BurstsState.empty(size),
+        MomentState.empty(size),
+        state.upstream.pairs,
+    )
+    return replace(state, upstream=upstream)
+
+
 def tick_through(history: History, seed: int) -> list[tuple[PilotState, Decisions]]:
-    state, provisioned, passed = PilotState.empty(SIZE, START), first_units(seed), []
+    state, provisioned, passed = knowing(history.rates), first_units(seed), []
     for second in range(LENGTH):
         given_in = inputs(history, second, provisioned, history.told[second])
         state, decisions = tick(state, given_in, START + second)
@@ -109,16 +166,20 @@ def run_through(
 ) -> Iterator[tuple[int, PilotState, Decisions]]:
     """By runs of up to so many seconds; after each, its last second and what it came to."""
     draw = np.random.default_rng(seed)
-    state, provisioned, second = PilotState.empty(SIZE, START), first_units(seed), 0
+    state, provisioned, second = knowing(history.rates), first_units(seed), 0
     while second < LENGTH:
         until_news = (4 - second) % 60 + 1
         wanted = min(int(draw.integers(1, longest + 1)), until_news, LENGTH - second)
         arrivals, ends = join(history.told[second : second + wanted])
         given_in, now = inputs(history, second, provisioned, arrivals), START + second
-        most = quiet_seconds(state, given_in, now, wanted)
-        if most:
-            # Those due later were handed over, too, and are to be told of again.
-            after = advance(state, given_in, ends[:most], now)
+        signals, signal_ends = given_in.signals, None
+        if history.signals:
+            signals, signal_ends = join_signals(history.signals[second : second + wanted])
+        most = quiet_seconds(state, given_in._replace(signals=signals), now, wanted)
+        # Those due later are handed over, too, and are to be told of again.
+        ahead = given_in._replace(signals=signals)
+        after = advance(state, ahead, ends[:most], now, signal_ends) if most else None
+        if after is not None:
             state, decisions, passed = after.state, after.decisions, after.passed
         else:
             given_in = given_in._replace(arrivals=history.told[second])
@@ -130,11 +191,16 @@ def run_through(
 
 
 @histories
-@given(seeds, st.integers(1, 40), st.sampled_from([1.0, 1.4]))
+@given(
+    seed=seeds,
+    longest=st.integers(1, 40),
+    unseen=st.sampled_from([1.0, 1.4]),
+    has_signals=st.booleans(),
+)
 def test_seconds_passed_at_once_come_to_what_ticks_come_to(
-    seed: int, longest: int, unseen: float
+    *, seed: int, longest: int, unseen: float, has_signals: bool
 ) -> None:
-    history = make_history(seed, unseen)
+    history = make_history(seed, unseen, has_signals=has_signals)
     ticks = tick_through(history, seed)
     acted = {second for second, (_, decisions) in enumerate(ticks) if decisions.action.any()}
     ends = set()
@@ -145,10 +211,11 @@ def test_seconds_passed_at_once_come_to_what_ticks_come_to(
     assert acted <= ends, "a run went on past a change that was due"
 
 
-def test_a_history_of_runs_has_few_of_them() -> None:
+@pytest.mark.parametrize(("seed", "has_signals"), [(3, False), (5, True)])
+def test_a_history_of_runs_has_few_of_them(*, seed: int, has_signals: bool) -> None:
     """Else the law above would hold of nothing but runs of one second."""
-    history = make_history(3, 1.0)
-    lengths = np.diff([second for second, *_ in run_through(history, 3, 40)])
+    history = make_history(seed, 1.0, has_signals=has_signals)
+    lengths = np.diff([second for second, *_ in run_through(history, seed, 40)])
     assert np.quantile(lengths, 0.9) >= 5
     assert lengths.max() >= 9
 
@@ -158,7 +225,7 @@ def steady(second: int, units: float) -> Arrivals:
     return Arrivals(np.arange(SIZE), at, np.full(SIZE, units), nothing, nothing)
 
 
-def warmed_up(seconds: int) -> tuple[PilotState, Inputs]:
+def warmed_up(seconds: int, rates: Floats = RATES[:0]) -> tuple[PilotState, Inputs]:
     """A fleet with ample capacity for a steady 100 units, and inputs without arrivals."""
     usual = Inputs(
         Arrivals.none(),
@@ -167,7 +234,7 @@ def warmed_up(seconds: int) -> tuple[PilotState, Inputs]:
         np.full(SIZE, 30.0),
         FLEET.table_of,
     )
-    state = PilotState.empty(SIZE, START)
+    state = knowing(rates)
     for second in range(seconds):
         state, _ = tick(state, usual._replace(arrivals=steady(second - 1, 100.0)), START + second)
     return state, usual
@@ -185,7 +252,7 @@ def test_a_run_ends_with_the_second_in_which_spans_are_lost() -> None:
     silence = Arrivals.none()._replace(throttled=np.zeros(0))
     seconds = [steady(111 + n, 100.0) if n < 3 else silence for n in range(20)]
     arrivals, ends = join(seconds)
-    after = advance(state, usual._replace(arrivals=arrivals), ends, START + 112)
+    after = advanced(state, usual._replace(arrivals=arrivals), ends, START + 112)
     assert 10 < after.passed < 20
     assert (after.state.ladder.rung == Rung.HOLD).all()
     for passed, told in enumerate(seconds[: after.passed]):
@@ -198,7 +265,7 @@ def test_a_run_ends_with_the_second_in_which_a_change_is_due() -> None:
     state, usual = warmed_up(112)
     seconds = [steady(111 + n, 100.0 if n < 3 else 5000.0) for n in range(8)]
     arrivals, ends = join(seconds)
-    after = advance(state, usual._replace(arrivals=arrivals), ends, START + 112)
+    after = advanced(state, usual._replace(arrivals=arrivals), ends, START + 112)
     ticked, acts = state, False
     for passed, told in enumerate(seconds, 1):
         ticked, decisions = tick(ticked, usual._replace(arrivals=told), START + 111 + passed)
@@ -211,11 +278,47 @@ def test_a_run_ends_with_the_second_in_which_a_change_is_due() -> None:
     assert same(after.state, ticked)
 
 
+def advanced(state: PilotState, told: Inputs, ends: Ints, now: float) -> Advance:
+    after = advance(state, told, ends, now)
+    assert after is not None
+    return after
+
+
+def count_route(second: int, requests: float) -> SignalArrivals:
+    zero, at = np.zeros(1, dtype=np.int64), np.array([int(START) + second])
+    return SignalArrivals(zero, at, np.array([requests]), np.array([np.nan]), zero[:0])
+
+
+def test_a_run_ends_before_the_second_in_which_a_signal_begins_to_move() -> None:
+    state, usual = warmed_up(112, RATES[:1])
+    told = usual._replace(arrivals=steady(111, 100.0), signals=count_route(112, 20.0))
+    state, _ = tick(state, told, START + 112)
+    seconds = [steady(112 + n, 100.0) for n in range(20)]
+    signals = [count_route(113 + n, 20.0 if n < 3 else 500.0) for n in range(20)]
+    (arrivals, ends), (told_of, signal_ends) = join(seconds), join_signals(signals)
+    told = usual._replace(arrivals=arrivals, signals=told_of)
+    assert quiet_seconds(state, told, START + 113, 20) == 20
+    after = advance(state, told, ends, START + 113, signal_ends)
+    assert after is not None
+    assert 3 < after.passed < 20
+    ticked = state
+    for passed in range(after.passed):
+        told = usual._replace(arrivals=seconds[passed], signals=signals[passed])
+        ticked, _ = tick(ticked, told, START + 113 + passed)
+    assert same(after.state, ticked)
+    assert after.state.upstream.signals.are_at_rest
+    passed = after.passed
+    arrivals, ends = join(seconds[passed:])
+    told_of, signal_ends = join_signals(signals[passed:])
+    told = usual._replace(arrivals=arrivals, signals=told_of)
+    assert advance(after.state, told, ends, START + 113 + passed, signal_ends) is None
+
+
 def test_a_run_leaves_what_it_was_given_as_it_was() -> None:
     state, usual = warmed_up(60)
     before = deepcopy(state)
     arrivals, ends = join([steady(59 + n, 100.0) for n in range(8)])
-    advance(state, usual._replace(arrivals=arrivals), ends, START + 60)
+    advanced(state, usual._replace(arrivals=arrivals), ends, START + 60)
     assert same(state, before)
 
 

@@ -115,7 +115,8 @@ class TableState:
     """A table with its indexes; ``resources`` is keyed by index name, the table under ``""``.
 
     ``draws`` is where its apply times come from. ``switching_to`` is the mode of a switch that is
-    under way, ``on_demand_since`` when switches to on-demand were asked for.
+    under way, ``on_demand_since`` when switches to on-demand were asked for. ``turns`` goes up with
+    every change that is requested and with every one that takes force.
     """
 
     spec: TableSpec
@@ -128,6 +129,7 @@ class TableState:
     switching_to: BillingMode | None = None
     on_demand_since: list[float] = field(default_factory=list)
     was_on_demand: bool = False
+    turns: int = 0
 
     @property
     def table(self) -> ResourceState:

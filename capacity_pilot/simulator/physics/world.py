@@ -62,10 +62,7 @@ class Charge:
 
 
 class World:
-    """One account in one Region. Read ``buckets`` and ``meter`` freely; change through methods.
-
-    ``turns`` goes up with every change that is requested and with every one that takes force.
-    """
+    """One account in one Region. Read ``buckets`` and ``meter`` freely; change through methods."""
 
     def __init__(self, settings: WorldSettings | None = None) -> None:
         self.settings = settings or WorldSettings()
@@ -84,7 +81,6 @@ class World:
         self._due: list[tuple[float, int, str, str]] = []  # (at, serial, table id, index)
         self._by_id: dict[str, TableState] = {}
         self._serial = itertools.count(1)
-        self.turns = 0
         self._free_slots: list[int] = []
         self._reserved = Units(0, 0)  # of all resources
 
@@ -99,9 +95,9 @@ class World:
         """Brings the world to ``now``: every change due until then takes force at its own time."""
         while self._due and self._due[0][0] <= now:
             at, _, table_id, index = heapq.heappop(self._due)
-            self.turns += 1
             table = self._by_id.get(table_id)
             if table is not None:
+                table.turns += 1
                 self._begin_second(at)
                 if not index:
                     _end_switch(table)
@@ -268,7 +264,7 @@ class World:
         self._schedule(state, index, now + takes)
 
     def _schedule(self, state: TableState, index: str, at: float) -> None:
-        self.turns += 1
+        state.turns += 1
         heapq.heappush(self._due, (at, next(self._serial), state.table_id, index))
 
     def _check_flux(self) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from capacity_pilot.core.errors import InputError
 from capacity_pilot.core.fleet import Ints
 from capacity_pilot.core.forecast.scores import HorizonScore
-from capacity_pilot.core.model import Dimension, Resource, ScalableTarget, SignalKey
+from capacity_pilot.core.model import Dimension, Resource, ScalableTarget
 from capacity_pilot.core.policy import PolicySet
 from capacity_pilot.simulator.physics.clock import ManualClock
 from capacity_pilot.simulator.physics.refusals import RefusedError
@@ -87,7 +87,6 @@ class Replay:
         self._scenario = scenario
         self._seconds = workloads[0].seconds
         self._look_at = int(np.ceil(settings.cloudwatch_lag_s)) % 60
-        self._is_eventful = bool(scenario.faults) or any(w.signals for w in workloads)
         self._world = World(settings.world())
         self._clock = ManualClock(settings.start_at)
         played = [s for s in strategies if s.kind in REACTIVE | FIXED]
@@ -122,6 +121,7 @@ class Replay:
             scenario=scenario,
             make_player=self._make_player,
         )
+        self._is_eventful = bool(scenario.faults) or not self._pilots.are_one
         self._onlookers = self._seat_rivals([s for s in played if s.kind in REACTIVE])
         self._telemetry = Telemetry(
             scenario,
@@ -145,21 +145,18 @@ class Replay:
                 self._serve_until(second)
             if is_changing:
                 self._world.advance(self._clock.now())
-            signals = self._signals.arrivals(second)
             if not is_away:
                 for announcement in self._announcements.get(second, ()):
                     self._pilots.announce(announcement)
-            passed = 1 if is_away else self._decide(second, signals)
-            for at in range(second, second + passed):
-                self._signals.observe(at)
-            second += passed
+            began, second = second, second + (1 if is_away else self._decide(second))
             self._telemetry.pass_until(second - 1)
+            self._signals.pass_until(second - 1)
             if (second - 1) % 60 == self._look_at:
                 self._serve_until(second - 1)
                 self._onlookers.look(self._clock.now())
                 self._pilots.read_cloudwatch()
             self._clock.pass_seconds(1.0)
-            if second // _TELL_EVERY_S > (second - passed) // _TELL_EVERY_S:
+            if second // _TELL_EVERY_S > began // _TELL_EVERY_S:
                 on_progress(_TELL_EVERY_S * len(self._workloads))
         self._serve_until(self._seconds)
         on_progress(self._seconds % _TELL_EVERY_S * len(self._workloads))
@@ -171,14 +168,14 @@ class Replay:
             self._pilots.score_forecasts(),
         )
 
-    def _decide(self, second: int, signals: Mapping[SignalKey, float]) -> int:
+    def _decide(self, second: int) -> int:
         """Has the pilots decide from ``second`` on, and returns for how many seconds they did."""
         end = self._find_end(second)
         observed_until = end - self._telemetry.usual_s
         is_served = observed_until <= self._service.served
         ahead = Told.none() if is_served else self._service.foretell(observed_until)
         told, ends = self._telemetry.arrivals(second, end, ahead)
-        passed = self._pilots.decide(told, ends, signals)
+        passed = self._pilots.decide(told, ends, *self._signals.arrivals(second, end))
         self._clock.pass_seconds(passed - 1)
         self._pilots.act()
         return passed

@@ -10,8 +10,8 @@ import numpy as np
 from capacity_pilot.core.events.declared import Announcement
 from capacity_pilot.core.fleet import Ints
 from capacity_pilot.core.forecast.scores import HorizonScore
-from capacity_pilot.core.model import SignalKey
 from capacity_pilot.core.policy import PolicySet
+from capacity_pilot.core.signal_names import SignalName, SignalsTold
 from capacity_pilot.simulator.replay.cast import PILOT, Risks, Rule, policies_of, table_of
 from capacity_pilot.simulator.replay.player import PilotPlayer
 from capacity_pilot.simulator.replay.scenario import Scenario
@@ -25,11 +25,14 @@ MakePlayer = Callable[[Sequence[str], PolicySet], PilotPlayer]
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """Pilots by ``names`` that are one core's tables; ``columns`` are what they are told of."""
+    """Pilots by ``names`` that are one core's tables; ``columns`` and ``signals`` are what they are
+    told of.
+    """
 
     names: tuple[str, ...]
     columns: slice
     player: PilotPlayer
+    signals: tuple[SignalName, ...]
 
 
 class Pilots:
@@ -58,7 +61,14 @@ class Pilots:
                 policies_of(rules, {name: risks[name] for name in group}),
             )
             first = names.index(group[0]) * count
-            self._groups.append(_Group(group, slice(first, first + len(group) * count), player))
+            columns = slice(first, first + len(group) * count)
+            signals = tuple(
+                (table_of(w.name, name), signal)
+                for name in group
+                for w in workloads
+                for signal in w.signals
+            )
+            self._groups.append(_Group(group, columns, player, signals))
 
     @property
     def changes(self) -> dict[tuple[str, str], Sequence[Change]]:
@@ -90,17 +100,23 @@ class Pilots:
         for group in self._groups:
             group.player.read_cloudwatch()
 
-    def decide(self, told: Told, ends: Ints, signals: Mapping[SignalKey, float]) -> int:
-        """Takes in what arrived, by now up to ``ends[0]`` and so on, and decides until one of them
-        has something to do. Returns how many seconds that took; the last is the one to ``act`` in.
+    @property
+    def are_one(self) -> bool:
+        """Whether one core drives them all: only then several seconds are decided at once."""
+        return len(self._groups) == 1
+
+    def decide(self, told: Told, ends: Ints, signals: SignalsTold, signal_ends: Ints) -> int:
+        """Takes in what arrived, by now up to ``ends[0]`` and so on, and what did of signals, and
+        decides until one of them has something to do. Returns how many seconds that took; the last
+        is the one to ``act`` in.
         """
-        if len(self._groups) == 1:
+        if self.are_one:
             (group,) = self._groups
-            return group.player.decide(told, ends, _spread(signals, group.names))
+            return group.player.decide(told, ends, *_spread(signals, signal_ends, group))
         for group in self._groups:
             own = _cut(told.of(slice(ends[0])), group.columns)
             end = np.array([len(own.seconds)])
-            group.player.decide(own, end, _spread(signals, group.names))
+            group.player.decide(own, end, *_spread(signals, signal_ends[:1], group))
         return 1
 
     def act(self) -> None:
@@ -125,12 +141,14 @@ def _cut(told: Told, columns: slice) -> Told:
     return own._replace(columns=own.columns - columns.start)
 
 
-def _spread(signals: Mapping[SignalKey, float], names: Sequence[str]) -> Mapping[SignalKey, float]:
+def _spread(signals: SignalsTold, ends: Ints, group: _Group) -> tuple[SignalsTold, Ints]:
     """What is counted of a workload, for the table of each of its pilots."""
-    if not signals or tuple(names) == (PILOT,):
-        return signals
-    return {
-        (table_of(workload, name), signal, second): count
-        for name in names
-        for (workload, signal, second), count in signals.items()
-    }
+    pilots = len(group.names)
+    first = len(signals.names) * np.arange(pilots)
+    spread = SignalsTold(
+        group.signals,
+        (signals.columns[: ends[-1], None] + first).ravel(),
+        np.repeat(signals.seconds[: ends[-1]], pilots),
+        np.repeat(signals.counts[: ends[-1]], pilots),
+    )
+    return spread, ends * pilots

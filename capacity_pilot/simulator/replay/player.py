@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import inf
 
 import numpy as np
@@ -21,12 +21,12 @@ from capacity_pilot.core.model import (
     OutcomeKind,
     Plan,
     Resource,
-    SignalKey,
 )
 from capacity_pilot.core.pilot import Pilot
 from capacity_pilot.core.policy import PolicySet
 from capacity_pilot.core.ports import Clock
 from capacity_pilot.core.quota import DAY_S
+from capacity_pilot.core.signal_names import SignalsTold
 from capacity_pilot.simulator.replay.cloudwatch import CloudWatch
 from capacity_pilot.simulator.replay.telemetry import Told
 from capacity_pilot.simulator.replay.world_gateway import WorldGateway, finish_now
@@ -84,7 +84,8 @@ class PilotPlayer:
             agenda=self._agenda,
         )
         self._backoffs = Backoffs()
-        self._seen = (-1, 0.0)
+        self._day = -1.0
+        self._turns: dict[str, int] = {}
 
     def announce(self, announcement: Announcement) -> None:
         """Takes in what an operator announces."""
@@ -97,15 +98,19 @@ class PilotPlayer:
             queries = self._pilot.choose_readings(now)
             self._pilot.note_consumed(self._cloudwatch.read_minutes(queries, now))
 
-    def decide(self, told: Told, ends: Ints, signals: Mapping[SignalKey, float]) -> int:
-        """Takes in what arrived, by now up to ``ends[0]`` and so on, and decides until there is
-        something to do. Returns how many seconds that took; the last one is the one to ``act`` in.
+    def decide(self, told: Told, ends: Ints, signals: SignalsTold, signal_ends: Ints) -> int:
+        """Takes in what arrived, by now up to ``ends[0]`` and so on, and what did of signals, and
+        decides until there is something to do. Returns how many seconds that took; the last one is
+        the one to ``act`` in.
         """
         now = self._clock.now()
         self._describe(now)
-        ends = ends[: self._find_rest_s(now)]
+        rest_s = self._find_rest_s(now)
+        ends, signal_ends = ends[:rest_s], signal_ends[:rest_s]
         arrivals = self._address(told.of(slice(ends[-1])), self._pilot.fit(now))
-        step = self._pilot.decide_ahead(arrivals, ends, now, signals=signals)
+        step = self._pilot.decide_ahead(
+            arrivals, ends, now, signals=signals, signal_ends=signal_ends
+        )
         self._plans = step.plans
         return step.passed
 
@@ -164,11 +169,13 @@ class PilotPlayer:
         The daemon does so every half minute, and every second of those being changed; but here
         nobody else changes them.
         """
-        before, self._seen = self._seen, (self._gateway.turns, now // DAY_S)
-        if before == self._seen and now < self._pilot.gives_up_at:
-            return
-        is_dawn = before[1] != self._seen[1]
-        for table in self._tables if is_dawn else self._pilot.changing:
+        day, self._day = self._day, now // DAY_S
+        is_due = day != self._day or now >= self._pilot.gives_up_at
+        for table in self._tables if day != self._day else self._pilot.changing:
+            turns = self._gateway.turns(table)
+            if not is_due and self._turns.get(table) == turns:
+                continue
+            self._turns[table] = turns
             description = finish_now(self._gateway.describe(table))
             if description is not None:
                 self._pilot.observe(description)

@@ -182,7 +182,7 @@ def _split(order: Order, processes: int) -> Iterator[tuple[Work, Order]]:
     """Passes of workloads of equal length, longest first, then a plan for each workload.
 
     How many go side by side changes no result: each workload's draws and arrays are its own. Those
-    with signals go by themselves, since they are replayed second by second.
+    with signals go by themselves, since while those move all go second by second.
     """
     kinds = sorted({(w.seconds, bool(w.signals)) for w in order.workloads}, reverse=True)
     for kind in kinds:

@@ -35,10 +35,9 @@ class WorldGateway:
         self._obstruct = obstruct
         self._actuation = Actuation(describe=self.describe, carry=self._carry, clock=clock)
 
-    @property
-    def turns(self) -> int:
-        """Goes up whenever some table is described otherwise than before."""
-        return self._world.turns
+    def turns(self, table: str) -> int:
+        """Goes up whenever the table is described otherwise than before."""
+        return self._world.table(table).turns
 
     async def list_tables(self) -> tuple[str, ...]:
         return tuple(state.spec.name for state in self._world.tables())

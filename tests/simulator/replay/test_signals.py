@@ -52,8 +52,10 @@ def told_by(
     feed = SignalFeed([told], scenario, lag_s=lag_s, began_at=START)
     heard = []
     for second in range(seconds):
-        heard.append(feed.arrivals(second))
-        feed.observe(second)
+        arrived, _ = feed.arrivals(second, second + 1)
+        entries = zip(*(values.tolist() for values in arrived[1:]), strict=True)
+        heard.append({(*arrived.names[column], at): count for column, at, count in entries})
+        feed.pass_until(second)
     return heard
 
 
@@ -79,6 +81,20 @@ def test_gaps_lose_seconds_and_late_spans_bring_them_later() -> None:
     assert seconds[5:10] == [[4], [], [], [], [8]]
     assert seconds[11] == []
     assert seconds[15] == [14, 10] or seconds[15] == [10, 14]
+
+
+def test_several_seconds_are_told_of_as_one_after_the_other() -> None:
+    """And what is asked for ahead is told again, until its time has passed."""
+    counts = np.arange(30.0)
+    counts[4] = np.nan
+    alone = told_by(lag_s=1.0, sent=counts, fed=np.ones(30))
+    both = replace(workload(constant(1.0, 30)), signals={"sent": counts, "fed": np.ones(30)})
+    feed = SignalFeed([both], Scenario(), lag_s=1.0, began_at=START)
+    feed.arrivals(0, 20)
+    feed.pass_until(2)
+    arrived, ends = feed.arrivals(3, 10)
+    assert ends.tolist() == np.cumsum([len(told) for told in alone[3:10]]).tolist()
+    assert arrived.counts.tolist() == [count for told in alone[3:10] for count in told.values()]
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from __future__ import annotations
 from capacity_pilot.core.demand import DemandState, settled_until
 from capacity_pilot.core.fleet import Floats, Ints
 from capacity_pilot.core.forecast.upstream.announcing import Announced, announce, size_announced
-from capacity_pilot.core.forecast.upstream.leads import Lead, find_deaf, list_leads
+from capacity_pilot.core.forecast.upstream.leads import Lead, find_deaf, heard_s, list_leads
 from capacity_pilot.core.forecast.upstream.learning import Scope, learn_second
 from capacity_pilot.core.forecast.upstream.signals import (
     NO_SIGNALS,
@@ -54,6 +54,7 @@ __all__ = [
     "UpstreamState",
     "find_deaf",
     "foresee",
+    "heard_s",
     "list_leads",
     "size_announced",
 ]

@@ -54,17 +54,16 @@ def announce(
     """
     signals = state.signals
     nothing = Announced.nothing(len(ahead_s), signals.watched)
-    running = signals.running()
+    running = state.pairs.holders(signals.running())
     if not len(running):
         return state, nothing
     window = max(now - signals.watched, 0.0) + _WINDOW * ahead_s
     slots, courses = [nothing.slots], [nothing.course]
     for signal in running.tolist():
         pairs = state.pairs.of(signal)
-        if len(pairs.slots):
-            state, announced, course = _announce_one(state, signal, pairs, window)
-            slots.append(announced)
-            courses.append(course)
+        state, announced, course = _announce_one(state, signal, pairs, window)
+        slots.append(announced)
+        courses.append(course)
     named = np.concatenate(slots)
     if not len(named):
         return state, nothing

@@ -9,6 +9,7 @@ import numpy as np
 from capacity_pilot.core.fleet import Bools
 from capacity_pilot.core.forecast.upstream.pairs import Pairs, find_trusted
 from capacity_pilot.core.forecast.upstream.response import EDGES_S, gain_of
+from capacity_pilot.core.forecast.upstream.signals import DUTY_S
 from capacity_pilot.core.forecast.upstream.state import UpstreamState
 
 _MIDDLES_S = (EDGES_S[1:] + EDGES_S[:-1]) / 2
@@ -76,8 +77,30 @@ def find_deaf(state: UpstreamState, now: float) -> Bools | None:
     steady = signals.last_told[signals.duty >= _STEADY]
     if not len(steady) or now - steady.max() <= _LOST_S:
         return None
+    deaf = _find_led(state)
+    return deaf if np.count_nonzero(deaf) else None
+
+
+def heard_s(state: UpstreamState, now: float, most: int) -> float:
+    """How many of the ``most`` seconds from ``now`` on ``find_deaf`` is sure to find nothing in,
+    as long as no episode begins; it may be that it does not in further ones.
+    """
+    signals = state.signals
+    drift = most / DUTY_S
+    steady = signals.last_told[signals.duty >= _STEADY + drift]  # whatever is told of meanwhile
+    if len(steady) and (until := steady.max() + _LOST_S) >= now + most - 1:
+        return float(most)
+    if not np.count_nonzero(signals.duty >= _STEADY - drift) or not np.count_nonzero(
+        _find_led(state)
+    ):
+        return float(most)
+    return float(until - now + 1) if len(steady) else 0.0
+
+
+def _find_led(state: UpstreamState) -> Bools:
+    """The slots that a believed signal leads, (n,)."""
     held = ~np.isnan(state.pairs.signal)
     pairs = Pairs(*np.nonzero(held))
-    deaf = np.zeros(held.shape[1], dtype=np.bool_)
-    deaf[pairs.slots[find_trusted(state.pairs, pairs)]] = True
-    return deaf if np.count_nonzero(deaf) else None
+    led = np.zeros(held.shape[1], dtype=np.bool_)
+    led[pairs.slots[find_trusted(state.pairs, pairs)]] = True
+    return led

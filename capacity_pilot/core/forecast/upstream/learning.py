@@ -93,12 +93,13 @@ def _note_bursts(state: UpstreamState, before: SignalState) -> UpstreamState:
 
 
 def _score(state: UpstreamState, active: Ints, demand: DemandState, second: int) -> UpstreamState:
+    active = state.pairs.holders(active)
+    if not len(active):
+        return state
     binned = bin_lags(state.signals.excess(active, second - REACH_S + 1, second), 1)[0]
     rows = np.arange(second - _SMOOTH_ROWS + 1, second + 1) % len(demand.units)
     for n, signal in enumerate(active.tolist()):
         pairs = state.pairs.of(signal)
-        if not len(pairs.slots):
-            continue
         known = demand.known[rows[:, None], pairs.slots]
         units = demand.units[rows[:, None], pairs.slots]
         calm = state.pairs.calm[pairs]

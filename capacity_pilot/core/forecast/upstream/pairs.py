@@ -87,6 +87,11 @@ class PairState:
     def of(self, signal: int) -> Pairs:
         return Pairs(*np.nonzero(self.signal == signal))
 
+    def holders(self, signals: Ints) -> Ints:
+        """Those of the ``signals`` that have a place anywhere."""
+        held = self.signal[self.signal >= 0]  # false for NaN: the place is free
+        return signals[np.isin(signals, held.astype(np.int64))]
+
     def having(self, pairs: Pairs, **values: Floats | float) -> PairState:
         """With ``values`` (.., pairs) in place of what those pairs had."""
         changes = {}

@@ -9,11 +9,12 @@ that begin meanwhile.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from capacity_pilot.core.compiled import compiled
-from capacity_pilot.core.fleet import Floats, Ints
+from capacity_pilot.core.fleet import ArrayState, Bools, Floats, Ints
 
 RING_S = 512
 """Seconds of each signal kept: what a response may take, twice."""
@@ -25,7 +26,7 @@ LONGEST_EPISODE_S = 600
 """A signal that stays high for longer has a new usual rate."""
 
 _USUAL_GAIN = 1 / 300.0
-_DUTY_S = 3600.0
+DUTY_S = 3600.0
 _MOSTLY = 0.5
 _MOST_COUNT = 1e12
 _FAST_ROWS = 3
@@ -37,8 +38,7 @@ _SILENT_S = 30
 _NEW_USUAL_S = 60
 
 
-@dataclass(frozen=True, slots=True)
-class SignalArrivals:
+class SignalArrivals(NamedTuple):
     """What became known of signals since the last tick; one entry per signal and second, any order.
 
     ``signals`` are numbers from 0 up, ``seconds`` Unix seconds, ``counts`` what was counted in
@@ -53,15 +53,24 @@ class SignalArrivals:
     table_of: Floats
     renewed: Ints
 
+    @classmethod
+    def none(cls) -> SignalArrivals:
+        whole, real = np.zeros(0, dtype=np.int64), np.zeros(0)
+        return cls(whole, whole, real, real, whole)
 
-_WHOLE, _REAL = np.zeros(0, dtype=np.int64), np.zeros(0)
+    def until(self, end: int) -> SignalArrivals:
+        """The entries before ``end``."""
+        return self._replace(
+            signals=self.signals[:end], seconds=self.seconds[:end], counts=self.counts[:end]
+        )
 
-NO_SIGNALS = SignalArrivals(_WHOLE, _WHOLE, _REAL, _REAL, _WHOLE)
+
+NO_SIGNALS = SignalArrivals.none()
 """Nothing was told, and no signal is known."""
 
 
 @dataclass(frozen=True, slots=True)
-class SignalState:
+class SignalState(ArrayState):
     """What is remembered of each signal. Arrays end in (S, 1), since they are not per slot.
 
     ``counts`` (RING_S, S, 1) is a ring over ``second % RING_S``, 0 where nothing was told.
@@ -102,6 +111,11 @@ class SignalState:
     def __len__(self) -> int:
         return int(self.counts.shape[1])
 
+    @property
+    def are_at_rest(self) -> bool:
+        """True while no signal is in the midst of an episode."""
+        return bool(np.isnan(self.began).all())
+
     def running(self) -> Ints:
         """Signals in the midst of an episode."""
         return np.flatnonzero(~np.isnan(self.began[:, 0]))
@@ -117,7 +131,7 @@ def absorb_signals(state: SignalState, arrivals: SignalArrivals, now: float) -> 
     """Places arrivals in their own seconds; those half a ring old are left out."""
     head = max(int(now), state.head)
     counts, last_told = state.counts.copy(), state.last_told.copy()
-    _take_in(
+    place_counts(
         counts,
         last_told,
         arrivals.signals,
@@ -160,7 +174,7 @@ def watch_signals(state: SignalState, second: int, *, is_alive: bool) -> SignalS
         head=state.head,
         watched=second,
     )
-    _watch(
+    watch_second(
         seen.counts,
         seen.last_told,
         seen.usual,
@@ -194,7 +208,7 @@ def end_episodes(state: SignalState, over: Ints) -> SignalState:
 
 
 @compiled
-def _take_in(
+def place_counts(
     counts: Floats,
     last_told: Floats,
     signals: Ints,
@@ -214,7 +228,7 @@ def _take_in(
 
 
 @compiled
-def _watch(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
+def watch_second(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
     counts: Floats,
     last_told: Floats,
     usual: Floats,
@@ -246,7 +260,33 @@ def _watch(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
             onset[s, 0] = np.nan
         if np.isnan(began[s, 0]):
             began[s, 0] = onset[s, 0]
-        duty[s, 0] += (is_told - duty[s, 0]) / _DUTY_S
+        duty[s, 0] += (is_told - duty[s, 0]) / DUTY_S
         if np.isnan(began[s, 0]) and (is_told or duty[s, 0] < _MOSTLY):
             usual[s, 0] += _USUAL_GAIN * apart
             variance[s, 0] += _USUAL_GAIN * (apart**2 - variance[s, 0])
+
+
+@compiled
+def watch_seconds(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
+    counts: Floats,
+    last_told: Floats,
+    usual: Floats,
+    variance: Floats,
+    duty: Floats,
+    began: Floats,
+    onset: Floats,
+    moved: Floats,
+    watched: int,
+    until: int,
+    known: Bools,
+) -> int:
+    """Looks at the seconds after ``watched``, which are settled ``until`` then, in place.
+
+    Those in which nothing is ``known`` of any demand, (WINDOW_S, n), are passed over, as by
+    ``watch_signals``. Returns the newest second looked at.
+    """
+    for second in range(max(watched, until - len(known) // 2) + 1, until + 1):
+        watched = second
+        if known[second % len(known)].any():
+            watch_second(counts, last_told, usual, variance, duty, began, onset, moved, second)
+    return watched

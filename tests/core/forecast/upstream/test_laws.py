@@ -136,7 +136,7 @@ def test_what_was_learned_follows_its_target_into_another_fleet() -> None:
 
 def test_a_number_given_to_another_signal_remembers_nothing() -> None:
     table_of = np.array([np.nan, np.nan])
-    news = replace(NO_SIGNALS, table_of=table_of, renewed=np.array([0]))
+    news = NO_SIGNALS._replace(table_of=table_of, renewed=np.array([0]))
     renewed = make_room(TAUGHT, news)
     assert len(renewed.signals) == 2
     assert not list_leads(renewed)
