@@ -6,7 +6,7 @@ replay from its own world; neither clock nor I/O is in here.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -53,7 +53,7 @@ from capacity_pilot.core.model import (
     TableDescription,
 )
 from capacity_pilot.core.modes import Mode
-from capacity_pilot.core.plan import plan_changes
+from capacity_pilot.core.plan import NOTHING_WAITS, Waiting, plan_changes
 from capacity_pilot.core.policy import PolicySet
 from capacity_pilot.core.policy_arrays import PolicyArrays
 from capacity_pilot.core.ports import Agenda
@@ -66,8 +66,6 @@ from capacity_pilot.core.standing import awaits_minimum, read_standing
 from capacity_pilot.core.tick import Capacity, Decisions, Inputs, PilotState, tick
 
 _GIVE_UP_S = 900.0
-Waiting = Collection[tuple[str, Direction]]
-NOTHING_WAITS: Waiting = frozenset()
 _NO_SIGNALS: Mapping[SignalKey, float] = MappingProxyType({})
 _READ = int(Dimension.READ)  # samples have plain integers, which are compared a lot faster
 
@@ -542,7 +540,7 @@ class Pilot:
             decisions = self._quota.hold(
                 self._fleet, decisions, self._commit(), waiting=waiting, now=last
             )
-        plans = plan_changes(self._fleet, decisions, last)
+        plans = plan_changes(self._fleet, decisions, last, waiting=waiting)
         if not self.switching.is_idle:
             decisions, plans = self._switch(decisions, plans, inputs, waiting, last)
         self._reasons = decisions.reasons

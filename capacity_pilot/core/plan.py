@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from capacity_pilot.core.fleet import Fleet
+from capacity_pilot.core.fleet import Fleet, Ints
 from capacity_pilot.core.model import CapacityChange, Dimension, Direction, Plan, ScalableTarget
 from capacity_pilot.core.reasons import Reason, name_reasons
 from capacity_pilot.core.tick import Decisions
@@ -17,10 +17,22 @@ from capacity_pilot.core.tick import Decisions
 FRESH_S = 5.0
 """A decision older than this is not sent: the next tick has a better one."""
 
+MOST = 500
+"""Tables planned for in a tick at most: DynamoDB has no more of an account under way at once, and
+no more calls are answered while plans are fresh.
+"""
 
-def plan_changes(fleet: Fleet, decisions: Decisions, now: float) -> tuple[Plan, ...]:
+Waiting = Collection[tuple[str, Direction]]
+"""Tables that are not to be changed one way for now, whatever is decided."""
+
+NOTHING_WAITS: Waiting = frozenset()
+
+
+def plan_changes(
+    fleet: Fleet, decisions: Decisions, now: float, *, waiting: Waiting = NOTHING_WAITS
+) -> tuple[Plan, ...]:
     """One plan per table with something to do, the table and its indexes together; the most urgent
-    first.
+    first. Of more than ``MOST`` those; the others are decided for anew in the next tick.
 
     Increases go first and alone: a decrease in the same call would have AWS refuse both once the
     decrease quota is spent. The dimension that is not to move is sent as it is, since AWS always
@@ -28,8 +40,9 @@ def plan_changes(fleet: Fleet, decisions: Decisions, now: float) -> tuple[Plan, 
     """
     if not np.count_nonzero(decisions.action):
         return ()
+    resources = _choose_resources(fleet, decisions, waiting)
     asked = defaultdict(list)
-    for one in _list_asked(decisions):
+    for one in _list_asked(decisions, resources):
         asked[fleet.resources[one.resource].table].append(one)
     plans = [_plan_table(fleet, table, of, now) for table, of in asked.items()]
     return tuple(sorted(plans, key=lambda plan: (plan.direction is Direction.IN, plan.urgent_s)))
@@ -46,11 +59,34 @@ class _Asked(NamedTuple):
     seconds_to_throttle: list[float]
 
 
-def _list_asked(decisions: Decisions) -> Iterator[_Asked]:
-    """Resources with something to do, as plain numbers: hundreds can be asked for in a tick, and
-    to pick each from arrays takes ten times as long.
+def _choose_resources(fleet: Fleet, decisions: Decisions, waiting: Waiting) -> Ints:
+    """The resources with something to do, by number; of too many tables, the most urgent ones'.
+
+    Those that only wait take nobody's place.
     """
-    resources = np.unique(np.flatnonzero(decisions.action) // 2)
+    slots = np.flatnonzero(decisions.action)
+    resources: Ints = np.unique(slots // 2)
+    tables, first, place = np.unique(fleet.table_of[slots], return_index=True, return_inverse=True)
+    if len(tables) <= MOST:
+        return resources
+    is_raised = decisions.action[slots] > 0
+    is_overridden = (decisions.reasons[slots] & Reason.OVERRIDDEN.value) != 0
+    soonest_s = np.where(is_overridden, 0.0, decisions.seconds_to_throttle[slots])
+    is_out, urgent_s = np.zeros(len(tables), dtype=np.bool_), np.full(len(tables), np.inf)
+    np.logical_or.at(is_out, place, is_raised)
+    np.fmin.at(urgent_s, place, np.where(is_raised, soonest_s, np.inf))
+    names = [fleet.resources[resource].table for resource in (slots[first] // 2).tolist()]
+    ways = [Direction.OUT if out else Direction.IN for out in is_out.tolist()]
+    is_waiting = np.array([each in waiting for each in zip(names, ways, strict=True)])
+    order = np.lexsort((urgent_s, ~is_out, is_waiting))
+    chosen = np.isin(fleet.table_of[2 * resources], tables[order[:MOST]])
+    return resources[chosen]
+
+
+def _list_asked(decisions: Decisions, resources: Ints) -> Iterator[_Asked]:
+    """What is asked for of these, as plain numbers: hundreds can be asked for in a tick, and to
+    pick each from arrays takes ten times as long.
+    """
     values = (
         decisions.action,
         decisions.units,

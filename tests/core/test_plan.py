@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from capacity_pilot.core.fleet import Fleet
 from capacity_pilot.core.model import Direction, Resource
-from capacity_pilot.core.plan import FRESH_S, plan_changes
+from capacity_pilot.core.plan import FRESH_S, MOST, plan_changes
 from capacity_pilot.core.reasons import Reason
 from capacity_pilot.core.tick import Decisions
 
@@ -22,7 +22,7 @@ counts = st.lists(st.integers(1, 500).map(float), min_size=SIZE, max_size=SIZE).
 
 
 def decide(provisioned: np.ndarray, units: np.ndarray) -> Decisions:
-    blank = np.zeros(SIZE)
+    blank = np.zeros(len(units))
     return Decisions(
         units=units,
         action=np.sign(np.nan_to_num(units - provisioned)).astype(np.int8),
@@ -108,3 +108,28 @@ def test_the_soonest_to_throttle_comes_first_and_decreases_last() -> None:
         ("a", 90.0),
         ("b", np.inf),
     ]
+
+
+def test_of_more_tables_than_can_be_under_way_the_most_urgent_are_planned_for() -> None:
+    """Two indexes each, so that a table's go together; half of the tables are to be lowered."""
+    count = 2 * MOST
+    names = [f"t{n:04}" for n in range(count)]
+    fleet = Fleet.of([Resource(name, index) for name in names for index in ("", "x")])
+    table = np.arange(len(fleet)) // 4
+    provisioned = np.full(len(fleet), 100.0)
+    units = np.where(table % 2, 50.0, 200.0)
+    units[1::4] = 100.0
+    dry_in_s = np.where(table == 7, np.nan, 5000.0 - table)
+    decisions = decide(provisioned, units)._replace(seconds_to_throttle=dry_in_s)
+    assert len({slot.table for slot in fleet.resources}) == count
+    plans = plan_changes(fleet, decisions, NOW)
+    raised = names[::2]
+    assert [plan.table for plan in plans] == raised[::-1]
+    assert all(len(plan.moving) == 3 for plan in plans)
+    waiting = {(raised[-1], Direction.OUT), (raised[-2], Direction.IN)}
+    plans = plan_changes(fleet, decisions, NOW, waiting=waiting)
+    assert len(plans) == MOST
+    planned = {plan.table: plan.direction for plan in plans}
+    assert raised[-1] not in planned, "it waits, and another may go"
+    assert planned[raised[-2]] is Direction.OUT
+    assert list(planned.values()).count(Direction.IN) == 1
