@@ -66,6 +66,8 @@ def _choose_resources(fleet: Fleet, decisions: Decisions, waiting: Waiting) -> I
     """
     slots = np.flatnonzero(decisions.action)
     resources: Ints = np.unique(slots // 2)
+    if len(resources) <= MOST:
+        return resources
     tables, first, place = np.unique(fleet.table_of[slots], return_index=True, return_inverse=True)
     if len(tables) <= MOST:
         return resources

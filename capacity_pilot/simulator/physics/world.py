@@ -16,7 +16,7 @@ import heapq
 import itertools
 import math
 import zlib
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, NoReturn
 
@@ -90,6 +90,15 @@ class World:
     def next_change_at(self) -> float:
         """When the next change takes force; infinite while none was requested."""
         return self._due[0][0] if self._due else math.inf
+
+    def next_change_of(self, tables: Container[str]) -> float:
+        """When the next change of one of these tables takes force; infinite while none was
+        requested.
+        """
+        names = ((at, self._by_id.get(table_id)) for at, _, table_id, _ in self._due)
+        return min(
+            (at for at, t in names if t is not None and t.spec.name in tables), default=math.inf
+        )
 
     def advance(self, now: float) -> None:
         """Brings the world to ``now``: every change due until then takes force at its own time."""

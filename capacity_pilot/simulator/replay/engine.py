@@ -94,6 +94,7 @@ class Replay:
         self._columns = tuple(
             (w.name, name) for name in (*self._risks, *(s.name for s in played)) for w in workloads
         )
+        self._own_tables = {table_of(w.name, name) for w in workloads for name in self._risks}
         self._create_tables({s.name: s for s in played})
         self._ledger = Ledger(seconds=self._seconds, slots=len(self._columns))
         self._service = Service(
@@ -143,8 +144,6 @@ class Replay:
             is_changing = self._world.next_change_at <= self._clock.now()
             if is_changing or self._is_worth_serving(second):
                 self._serve_until(second)
-            if is_changing:
-                self._world.advance(self._clock.now())
             if not is_away:
                 for announcement in self._announcements.get(second, ()):
                     self._pilots.announce(announcement)
@@ -187,14 +186,14 @@ class Replay:
         return not self._is_eventful or second >= self._service.served + self._telemetry.usual_s
 
     def _find_end(self, second: int) -> int:
-        """The second up to which nothing comes up in the world but what the pilots decide.
+        """The second up to which nothing comes up for the pilots but what they decide.
 
-        Until then capacity stays as it is, so that what will be told of is certain before it is
-        served: only a run's last second can ask for changes.
+        Until then their tables' capacity stays as it is, so that what will be told of is certain
+        before it is served: only a run's last second can ask for changes.
         """
         if self._is_eventful:
             return second + 1
-        change_at = self._world.next_change_at - self._settings.start_at
+        change_at = self._world.next_change_of(self._own_tables) - self._settings.start_at
         end = min(
             self._seconds,
             second + (self._look_at - second) % 60 + 1,
@@ -208,8 +207,13 @@ class Replay:
     def _serve_until(self, second: int) -> None:
         """Serves what was not served yet of the seconds before: together, which costs least.
 
-        That is soon enough before capacity changes, and before anybody hears of them.
+        That is soon enough before anybody hears of them. Changes that are due by ``second`` take
+        force once all before them is served.
         """
+        began_at = self._settings.start_at
+        while (change := self._world.next_change_at - began_at) <= second:
+            self._telemetry.observe(self._service.serve_until(int(np.ceil(change))))
+            self._world.advance(began_at + np.ceil(change))
         self._telemetry.observe(self._service.serve_until(second))
 
     def _meet_faults(self, second: int) -> bool:

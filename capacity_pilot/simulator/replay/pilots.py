@@ -143,6 +143,8 @@ def _cut(told: Told, columns: slice) -> Told:
 
 def _spread(signals: SignalsTold, ends: Ints, group: _Group) -> tuple[SignalsTold, Ints]:
     """What is counted of a workload, for the table of each of its pilots."""
+    if not len(signals.names):
+        return signals, ends
     pilots = len(group.names)
     first = len(signals.names) * np.arange(pilots)
     spread = SignalsTold(
