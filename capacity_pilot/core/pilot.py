@@ -14,7 +14,7 @@ import numpy as np
 
 from capacity_pilot.core.account_quota import AccountQuota, AccountUse
 from capacity_pilot.core.advance import advance, quiet_seconds
-from capacity_pilot.core.apply_time import ApplyTimes, learn_apply_time
+from capacity_pilot.core.apply_time import NEAR_WARM, ApplyTimes, Reach, learn_apply_time, reach_of
 from capacity_pilot.core.blast_radius import MINUTE_S, Past, admit_switch, limit_blast
 from capacity_pilot.core.brakes import NO_BRAKES, Brakes
 from capacity_pilot.core.braking import Braking, spread_brakes
@@ -100,7 +100,8 @@ class Applied:
 class _Requested:
     changes: tuple[CapacityChange, ...]
     at: float
-    to: BillingMode | None = None
+    to: BillingMode | None
+    reach: Reach
 
 
 class Pilot:
@@ -130,7 +131,7 @@ class Pilot:
         self._table_of = self._fleet.table_of
         self._state = PilotState.empty(0, now)
         self._apply_times = ApplyTimes.expecting(0, apply_time_s)
-        self._apply_time_s = self._apply_times.high_s()
+        self._apply_time_s: Floats | None = None  # not since what it hangs on has changed
         self._spread = spread(policies, self._fleet, limits)
         self._capacity = Capacity.unknown(0)
         self._is_capacity_given = False  # a tick keeps what it was given: written to as a copy
@@ -161,6 +162,10 @@ class Pilot:
     @property
     def apply_time_s(self) -> Floats:
         """Seconds within which nearly all changes are in force, (n,)."""
+        if self._apply_time_s is None:
+            warm = np.nan if (standing := self._capacity.standing) is None else standing.warm
+            is_near_warm = self._capacity.provisioned > NEAR_WARM * warm  # false for NaN
+            self._apply_time_s = self._apply_times.high_s(is_near_warm)
         return self._apply_time_s
 
     @property
@@ -342,7 +347,7 @@ class Pilot:
         """Takes up what an earlier pilot learned; whose tables are still there is seen later."""
         fleet = memory.fleet
         self._state, self._apply_times = state_after(memory, now), memory.apply_times
-        self._apply_time_s = self._apply_times.high_s()
+        self._apply_time_s = None
         self._spread = spread(self.policies, fleet, self._quota.limits)
         self._capacity, self._is_capacity_given = Capacity.unknown(len(fleet)), False
         self._reasons = np.zeros(len(fleet), dtype=np.int64)
@@ -360,7 +365,7 @@ class Pilot:
         to: BillingMode | None = None,
     ) -> None:
         """A change that an earlier pilot requested then is still under way."""
-        self._requested[table] = _Requested(changes, at, to)
+        self._note_requested(table, changes, at, to)
         self._reread(table)
 
     def recall_switches(self, table: str, times: Iterable[float], escape: Escape | None) -> None:
@@ -438,9 +443,14 @@ class Pilot:
             if outcome.reserved is not None:
                 self._quota.note(outcome.reserved, self._commit(), outcome.ended_at)
             if outcome.kind in (OutcomeKind.REQUESTED, OutcomeKind.UNKNOWN):
-                to = outcome.plan.to
-                self._requested[table] = _Requested(outcome.sent, outcome.ended_at, to)
+                self._note_requested(table, outcome.sent, outcome.ended_at, outcome.plan.to)
         self._reread(table)
+
+    def _note_requested(
+        self, table: str, changes: tuple[CapacityChange, ...], at: float, to: BillingMode | None
+    ) -> None:
+        reach = reach_of(changes, self._descriptions.get(table))
+        self._requested[table] = _Requested(changes, at, to, reach)
 
     def choose_readings(self, now: float) -> tuple[ConsumptionQuery, ...]:
         """Whose minutes to ask CloudWatch for now, if any; they count as asked for."""
@@ -574,7 +584,7 @@ class Pilot:
                     decisions,
                     self.bounds,
                     self._state.ladder.rung,
-                    self._apply_time_s,
+                    self.apply_time_s,
                 ),
                 plans=plans,
                 descriptions=self._descriptions,
@@ -594,7 +604,7 @@ class Pilot:
             arrivals=arrivals,
             capacity=self._capacity,
             policy=self._spread.by_slot,
-            apply_time_s=self._apply_time_s,
+            apply_time_s=self.apply_time_s,
             table_of=self._table_of,
             consumed=self._readings.take(self._fleet),
             published=self._readings.take_published(self._fleet),
@@ -602,7 +612,7 @@ class Pilot:
             schedule=self.lookout.look(
                 self._state.demand,
                 now,
-                apply_time_s=self._apply_time_s,
+                apply_time_s=self.apply_time_s,
                 burst_units=self._state.burst.units * self._spread.by_slot.burst_reliance,
             ),
             braking=self._brake(now),
@@ -613,7 +623,7 @@ class Pilot:
         if seconds <= 1 or not self.switching.is_idle:
             return 0
         quiet = quiet_seconds(self._state, inputs, now, seconds)
-        if quiet <= 1 or not self.lookout.is_idle(now, now + quiet - 1, self._apply_time_s):
+        if quiet <= 1 or not self.lookout.is_idle(now, now + quiet - 1, self.apply_time_s):
             return 0
         return quiet
 
@@ -706,9 +716,9 @@ class Pilot:
             ]
             # One call covers the table and its indexes, and they wait for each other.
             self._apply_times = learn_apply_time(
-                self._apply_times, np.array(slots, dtype=np.int64), took_s
+                self._apply_times, np.array(slots, dtype=np.int64), took_s, requested.reach
             )
-            self._apply_time_s = self._apply_times.high_s()
+            self._apply_time_s = None
             return self._note_in_force(table, requested, took_s)
         if description.is_settled or took_s > _GIVE_UP_S:
             # Settled on something else: overtaken by a third party, or never taken.
@@ -726,7 +736,7 @@ class Pilot:
         self._state = carry_over(self._state, fresh=PilotState.empty(size, now), old=old, new=new)
         expecting = ApplyTimes.expecting(size, self._initial_apply_time_s)
         self._apply_times = carry_over(self._apply_times, fresh=expecting, old=old, new=new)
-        self._apply_time_s = self._apply_times.high_s()
+        self._apply_time_s = None
         if self._spread.fleet != new or self._spread.limits != self._quota.limits:
             self._spread = spread(self.policies, new, self._quota.limits)
         self._capacity, self._is_capacity_given = Capacity.unknown(size), False
@@ -768,6 +778,7 @@ class Pilot:
                 np.nan if r.last_decrease_at is None else r.last_decrease_at
             )
             capacity.described_at[pair] = description.described_at
+        self._apply_time_s = None  # it hangs on what is provisioned and on what is warm
         if capacity.standing is not None and (policy := self.policies.policy_for(table)):
             read_standing(capacity.standing, description, policy, self._fleet)
 

@@ -42,12 +42,16 @@ def describe(
     status: ResourceStatus = ACTIVE,
     billing: BillingMode = BillingMode.PROVISIONED,
     is_global: bool = False,
+    warm: int | None = None,
 ) -> TableDescription:
     return TableDescription(
         table=resources[0].table,
         billing_mode=billing,
         resources=tuple(
-            ResourceDescription(resource=r, status=status, read=100, write=write) for r in resources
+            ResourceDescription(
+                resource=r, status=status, read=100, write=write, warm_read=warm, warm_write=warm
+            )
+            for r in resources
         ),
         described_at=at,
         is_global=is_global,
@@ -103,6 +107,20 @@ def test_a_change_is_seen_in_force_when_the_table_is_settled_on_it(kind: Outcome
         after_s=7.0,
     )
     assert not pilot.is_changing("feed")
+
+
+def test_one_slow_change_beyond_warm_throughput_makes_nobody_expect_it_of_those_within() -> None:
+    pilot, at = make_pilot(describe(FEED, warm=4000)), NOON
+    pilot.fit(at)
+    for write, warm, takes_s in ((400, 4000, 2.0), (800, 4000, 3.0), (6000, 6000, 240.0)):
+        request(pilot, write=write, at=at, kind=OutcomeKind.REQUESTED)
+        at += takes_s
+        assert pilot.observe(describe(FEED, at=at, write=write, warm=warm)) is not None
+    slot = pilot.fleet.slot(FEED, Dimension.WRITE)
+    assert pilot.apply_time_s[slot] >= 240, "it has all that is warm: more may take as long"
+    request(pilot, write=900, at=at, kind=OutcomeKind.REQUESTED)
+    pilot.observe(describe(FEED, at=at + 2, write=900, warm=6000))
+    assert pilot.apply_time_s[slot] < 5
 
 
 def test_a_change_that_never_took_is_closed_without_being_called_applied() -> None:
