@@ -223,7 +223,10 @@ def size_slots(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
         least = _least_with(reliable, need)
         if least > capacity:
             # What the bucket is down to when this change is in force must last until the next one.
-            left = _leave(reliable, grown[slot], capacity, until_then_s)
+            # A surge that climbs on leaves nothing of it.
+            left = 0.0
+            if not is_surging[slot]:
+                left = _leave(reliable, grown[slot], capacity, until_then_s)
             again_s = until_then_s + apply_time_s[slot] + REACTION_S
             lasting = _LASTING * ahead
             # Where no bucket bears that, none of it breaks off, and climbing goes on as it does.

@@ -131,6 +131,17 @@ def test_a_raise_is_a_raise(setting: dict[str, float], ahead: Forecast) -> None:
     assert least <= setting["provisioned"] or least >= 1.02 * setting["provisioned"] * (1 - ABOUT)
 
 
+@given(st.floats(0, 95_000))
+def test_in_a_surge_the_bucket_puts_a_raise_off_but_makes_it_no_smaller(bucket: float) -> None:
+    """It is spent on the way; what is raised to is what earlier rises came to, at least."""
+    calm = forecast(500.0, 500.0, usual=300.0, excess=(2000.0, 2000.0, 2000.0))
+    surging = calm._replace(is_surging=np.array([True]))
+    least, in_calm = (size(f, provisioned=300.0, bucket=bucket).least[0] for f in (surging, calm))
+    risen_to = 300 + 0.8 * 2000
+    assert least >= risen_to
+    assert least >= in_calm
+
+
 def test_nothing_known_asks_for_nothing() -> None:
     sizing = size(forecast(np.nan, np.nan), provisioned=100.0, bucket=500.0)
     assert np.isnan([sizing.least, sizing.sustained, sizing.resting]).all()
