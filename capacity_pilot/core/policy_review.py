@@ -32,7 +32,9 @@ def review(policies: PolicySet, *, limits: AccountLimits, apply_time_s: float) -
     yield from _waste_reservation(policies)
     for number, policy in enumerate(policies.policies):
         for path, dimension, bounds in _list_bounds(policy):
-            yield from _exceed_quota(("policies", number, *path), dimension, bounds, limits)
+            at = ("policies", number, *path)
+            yield from _exceed_quota(at, dimension, bounds, limits)
+        yield from _doubt_idle_level(("policies", number), policy)
         for position, event in enumerate(policy.events):
             at = ("policies", number, "events", position)
             yield from _doubt_lead(at, event, apply_time_s)
@@ -115,6 +117,17 @@ def _exceed_quota(
             f"{dimension.label} units"
         )
         yield Remark((*path, "max"), message)
+
+
+def _doubt_idle_level(path: Path, policy: TablePolicy) -> Iterator[Remark]:
+    """What idle targets are lowered to may be less than a min, and hardly is more than a max."""
+    if policy.idle is None or not isinstance(level := policy.idle.lower_to, int):
+        return
+    for where, dimension, bounds in _list_bounds(policy):
+        if level > bounds.max:
+            index = f" of index {where[1]!r}" if where[0] == "indexes" else ""
+            message = f"{level} is above the max of {bounds.max} {dimension.label} units{index}"
+            yield Remark((*path, "idle", "lower_to"), message)
 
 
 def _doubt_lead(path: Path, event: Event, apply_time_s: float) -> Iterator[Remark]:

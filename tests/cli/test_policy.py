@@ -142,6 +142,62 @@ def test_how_long_a_change_takes_may_be_said(policy: Command, tmp_path: Path) ->
     assert "lead 1m is shorter than the 90 s a change takes" in slow.out[0]
 
 
+IDLE = GOOD.replace("    read:", "    idle: {after: 7d, lower_to: 1}\n    read:")
+
+
+def test_a_rule_on_idle_tables_is_checked_with_the_rest(policy: Command, tmp_path: Path) -> None:
+    """Less than min is what it is for; more than max is a slip."""
+    (tmp_path / "feed.yaml").write_text(IDLE)
+    assert policy("check", "feed.yaml", "--strict").code == 0
+    (tmp_path / "feed.yaml").write_text(IDLE.replace("lower_to: 1", "lower_to: 20000"))
+    assert policy("check", "feed.yaml", "--strict")[:2] == (
+        1,
+        [
+            (
+                "feed.yaml:5:33: warning: policies.0.idle.lower_to: "
+                "20000 is above the max of 12000 write units"
+            ),
+            (
+                "feed.yaml:3: feed (prod-feed-*): at most 30,000 read and 12,000 write units, "
+                "$11.70 an hour for each table and each index"
+            ),
+            "feed.yaml: holds, with 1 warning",
+        ],
+    )
+    (tmp_path / "feed.yaml").write_text(IDLE.replace("after: 7d", "after: 30m"))
+    assert policy("check", "feed.yaml") == (
+        1,
+        [],
+        [
+            "capacity-pilot: feed.yaml:5:19: policies.0.idle.after: "
+            "has to be at least 1h (got '30m')"
+        ],
+    )
+
+
+def test_diff_tells_of_rules_on_idle_tables(policy: Command, tmp_path: Path) -> None:
+    """What is written anew, changed, left out, and handed down from defaults."""
+    without = "version: 1\ndefaults: {idle: {after: 14d, lower_to: min}}\npolicies:\n"
+    files = {
+        "none.yaml": GOOD,
+        "one.yaml": IDLE,
+        "other.yaml": IDLE.replace("{after: 7d, lower_to: 1}", "{after: 14d}"),
+        "handed-down.yaml": GOOD.replace("version: 1\npolicies:\n", without),
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+
+    def changes(old: str, new: str) -> list[str]:
+        told = policy("diff", f"{old}.yaml", f"{new}.yaml", "--tables", "prod-feed-de")
+        assert told.out[0] == "prod-feed-de: feed"
+        return [line.strip() for line in told.out[1:-1]]
+
+    assert changes("none", "one") == ["idle.after: none → 7d", "idle.lower_to: none → 1"]
+    assert changes("one", "other") == ["idle.after: 7d → 14d", "idle.lower_to: 1 → none"]
+    assert changes("other", "handed-down") == ["idle.lower_to: none → min"]
+    assert changes("handed-down", "none") == ["idle.after: 14d → none", "idle.lower_to: min → none"]
+
+
 def test_the_schema_is_printed_as_it_is_published(policy: Command) -> None:
     told = policy("schema")
     assert (told.code, "\n".join(told.out) + "\n") == (0, write_schema())

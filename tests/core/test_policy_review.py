@@ -111,3 +111,15 @@ def test_steps_too_small_to_be_there_in_time_are_counted() -> None:
     ]
     in_time = event | {"lead": "3m"}
     assert remarks(policy("feed", events=[in_time]), limits={"largest_step": "2x"}) == []
+
+
+def test_what_idle_tables_are_left_with_is_no_more_than_they_may_have() -> None:
+    indexes = {"by-author": {"write": {"min": 1, "max": 30}}}
+    for level in (None, 1, "min", 30):
+        assert remarks(policy("stage", idle={"lower_to": level}, indexes=indexes)) == []
+    assert remarks(policy("stage", idle={"lower_to": 31}, indexes=indexes)) == [
+        ("policies.0.idle.lower_to", "31 is above the max of 30 write units of index 'by-author'")
+    ]
+    assert remarks(policy("stage", idle={"lower_to": 12_001})) == [
+        ("policies.0.idle.lower_to", "12001 is above the max of 12000 write units")
+    ]
