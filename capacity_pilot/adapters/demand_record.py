@@ -1,4 +1,5 @@
-"""An hour of demand by the second, as the journal keeps it: to try other policies on.
+"""An hour of demand by the second, as the journal keeps it, and tables' tags: to try other policies
+on.
 
 A document for each hour of the day, so that a day is kept and the journal does not grow. Half
 precision: three digits, which is more than is known of demand.
@@ -7,6 +8,7 @@ precision: three digits, which is more than is known of demand.
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,11 +18,15 @@ import numpy as np
 import numpy.typing as npt
 
 from capacity_pilot.core.errors import InputError
+from capacity_pilot.core.matching import Tags
 from capacity_pilot.core.model import Dimension, Resource, ScalableTarget
 
 HOUR_S: Final = 3600
 DOCUMENTS: Final = tuple(f"demand-{hour:02}" for hour in range(24))
 """One for each hour of the day."""
+
+TAGS: Final = "tags"
+"""The document of tags, of those tables of which they were read."""
 
 _MOST: Final = 65_000.0
 """What half precision holds; targets with more are kept divided by what brings them below."""
@@ -75,3 +81,20 @@ def decode_hour(content: bytes) -> HourOfDemand:
             return HourOfDemand(int(file["start"]), dict(zip(targets, units, strict=True)))
     except (OSError, ValueError, KeyError, EOFError, IndexError, zipfile.BadZipFile) as error:
         raise InputError(f"no hour of demand: {error}") from error
+
+
+def encode_tags(tags: Mapping[str, Tags]) -> bytes:
+    """Tags by table."""
+    return json.dumps({table: dict(own) for table, own in tags.items()}, sort_keys=True).encode()
+
+
+def decode_tags(content: bytes) -> dict[str, Tags]:
+    """Raises ``InputError`` for what ``encode_tags`` did not make."""
+    try:
+        kept = json.loads(content)
+        return {
+            str(table): {str(key): str(value) for key, value in own.items()}
+            for table, own in kept.items()
+        }
+    except (ValueError, AttributeError) as error:
+        raise InputError(f"no tags of tables: {error}") from error

@@ -25,7 +25,7 @@ from capacity_pilot.core.errors import PilotError
 _MISUSED = 2
 _FAILED = 1
 _INTERRUPTED = 130  # as shells say of a command that SIGINT ended
-_LIST_FLAGS = frozenset({"--demand", "--table", "--tables"})
+_LIST_FLAGS = frozenset({"--demand", "--table", "--tables", "--targets"})
 _LIST_VERBS = frozenset({"freeze", "resume"})
 
 

@@ -1,4 +1,4 @@
-"""Keeps the last day's demand by the second, for ``capacity-pilot policy try``."""
+"""Keeps the last day's demand by the second, and tags, for ``capacity-pilot policy try``."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import structlog
 
 from capacity_pilot.adapters.demand_record import (
     HOUR_S,
+    TAGS,
     HourOfDemand,
     Seconds,
     decode_hour,
     encode_hour,
+    encode_tags,
 )
 from capacity_pilot.core.demand import WINDOW_S
 from capacity_pilot.core.errors import InputError, RetryableError
@@ -44,6 +46,7 @@ class DemandKeeping:
         self._noted = int(clock.now()) - WINDOW_S
         self._hours: dict[int, dict[ScalableTarget, Seconds]] = {}
         self._begun: set[int] = set()
+        self._tags = b""
 
     async def note(self) -> None:
         """Takes over the seconds that are settled since the last time."""
@@ -74,6 +77,7 @@ class DemandKeeping:
         """Keeps what has been noted; hours that are over are let go of once they are kept."""
         if self._journal is None:
             return
+        await self._save_tags(self._journal)
         last = self._noted // HOUR_S
         for hour in sorted(self._hours):
             try:
@@ -90,6 +94,18 @@ class DemandKeeping:
             if hour < last:
                 del self._hours[hour]
                 self._begun.discard(hour)
+
+    async def _save_tags(self, journal: Journal) -> None:
+        """Those that were read, when they are others than those kept last."""
+        tags = encode_tags(known) if (known := self._pilot.policies.tags) else b""
+        if not tags or tags == self._tags:
+            return
+        try:
+            await journal.save(TAGS, tags)
+        except RetryableError as error:
+            log.info("tags_not_kept", error=str(error))
+        else:
+            self._tags = tags
 
     async def _take_up(self, hour: int, journal: Journal) -> None:
         """What an earlier process has kept of the same hour stays where this one knows nothing."""

@@ -19,7 +19,7 @@ _MINUTE_S = 60
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """Tables' demand from Unix second ``start`` on, a whole minute; all are as long."""
+    """Demand of tables and indexes from Unix second ``start`` on, a whole minute; all as long."""
 
     start: int
     workloads: dict[Dimension, list[Workload]]
@@ -30,7 +30,7 @@ class Recording:
 
 
 def read_recording(hours: Iterable[HourOfDemand], *, last_s: float) -> Recording:
-    """The last ``last_s`` seconds that are known of any table, indexes left out.
+    """The last ``last_s`` seconds that are known of any table or index.
 
     What is not known in between is drawn as a line between what is. Raises ``InputError`` where
     less than a minute is known.
@@ -44,9 +44,8 @@ def read_recording(hours: Iterable[HourOfDemand], *, last_s: float) -> Recording
     for hour in known:
         at = hour.start - first
         for target, units in hour.units.items():
-            if not target.resource.index:
-                row = rows.setdefault(target, np.full(size, np.nan))
-                row[at : at + HOUR_S] = units
+            row = rows.setdefault(target, np.full(size, np.nan))
+            row[at : at + HOUR_S] = units
     spans = [np.flatnonzero(~np.isnan(row)) for row in rows.values()]
     end = max((int(span[-1]) + 1 for span in spans if len(span)), default=0)
     begin = max(end - int(last_s), min((int(span[0]) for span in spans if len(span)), default=0))
@@ -66,7 +65,8 @@ def _workload(target: ScalableTarget, seen: Floats) -> Workload:
     seconds = np.arange(len(seen))
     demand = np.interp(seconds, seconds[is_recorded], seen[is_recorded])
     return Workload(
-        name=target.resource.table,
+        name=str(target.resource),
+        of_index=target.resource if target.resource.index else None,
         demand=demand,
         requests=demand,
         is_recorded=is_recorded,

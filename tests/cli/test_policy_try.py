@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 
 from capacity_pilot.adapters.clock import SystemClock
-from capacity_pilot.adapters.demand_record import HOUR_S, HourOfDemand, encode_hour
+from capacity_pilot.adapters.demand_record import (
+    HOUR_S,
+    TAGS,
+    HourOfDemand,
+    encode_hour,
+    encode_tags,
+)
 from capacity_pilot.adapters.journal.dynamodb import DynamoDbJournal
 from capacity_pilot.adapters.journal.sqlite import open_sqlite_journal
 from capacity_pilot.adapters.journal.state_table import make_state_table, open_state_client
@@ -146,6 +152,97 @@ def test_what_is_missing_is_said(
     asyncio.run(empty(folder / "empty.db"))
     code, _, err = call(monkeypatch, capsys, "new.yaml", "--journal", "empty.db")
     assert (code, "the journal holds no demand" in err) == (1, True)
+
+
+TAGGED = """\
+version: 1
+policies:
+  - name: gold
+    match: {tags: {capacity: gold}}
+    write: {min: 10, max: 5000}
+    indexes: {by-day: {write: {max: 150}}}
+  - name: rest
+    match: {tables: ["*"]}
+    write: {min: 10, max: 150}
+    indexes: {by-day: {write: {max: 5000}}}
+"""
+
+
+async def fill_with_tags(path: Path) -> None:
+    """Ten minutes of demand of a table and its index, of whose tables one has known tags."""
+    async with open_sqlite_journal(path) as journal:
+        row = np.full(HOUR_S, np.nan, dtype=np.float32)
+        row[:300], row[300:600] = 100.0, 600.0
+        resources = (Resource("feed"), Resource("feed", "by-day"), Resource("chat"))
+        units = {ScalableTarget(each, Dimension.WRITE): row for each in resources}
+        hour = HourOfDemand(NOON, units)
+        await journal.save(hour.document, encode_hour(hour))
+        await journal.save(TAGS, encode_tags({"feed": {"capacity": "gold"}}))
+
+
+def throttled(out: str, target: str) -> list[float]:
+    """In parts per million, of each side in order."""
+    lines = out.splitlines()
+    at = next(n for n, line in enumerate(lines) if line.startswith(f"{target}:write "))
+    return [float(lines[n].split()[-5].replace(",", "")) for n in (at, at + 1)]
+
+
+def test_indexes_are_tried_and_tables_are_whose_their_tags_say(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "tagged.yaml").write_text(TAGGED)
+    (folder / "swapped.yaml").write_text(TAGGED.replace("gold}}", "tin}}"))
+    asyncio.run(fill_with_tags(folder / "pilot.db"))
+    given = ("swapped.yaml", "--beside", "tagged.yaml", "--journal", "pilot.db")
+    code, _, err = call(monkeypatch, capsys, *given, "--processes", "1")
+    assert (code, err) == (
+        1,
+        (
+            "capacity-pilot: whose chat would be hangs on tags that are not known: name them by "
+            "--tags chat:KEY=VALUE, or chat: for none\n"
+        ),
+    )
+    code, out, err = call(monkeypatch, capsys, *given, "--tags", "chat:", "--processes", "1")
+    assert (code, err) == (0, "")
+    assert out.startswith("demand of 2 tables and 1 index from 2026-10-09 12:00 UTC, 0.2 h; ")
+    # The policy with tags lets the table have enough, the other one its index.
+    before, after = throttled(out, "feed")
+    assert after > 100_000 > before
+    before, after = throttled(out, "feed/index/by-day")
+    assert before > 100_000 > after
+    assert min(throttled(out, "chat")) > 100_000
+    code, out, _ = call(
+        monkeypatch,
+        capsys,
+        *given,
+        "--tags",
+        "chat:",
+        "--tags",
+        "feed:capacity=tin",
+        "--processes",
+        "1",
+    )
+    assert throttled(out, "feed")[0] > 100_000 > throttled(out, "feed")[1]
+
+
+def test_a_demand_file_may_be_an_indexs(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = "".join(f"{t},{100 if t < 300 else 600}\n" for t in range(600))
+    (folder / "calls.csv").write_text("t_s,count\n" + rows)
+    index = "    indexes: {by-day: {write: {max: 5000}}}\n"
+    (folder / "old.yaml").write_text(written(150) + index)
+    given = ("new.yaml", "--beside", "old.yaml", "--demand", "calls.csv", "--processes", "1")
+    code, out, err = call(monkeypatch, capsys, *given, "--targets", "feed/index/by-day")
+    assert (code, err) == (0, "")
+    before, after = throttled(out, "feed/index/by-day")
+    assert after > 100_000 > before
+    code, _, err = call(monkeypatch, capsys, *given, "--targets", "feed", "--targets", "chat")
+    assert (code, "targets names 2, and there are 1 demand files" in err) == (2, True)
+    code, _, err = call(monkeypatch, capsys, *given, "--targets", "feed/by-day")
+    assert (code, "'feed/by-day' is neither TABLE nor TABLE/index/INDEX" in err) == (2, True)
+    code, _, err = call(monkeypatch, capsys, *given, "--tags", "feed")
+    assert (code, "'feed' is not TABLE:KEY=VALUE" in err) == (2, True)
 
 
 async def empty(path: Path) -> None:

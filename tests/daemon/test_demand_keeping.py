@@ -8,10 +8,18 @@ import numpy as np
 import pytest
 from aiobotocore.session import AioSession
 
-from capacity_pilot.adapters.demand_record import HOUR_S, HourOfDemand, decode_hour, encode_hour
+from capacity_pilot.adapters.demand_record import (
+    HOUR_S,
+    TAGS,
+    HourOfDemand,
+    decode_hour,
+    decode_tags,
+    encode_hour,
+)
 from capacity_pilot.adapters.journal.sqlite import open_sqlite_journal, read_documents
 from capacity_pilot.core.errors import InputError
 from capacity_pilot.core.model import Dimension, Resource, ScalableTarget
+from capacity_pilot.core.spread import spread
 from capacity_pilot.daemon.demand_keeping import DemandKeeping
 from capacity_pilot.simulator.recorded_demand import read_recording
 from tests.daemon.stage import BY_DAY, FEED, NOON, Stage, set_stage, table
@@ -54,11 +62,36 @@ async def test_demand_is_kept_by_the_second_over_a_restart(
     np.testing.assert_allclose(after[362:450], 1000.0 + np.arange(2, 90), rtol=1e-3)
     recording = read_recording([merged], last_s=HOUR_S)
     assert recording.start == NOON
-    (workload,) = recording.workloads[Dimension.WRITE]  # an index is left out
+    workload, of_index = recording.workloads[Dimension.WRITE]
     assert (workload.name, recording.workloads[Dimension.READ]) == ("feed", [])
+    assert (of_index.name, of_index.resource) == ("feed/index/by-day", BY_DAY)
     gap = ~workload.is_recorded
     assert gap[300:355].all()
     assert (np.diff(workload.demand[300:355]) > 0).all()
+
+
+async def test_the_tags_that_were_read_are_kept_once_and_when_they_change(
+    aws_session: AioSession, tmp_path: Path
+) -> None:
+    path = tmp_path / "journal.db"
+    async with (
+        open_sqlite_journal(path) as journal,
+        set_stage(aws_session, table("feed"), journal=journal) as stage,
+    ):
+        pilot = stage.loop.pilot
+        keeping = DemandKeeping(pilot, journal, clock=stage.clock)
+        await keeping.save()
+        assert TAGS not in read_documents(path)
+        for team in ("social", "news"):
+            tags = {"feed": {"team": team}}
+            pilot.adopt(spread(pilot.policies.knowing(tags), pilot.fleet, pilot.limits), NOON)
+            await keeping.save()
+            assert decode_tags(read_documents(path)[TAGS]) == tags
+        await journal.save(TAGS, b"{}")
+        await keeping.save()
+        assert decode_tags(read_documents(path)[TAGS]) == {}
+    with pytest.raises(InputError, match="no tags of tables"):
+        decode_tags(b"[1]")
 
 
 def test_an_hour_survives_encoding_to_three_digits() -> None:

@@ -6,20 +6,21 @@ import asyncio
 from pathlib import Path
 
 from capacity_pilot.adapters.clock import SystemClock
-from capacity_pilot.adapters.demand_record import DOCUMENTS
+from capacity_pilot.adapters.demand_record import DOCUMENTS, TAGS
 from capacity_pilot.adapters.journal.dynamodb import DynamoDbJournal
 from capacity_pilot.adapters.journal.sqlite import read_documents
 from capacity_pilot.adapters.journal.state_table import check_state_table, open_state_client
 from capacity_pilot.adapters.lease import DynamoDbLease
 from capacity_pilot.daemon.policy_versions import DOCUMENT
 
+_NAMES = (DOCUMENT, TAGS, *DOCUMENTS)
 _READ_TIMEOUT_S = 20.0
 
 
 def read_file(path: Path) -> dict[str, bytes]:
     """The documents of a file, which a daemon may be writing to. Raises ``InputError``."""
     kept = read_documents(path)
-    return {name: kept[name] for name in (DOCUMENT, *DOCUMENTS) if name in kept}
+    return {name: kept[name] for name in _NAMES if name in kept}
 
 
 def read_table(name: str, *, region: str, endpoint_url: str | None) -> dict[str, bytes]:
@@ -34,5 +35,5 @@ async def _read_table(name: str, *, region: str, endpoint_url: str | None) -> di
         await check_state_table(client, name)
         lease = DynamoDbLease(client, name, pilot="reader")  # never asked for: nothing is written
         journal = DynamoDbJournal(client, name, lease=lease, keep_s=0.0, clock=SystemClock())
-        found = {document: await journal.load(document) for document in (DOCUMENT, *DOCUMENTS)}
+        found = {document: await journal.load(document) for document in _NAMES}
     return {document: content for document, content in found.items() if content is not None}

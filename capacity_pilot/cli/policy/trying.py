@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
@@ -13,10 +13,17 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_settings import CliPositionalArg
 
-from capacity_pilot.adapters.demand_record import DOCUMENTS, decode_hour
+from capacity_pilot.adapters.demand_record import DOCUMENTS, TAGS, decode_hour, decode_tags
 from capacity_pilot.adapters.policy_source import load_policies
 from capacity_pilot.cli.extras import require_extra
 from capacity_pilot.cli.policy.kept import read_file, read_table
+from capacity_pilot.cli.policy.named_targets import (
+    NamedTag,
+    NamedTarget,
+    collect_tags,
+    parse_target,
+    require_tags,
+)
 from capacity_pilot.cli.progress import show_progress
 from capacity_pilot.cli.reading import read_workloads
 from capacity_pilot.core.errors import InputError
@@ -63,9 +70,12 @@ class Try(BaseModel):
     policies last in force, which NEW is set beside unless --beside names others. It may be a
     running daemon's.
 
-    What is approximate: indexes are left out; tables have no tags; seconds that are not known are
-    drawn as a line between those that are; apply times, burst and how late spans come are the
-    simulator's; each table begins at the capacity its first minute uses to 70 %, knowing nothing.
+    Where policies go by tags, these are as the daemon last read them, unless --tags names others.
+
+    What is approximate: an index is replayed for itself, so that its changes and its table's do not
+    wait for each other; seconds that are not known are drawn as a line between those that are;
+    apply times, burst and how late spans come are the simulator's; each target begins at the
+    capacity its first minute uses to 70 %, knowing nothing.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -73,6 +83,15 @@ class Try(BaseModel):
     new: CliPositionalArg[Path] = Field(description="policy file, or a folder of them")
     beside: Path | None = Field(default=None, description="the policies to compare with")
     demand: list[Path] = Field(default_factory=list, description="demand files")
+    targets: list[NamedTarget] = Field(
+        default_factory=list,
+        description="whose demand the files have, in their order: TABLE or TABLE/index/INDEX; "
+        "else tables of the files' names",
+    )
+    tags: list[NamedTag] = Field(
+        default_factory=list,
+        description="tags of a table, TABLE:KEY=VALUE each, or TABLE: for none",
+    )
     journal: Path | None = Field(default=None, description="a daemon's journal")
     state_table: str | None = Field(default=None, description="or the table that pilots share")
     region: str | None = Field(default=None, description="AWS Region of that table")
@@ -102,6 +121,10 @@ class Try(BaseModel):
             )
         if self.state_table is not None and self.region is None:
             raise ValueError(f"state-table {self.state_table} in which Region? give --region")
+        if self.targets and len(self.targets) != len(self.demand):
+            raise ValueError(
+                f"targets names {len(self.targets)}, and there are {len(self.demand)} demand files"
+            )
         return self
 
     def cli_cmd(self) -> None:
@@ -114,6 +137,10 @@ class Try(BaseModel):
         elif DOCUMENT in kept:
             names, sides = ["in force", *names], [parse_kept(kept[DOCUMENT]), new]
         said, parts = self._read_demand(kept)
+        tags = (decode_tags(kept[TAGS]) if TAGS in kept else {}) | collect_tags(self.tags)
+        tables = {w.resource.table for part in parts for w in part.workloads}
+        require_tags(sides, tables, tags)
+        sides = [side.knowing(tags) for side in sides]
         rows: dict[str, list[_Side | None]] = {}
         for part in parts:
             for side in sides:
@@ -134,6 +161,9 @@ class Try(BaseModel):
     def _read_demand(self, kept: Mapping[str, bytes]) -> tuple[str, list[_Demand]]:
         if self.demand:
             workloads = read_workloads(self.demand, mean=self.mean, days=self.days, seed=self.seed)
+            if self.targets:
+                named = map(parse_target, self.targets)
+                workloads = [_name(w, target) for w, target in zip(workloads, named, strict=True)]
             said = f"{len(workloads)} demand file{'s' * (len(workloads) > 1)}, seed {self.seed}"
             return said, [_Demand(Dimension[self.dimension.upper()], workloads, START_AT)]
         hours = [decode_hour(kept[name]) for name in DOCUMENTS if name in kept]
@@ -147,8 +177,7 @@ class Try(BaseModel):
     def _replay(self, demand: _Demand, policies: PolicySet) -> dict[str, _Side | None]:
         from capacity_pilot.simulator.replay.run import order_replay, run_replay  # noqa: PLC0415
 
-        policies = policies.knowing({w.name: {} for w in demand.workloads})
-        driven = [w for w in demand.workloads if _drives(policies, w.name, demand.dimension)]
+        driven = [w for w in demand.workloads if _drives(policies, w.resource, demand.dimension)]
         sides: dict[str, _Side | None] = {w.name: None for w in demand.workloads}
         if driven:
             order = order_replay(
@@ -222,18 +251,24 @@ def _say_figures(ppm: float, unit_hours: float | None, usd: float, raises: int, 
     return "".join(f"{cell:>15}" for cell in cells)
 
 
-def _drives(policies: PolicySet, table: str, dimension: Dimension) -> bool:
-    policy = policies.policy_for(table)
+def _name(workload: Workload, target: Resource) -> Workload:
+    return replace(workload, name=str(target), of_index=target if target.index else None)
+
+
+def _drives(policies: PolicySet, resource: Resource, dimension: Dimension) -> bool:
+    policy = policies.policy_for(resource.table)
     if policy is None or policy.mode is Mode.OFF:
         return False
-    return getattr(policy.bounds(Resource(table)), dimension.label) is not None
+    return getattr(policy.bounds(resource), dimension.label) is not None
 
 
 def _say_recording(recording: Recording) -> str:
     begin = datetime.fromtimestamp(recording.start, UTC)
-    tables = {w.name for alike in recording.workloads.values() for w in alike}
+    resources = {w.resource for alike in recording.workloads.values() for w in alike}
     known = [w.is_recorded.mean() for alike in recording.workloads.values() for w in alike]
-    count = "1 table" if len(tables) == 1 else f"{len(tables)} tables"
+    indexes = sum(bool(resource.index) for resource in resources)
+    counts = [(len(resources) - indexes, "table", "tables"), (indexes, "index", "indexes")]
+    count = " and ".join(f"{n} {one if n == 1 else many}" for n, one, many in counts if n)
     return (
         f"demand of {count} from {begin:%Y-%m-%d %H:%M} UTC, {recording.seconds / 3600:.1f} h; "
         f"{min(known):.0%} of seconds known at the least"

@@ -9,8 +9,9 @@ from glob import escape
 import numpy as np
 
 from capacity_pilot.core.errors import InputError
-from capacity_pilot.core.matching import Match
-from capacity_pilot.core.model import AccountLimits, Dimension, Resource
+from capacity_pilot.core.events.declared import Event
+from capacity_pilot.core.matching import Match, Tags
+from capacity_pilot.core.model import AccountLimits, Dimension
 from capacity_pilot.core.policy import Bounds, PolicySet, TablePolicy
 from capacity_pilot.simulator.replay.settings import START_UTILIZATION, TABLE_LIMIT, UNLIMITED
 from capacity_pilot.simulator.rivals.registry import Kind, Strategy
@@ -40,7 +41,8 @@ class Rule:
 def find_rules(
     policies: PolicySet, workloads: Sequence[Workload], dimension: Dimension
 ) -> dict[str, Rule]:
-    """The rule of each workload, by name; its name is its table's.
+    """The rule of each workload, by name; its name is its table's, or says which index it is. An
+    index stands for itself: its changes neither wait for its table's nor keep that busy.
 
     A table no policy names is replayed by the first policy's risk, burst reliance and scale-in,
     but between 1 unit and AWS's default maximum: bounds and events of other tables would say
@@ -49,15 +51,16 @@ def find_rules(
     unless ``policies`` know some.
     """
     rules: dict[str, Rule] = {}
-    policies = policies.knowing({workload.name: {} for workload in workloads} | dict(policies.tags))
+    untagged: dict[str, Tags] = {workload.resource.table: {} for workload in workloads}
+    policies = policies.knowing(untagged | dict(policies.tags))
     for workload in workloads:
         if workload.name in rules:
             raise InputError(f"two demand files are named {workload.name}: a table has one demand")
-        found = policies.policy_for(workload.name)
+        found = policies.policy_for(workload.resource.table)
         policy = found or policies.policies[0]
         bounds: Bounds | None = Bounds(min=1, max=TABLE_LIMIT)
         if found is not None:
-            bounds = getattr(policy.bounds(Resource(workload.name)), dimension.label)
+            bounds = getattr(policy.bounds(workload.resource), dimension.label)
         if bounds is None:
             raise InputError(
                 f"policy {policy.name!r} fits {workload.name} but gives no {dimension.label} "
@@ -66,7 +69,13 @@ def find_rules(
         rules[workload.name] = Rule(
             policy=policy.name,
             is_own=found is not None,
-            own=_narrow(policy, dimension=dimension, bounds=bounds, is_own=found is not None),
+            own=_narrow(
+                policy,
+                dimension=dimension,
+                bounds=bounds,
+                index=workload.resource.index,
+                is_own=found is not None,
+            ),
             least=bounds.min,
             most=bounds.max,
             start=_start_units(workload, bounds),
@@ -113,7 +122,7 @@ def _at_risk(policy: TablePolicy, table: str, risk: float | None) -> TablePolicy
 
 
 def _narrow(
-    policy: TablePolicy, *, dimension: Dimension, bounds: Bounds, is_own: bool
+    policy: TablePolicy, *, dimension: Dimension, bounds: Bounds, index: str, is_own: bool
 ) -> TablePolicy:
     changes: dict[str, object] = {
         "indexes": {},
@@ -124,7 +133,15 @@ def _narrow(
     }
     if not is_own:
         changes |= {"events": [], "freeze": []}
+    elif index:
+        changes["events"] = [_narrow_event(event, index) for event in policy.events]
     return policy.model_copy(update=changes)
+
+
+def _narrow_event(event: Event, index: str) -> Event:
+    """What an index has to expect of it, as if it were a table."""
+    loads = event.of(index)
+    return event.model_copy(update={"read": loads.read, "write": loads.write, "indexes": {}})
 
 
 def _start_units(workload: Workload, bounds: Bounds) -> int:
