@@ -1,11 +1,12 @@
-"""What upstream signals save on push days: throttled units with them and without, and the cost.
+"""What upstream signals, and hints at them, save on push days: throttled units, and the cost.
 
 Workload: generated social-app days of about nine pushes each, none of them announced to the pilot
-(the generator's kind ``push-day``, 500 units/s). Every seed is replayed twice in the same run under
-default settings, with the file's columns ``push_sent`` and ``route_feed`` and without them. What is
-learned is learned in the run itself: its first pushes meet a pilot that has seen none.
+(the generator's kind ``push-day``, 500 units/s). Every seed is replayed three times in the same run
+under default settings: without the file's columns ``push_sent`` and ``route_feed``, with them, and
+with a policy that names the first. What is learned is learned in the run itself: its first pushes
+meet a pilot that has seen none.
 
-Run: python bench/upstream.py [--days 4] [--seeds 21 22 23 24 25]
+Run: python bench/upstream.py [--days 4] [--seeds 21 22 …] [--burst-availability 1] [--gain 0.1]
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import tempfile  # noqa: E402 - threads are set before numpy loads
 from dataclasses import replace  # noqa: E402
 from math import nan  # noqa: E402
 from pathlib import Path  # noqa: E402
+from typing import Any  # noqa: E402
 
 from capacity_pilot.core.policy import PolicySet  # noqa: E402
 from capacity_pilot.simulator.demand_file import prepare_workload, read_demand  # noqa: E402
@@ -36,6 +38,9 @@ from capacity_pilot.simulator.workload import Workload  # noqa: E402
 MEAN = 500.0
 BOUNDS = {"min": 1, "max": 40_000}
 POLICY = {"name": "all", "match": {"tables": ["*"]}, "write": BOUNDS}
+HINT: dict[str, Any] = {"signal": "push_sent", "gain": {"write": 0.1}, "lag": "60s"}
+"""What an operator could know of these apps: a fourteenth to a seventh of it comes of a push."""
+HINTED: dict[str, Any] = {"name": "hinted", "match": {"tables": ["* hinted"]}, "write": BOUNDS}
 
 
 def make_push_days(seed: int, days: float) -> Workload:
@@ -51,37 +56,43 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     arguments.add_argument("--days", type=float, default=4.0)
     arguments.add_argument("--seeds", type=int, nargs="+", default=[21, 22, 23, 24, 25])
+    arguments.add_argument("--gain", type=float, default=HINT["gain"]["write"])
+    arguments.add_argument("--burst-availability", type=float, default=1.0)
     given = arguments.parse_args()
-    heeding = [make_push_days(seed, given.days) for seed in given.seeds]
-    deaf = [replace(w, name=f"{w.name} deaf", signals={}) for w in heeding]
+    plain = [make_push_days(seed, given.days) for seed in given.seeds]
+    sides: dict[str, dict[str, Any]] = {
+        "deaf": {"signals": {}},
+        "heeding": {},
+        "hinted": {},
+    }
+    hint = HINT | {"gain": {"write": given.gain}}
     order = order_replay(
-        [*heeding, *deaf],
-        policies=PolicySet.model_validate({"version": 1, "policies": [POLICY]}),
+        [replace(w, name=f"{w.name} {side}", **its) for side, its in sides.items() for w in plain],
+        policies=PolicySet.model_validate(
+            {"version": 1, "policies": [HINTED | {"upstream": [hint]}, POLICY]}
+        ),
         strategies=(),
-        settings=ReplaySettings(),
+        settings=ReplaySettings(burst_availability=given.burst_availability),
         scenario=Scenario(),
     )
     courses = {trace.name: trace.courses["pilot"] for trace in run_replay(order, told={}).traces}
-    print("seed  throttled units, with signals / without  ratio   unit-hours, with / without")
-    totals = [0.0, 0.0, 0.0, 0.0]
-    for w in heeding:
-        pair = courses[w.name], courses[f"{w.name} deaf"]
-        figures = [
-            *(c.score.throttled_units for c in pair),
-            *(c.score.unit_hours or nan for c in pair),
-        ]
+    print("seed  throttled units and unit-hours without signals, with them, with a hint")
+    totals = [0.0] * 6
+    for w in plain:
+        scores = [courses[f"{w.name} {side}"].score for side in sides]
+        figures = [f for s in scores for f in (s.throttled_units, s.unit_hours or nan)]
         tell(w.name, figures)
         totals = [total + figure for total, figure in zip(totals, figures, strict=True)]
     tell("all", totals)
 
 
 def tell(name: str, figures: list[float]) -> None:
-    with_them, without, hours, hours_without = figures
-    ratio = f"{with_them / without:.3f}" if without > 0 else "-"
-    print(
-        f"{name:>4}  {with_them:>17,.0f} / {without:>14,.0f}  {ratio:>10}  "
-        f"{hours:>12,.0f} / {hours_without:>9,.0f} ({hours / hours_without - 1:+.1%})"
-    )
+    hours = figures[1]
+    cells = [
+        f"{throttled:>11,.0f} {own:>9,.0f} ({own / hours - 1:+6.1%})"
+        for throttled, own in zip(figures[::2], figures[1::2], strict=True)
+    ]
+    print(f"{name:>4}  {'   '.join(cells)}", flush=True)
 
 
 if __name__ == "__main__":

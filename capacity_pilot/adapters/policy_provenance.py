@@ -17,9 +17,10 @@ from capacity_pilot.core.matching import Tags
 from capacity_pilot.core.policy import Bounds, ScaleIn, ScaleOut, TablePolicy
 from capacity_pilot.core.prices import Prices
 from capacity_pilot.core.quantities import say_duration
+from capacity_pilot.core.upstream_hint import Gain, UpstreamHint
 
 BUILT_IN: Final = "built in"
-_APART: Final = frozenset({"name", "match", "indexes"})
+_APART: Final = frozenset({"name", "match", "indexes", "upstream"})
 _NESTED: Final[dict[str, type[BaseModel]]] = {
     "read": Bounds,
     "write": Bounds,
@@ -112,6 +113,7 @@ def trace_policy(files: Sequence[PolicyFile], number: int) -> Iterator[Effective
             default = None if leaf.is_required() else leaf.get_default()
             yield _trace(layers, (name, inner), default)
     yield from _trace_indexes(layers)
+    yield from _trace_hints(layers[0])
 
 
 def trace_limits(files: Sequence[PolicyFile]) -> Iterator[Effective]:
@@ -133,7 +135,7 @@ def say_value(key: str, value: Any) -> str:
         return str(len(value)) if isinstance(value, list) and value else "none"
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
-    if last in {"stabilization", "cooldown", "hand_back_after", "after"}:
+    if last in {"stabilization", "cooldown", "hand_back_after", "after", "lag", "lasts"}:
         return say_duration(value)
     unit = {"risk": "ppm", "largest_step": "x", "spend_per_hour": " USD"}.get(last, "")
     return f"{value:,g}{unit}" if isinstance(value, float) else f"{value:,}{unit}"
@@ -175,3 +177,14 @@ def _trace_indexes(layers: Sequence[_Layer]) -> Iterator[Effective]:
                     found += (o for o in (above.won, *above.beaten) if o.where != BUILT_IN)
                 if found:
                     yield Effective(".".join(map(str, key)), found[0], tuple(found[1:]))
+
+
+def _trace_hints(own: _Layer) -> Iterator[Effective]:
+    """By signal: a policy has its hints from nowhere else."""
+    for position, hint in enumerate(own.file.document.get((*own.prefix, "upstream")) or []):
+        of_one, name = _Layer(own.file, (*own.prefix, "upstream", position)), hint["signal"]
+        keys: dict[Path, Any] = {("gain", dimension): None for dimension in Gain.model_fields}
+        keys |= {(key,): UpstreamHint.model_fields[key].default for key in ("lag", "lasts")}
+        for key, default in keys.items():
+            found = _trace([of_one], key, default)
+            yield found._replace(key=f"upstream.{name}.{found.key}")

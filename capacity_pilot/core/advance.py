@@ -41,7 +41,7 @@ from capacity_pilot.core.forecast.means import add_late
 from capacity_pilot.core.forecast.members import WINDOW_S, Floats32
 from capacity_pilot.core.forecast.quantiles import Turned, learn_windows
 from capacity_pilot.core.forecast.recurrence import note_surges
-from capacity_pilot.core.forecast.upstream import heard_s
+from capacity_pilot.core.forecast.upstream import are_heeded, heard_s
 from capacity_pilot.core.forecast.upstream.signals import place_counts, watch_seconds
 from capacity_pilot.core.guards import Draft, decide_slots
 from capacity_pilot.core.ladder import Heard, step_ladder
@@ -93,7 +93,9 @@ def quiet_seconds(state: PilotState, inputs: Inputs, now: float, most: int) -> i
 def _are_signals_at_rest(state: PilotState, inputs: Inputs) -> bool:
     signals, told = state.upstream.signals, inputs.signals
     is_known = len(told.table_of) == len(signals) and not len(told.renewed)
-    return is_known and (not len(signals) or signals.are_at_rest)
+    if not len(signals):
+        return is_known
+    return is_known and signals.are_at_rest and are_heeded(state.upstream.pairs, inputs.hints)
 
 
 def advance(

@@ -29,7 +29,8 @@ from capacity_pilot.core.escape.weighing import Seen
 from capacity_pilot.core.events.lookout import EMPTY_AGENDA, Lookout
 from capacity_pilot.core.fleet import Fleet, Floats, Ints, carry_over
 from capacity_pilot.core.forecast.quantiles import QuantileState
-from capacity_pilot.core.forecast.upstream import Lead, list_leads
+from capacity_pilot.core.forecast.upstream import Hints, Lead, SignalArrivals, list_leads
+from capacity_pilot.core.hint_arrays import StatedHints, number_hints
 from capacity_pilot.core.idle import IdleState
 from capacity_pilot.core.ladder import LadderState, Rung
 from capacity_pilot.core.limits import NOTHING_RESERVED
@@ -133,6 +134,7 @@ class Pilot:
         self._apply_times = ApplyTimes.expecting(0, apply_time_s)
         self._apply_time_s: Floats | None = None  # not since what it hangs on has changed
         self._spread = spread(policies, self._fleet, limits)
+        self._hints: tuple[StatedHints | None, Floats, Hints | None] = (None, np.zeros(0), None)
         self._capacity = Capacity.unknown(0)
         self._is_capacity_given = False  # a tick keeps what it was given: written to as a copy
         self._unread: set[str] = set()
@@ -598,8 +600,20 @@ class Pilot:
             )
         )
 
+    def _address_hints(self, signals: SignalArrivals) -> Hints | None:
+        """Made anew only when policies, fleet or the signals that have numbers are others."""
+        stated, numbered, hints = self._hints
+        if stated is not self._spread.hints or numbered is not signals.table_of:
+            stated = self._spread.hints
+            hints = None if stated is None else number_hints(stated, self.signals)
+            self._hints = (stated, signals.table_of, hints)
+        return hints
+
     def _gather(self, arrivals: Arrivals, signals: SignalsTold, now: float) -> Inputs:
         self._is_capacity_given = True
+        stated = self._spread.hints
+        self.signals.keep(frozenset() if stated is None else stated.names)
+        numbered = self.signals.address(signals, self._fleet, now)
         return Inputs(
             arrivals=arrivals,
             capacity=self._capacity,
@@ -608,7 +622,8 @@ class Pilot:
             table_of=self._table_of,
             consumed=self._readings.take(self._fleet),
             published=self._readings.take_published(self._fleet),
-            signals=self.signals.address(signals, self._fleet, now),
+            signals=numbered,
+            hints=self._address_hints(numbered),
             schedule=self.lookout.look(
                 self._state.demand,
                 now,

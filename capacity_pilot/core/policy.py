@@ -23,6 +23,7 @@ from capacity_pilot.core.modes import Mode, Rivalry
 from capacity_pilot.core.notices import Notification
 from capacity_pilot.core.prices import PUBLIC_PRICES, Prices
 from capacity_pilot.core.quantities import Duration, Ppm, Strict
+from capacity_pilot.core.upstream_hint import MOST_HINTS, UpstreamHint
 
 
 def _may_be_inherited(schema: dict[str, Any]) -> None:
@@ -142,6 +143,10 @@ class TablePolicy(Strict):
     idle: IdleRule | None = None
     """What is done with a table or index that nobody asks anything of for long, if anything."""
 
+    upstream: list[UpstreamHint] = Field(default_factory=list, max_length=MOST_HINTS)
+    """Signals known to move before demand does, which is learned, too, but not before it happens.
+    """
+
     country: str | None = Field(default=None, max_length=20)
     """Whose public holidays events and freezes mean: KR, or DE-BY for a part of a country."""
 
@@ -170,6 +175,14 @@ class TablePolicy(Strict):
         timed: list[Event | Freeze] = [*self.events, *self.freeze]
         if self.country is None and any(at.holidays is not None for at in timed):
             raise ValueError("holidays of which country? name it, as in country: KR")
+        return self
+
+    @model_validator(mode="after")
+    def _names_signals_once(self) -> TablePolicy:
+        names = [hint.signal for hint in self.upstream]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"upstream names the signal {name!r} more than once")
         return self
 
     def bounds(self, resource: Resource) -> ResourceBounds:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from difflib import get_close_matches
 from typing import NamedTuple
 
 from capacity_pilot.core.events.declared import Event, Load
@@ -24,6 +25,17 @@ class Remark(NamedTuple):
     message: str
 
 
+def find_unheard(policies: PolicySet, heard: Collection[str]) -> Iterator[Remark]:
+    """Hints at signals that are not among those a pilot has ``heard``."""
+    for number, policy in enumerate(policies.policies):
+        for position, hint in enumerate(policy.upstream):
+            if hint.signal not in heard:
+                close = get_close_matches(hint.signal, heard, n=1)
+                guess = f"; did you mean {close[0]!r}?" if close else ""
+                message = f"{hint.signal!r} is none of the {len(heard)} signals heard so far{guess}"
+                yield Remark(("policies", number, "upstream", position, "signal"), message)
+
+
 def review(policies: PolicySet, *, limits: AccountLimits, apply_time_s: float) -> Iterator[Remark]:
     """Goes through all of them; ``limits`` are the account's, ``apply_time_s`` is how long a
     change is taken to be under way.
@@ -32,8 +44,7 @@ def review(policies: PolicySet, *, limits: AccountLimits, apply_time_s: float) -
     yield from _waste_reservation(policies)
     for number, policy in enumerate(policies.policies):
         for path, dimension, bounds in _list_bounds(policy):
-            at = ("policies", number, *path)
-            yield from _exceed_quota(at, dimension, bounds, limits)
+            yield from _exceed_quota(("policies", number, *path), dimension, bounds, limits)
         yield from _doubt_idle_level(("policies", number), policy)
         for position, event in enumerate(policy.events):
             at = ("policies", number, "events", position)

@@ -67,6 +67,8 @@ class Reason(IntFlag):
     RECURRING = 1 << 52
     IDLE = 1 << 53
     WOKEN = 1 << 54
+    HINTED = 1 << 55
+    HINT_REFUTED = 1 << 56
 
 
 WORDING: dict[Reason, str] = {
@@ -95,6 +97,8 @@ WORDING: dict[Reason, str] = {
     Reason.LOW_COVERAGE: "spans tell of too little of what CloudWatch counts, or too unsteadily",
     Reason.COVERAGE_CHANGED: "spans tell of another share of units since a few minutes ago",
     Reason.UPSTREAM: "a signal that demand has followed before says that more is on its way",
+    Reason.HINTED: "a signal that the policy's upstream names says that more is on its way",
+    Reason.HINT_REFUTED: "left aside: demand follows no signal as the policy's upstream says",
     Reason.RECURRING: "a surge is due that has come at this time before",
     Reason.IDLE: "nobody has asked anything of it for as long as the policy's idle says",
     Reason.WOKEN: "it was idle and is asked for again: back to what is safe",
@@ -131,6 +135,8 @@ _MOVES: Final = (
     | Reason.FLOOR
     | Reason.UPSTREAM
     | Reason.RECURRING
+    | Reason.HINTED
+    | Reason.HINT_REFUTED
     | Reason.IDLE
     | Reason.WOKEN
     | Reason.OVERRIDDEN

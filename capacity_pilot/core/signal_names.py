@@ -111,6 +111,20 @@ class SignalNames:
         self._fleet = Fleet(())
         self._table_of = np.zeros(0)
         self._lately = _Lately.of(())
+        self._hinted: frozenset[str] = frozenset()
+
+    def keep(self, hinted: frozenset[str]) -> None:
+        """Signals that policies name have a number as soon as they are heard, and keep it."""
+        if hinted != self._hinted:
+            self._hinted = hinted
+            self._lately = _Lately.of(())
+
+    def number(self, table: str, name: str) -> int | None:
+        """That of the table's own signal of this name, else of the one that may lead any table;
+        ``None`` where neither was heard.
+        """
+        own = self._numbers.get((table, name))
+        return own if own is not None else self._numbers.get(("", name))
 
     @property
     def names(self) -> tuple[SignalName, ...]:
@@ -131,7 +145,7 @@ class SignalNames:
         if not len(told.columns) and not self._numbers:
             return NO_SIGNALS
         renewed = self._elect(now)
-        numbers = self._number(told)[told.columns]
+        numbers = self._number(told, renewed)[told.columns]
         is_known = numbers >= 0
         self.left_out += len(numbers) - int(np.count_nonzero(is_known))
         return SignalArrivals(
@@ -157,7 +171,7 @@ class SignalNames:
         is_known = told.names is self._lately.names and (self._lately.numbers[further] >= 0).all()
         return until if is_known else 1
 
-    def _number(self, told: SignalsTold) -> Ints:
+    def _number(self, told: SignalsTold, renewed: list[int]) -> Ints:
         """The numbers of those that are told of, by column, -1 for none."""
         if told.names is not self._lately.names:
             self._lately = _Lately.of(told.names)
@@ -165,7 +179,11 @@ class SignalNames:
         before = busiest.copy()
         np.fmax.at(busiest, told.columns, np.maximum(told.counts, 0.0))
         for column in np.flatnonzero(busiest > before).tolist():
-            number = self._number_of(told.names[column], float(busiest[column]))
+            name = told.names[column]
+            number = self._number_of(name, float(busiest[column]))
+            if number is None and name[1] in self._hinted:
+                number = self._make_way(name, renewed)
+                numbers[numbers == number] = -1
             numbers[column] = -1 if number is None else number
         return numbers
 
@@ -178,6 +196,16 @@ class SignalNames:
             return number
         if busiest is None or count > busiest:
             self._busiest[name] = count
+        return number
+
+    def _make_way(self, name: SignalName, renewed: list[int]) -> int | None:
+        """Gives a policy's signal the number of the one whose busiest second was the calmest."""
+        others = [other for other in self._numbers if other[1] not in self._hinted]
+        if not others:
+            return None
+        least = min(others, key=self._peak)
+        number = self._numbers[name] = self._numbers.pop(least)
+        renewed.append(number)
         return number
 
     def _elect(self, now: float) -> list[int]:
@@ -197,9 +225,8 @@ class SignalNames:
         self._busiest |= {name: peak for peak, name in waiting[: self._most]}
         self._lately = _Lately.of(())
         renewed = []
-        for (peak, name), least in zip(
-            waiting, sorted(self._numbers, key=self._peak), strict=False
-        ):
+        given = [name for name in self._numbers if name[1] not in self._hinted]
+        for (peak, name), least in zip(waiting, sorted(given, key=self._peak), strict=False):
             if peak <= _CLEARLY * self._peak(least):
                 break
             number = self._numbers.pop(least)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from capacity_pilot.core.blast_radius import BlastRadius, spread_limits
 from capacity_pilot.core.fleet import Fleet
+from capacity_pilot.core.hint_arrays import StatedHints, spread_hints
 from capacity_pilot.core.model import AccountLimits, Resource
 from capacity_pilot.core.modes import Mode
 from capacity_pilot.core.policy import PolicySet
@@ -22,6 +23,7 @@ class Spread:
     limits: AccountLimits
     by_slot: PolicyArrays
     radius: BlastRadius | None
+    hints: StatedHints | None
 
 
 def spread(policies: PolicySet, fleet: Fleet, limits: AccountLimits) -> Spread:
@@ -32,6 +34,7 @@ def spread(policies: PolicySet, fleet: Fleet, limits: AccountLimits) -> Spread:
         limits=limits,
         by_slot=spread_policies(policies, fleet, limits),
         radius=spread_limits(policies, fleet),
+        hints=spread_hints(policies, fleet),
     )
 
 

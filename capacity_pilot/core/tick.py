@@ -26,8 +26,10 @@ from capacity_pilot.core.forecast.quantiles import QuantileState, learn_quantile
 from capacity_pilot.core.forecast.recurrence import size_due
 from capacity_pilot.core.forecast.upstream import (
     NO_SIGNALS,
+    Hints,
     SignalArrivals,
     UpstreamState,
+    find_doubtful,
     foresee,
     size_announced,
 )
@@ -84,7 +86,8 @@ class Inputs(NamedTuple):
     ``schedule`` is what is known to come, ``signals`` what was told of upstream signals.
     ``consumed`` is CloudWatch's news, ``None`` where CloudWatch is not read; ``braking`` is what
     operators ordered, ``None`` where nothing. ``published`` is for which targets CloudWatch has
-    told all there is, ``None`` where it was not asked.
+    told all there is, ``None`` where it was not asked. ``hints`` are what policies say of signals,
+    ``None`` where they say nothing.
     """
 
     arrivals: Arrivals
@@ -97,6 +100,7 @@ class Inputs(NamedTuple):
     signals: SignalArrivals = NO_SIGNALS
     braking: Braking | None = None
     published: Published | None = None
+    hints: Hints | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +186,7 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         state.upstream,
         inputs.signals,
         demand,
+        hints=inputs.hints,
         table_of=inputs.table_of,
         ahead_s=ahead_s,
         now=now,
@@ -281,8 +286,8 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
     reasons = reasons if idling is None else reasons | idling.reasons
     if upstream is not None:
         reasons = reasons | (upstream > capacity.provisioned) * Reason.UPSTREAM.value
-    if due is not None:
-        reasons = reasons | (due > capacity.provisioned) * Reason.RECURRING.value
+    reasons = reasons if inputs.hints is None else _tell_hints(signalled, reasons)
+    reasons = reasons if due is None else reasons | _tell_due(due, capacity.provisioned)
     decisions = Decisions(
         units=draft.units,
         action=compare_units(draft.units, capacity.provisioned),
@@ -313,6 +318,18 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         idle=idle,
     )
     return after, decisions
+
+
+def _tell_due(due: Floats, provisioned: Floats) -> Reasons:
+    return (due > provisioned) * np.int64(Reason.RECURRING.value)
+
+
+def _tell_hints(upstream: UpstreamState, reasons: Reasons) -> Reasons:
+    """What is announced by a policy's word alone, and where that turns out to be wrong."""
+    hinted, refuted = find_doubtful(upstream.pairs, upstream.signals.running())
+    by_hint = hinted & (reasons & Reason.UPSTREAM.value > 0)
+    reasons = reasons ^ by_hint * (Reason.UPSTREAM | Reason.HINTED).value
+    return reasons | refuted * Reason.HINT_REFUTED.value
 
 
 @compiled

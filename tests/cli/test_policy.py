@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -9,12 +10,20 @@ from typing import NamedTuple
 import boto3
 import pytest
 
+from capacity_pilot.adapters.journal.sqlite import open_sqlite_journal
+from capacity_pilot.adapters.policy_source import parse_policies
+from capacity_pilot.core.model import AccountLimits
+from capacity_pilot.core.pilot import Pilot
 from capacity_pilot.core.policy_schema import write_schema
+from capacity_pilot.core.snapshot import encode
+from capacity_pilot.daemon.snapshots import DOCUMENT as SNAPSHOT
 from tests.command_line import run_command
 from tests.moto_server import serve_moto
 
 REGION = "ap-southeast-3"
 """Where no other test has tables: moto's servers of one process share what they know."""
+
+NOW = 1_700_000_000.0
 
 GOOD = """\
 version: 1
@@ -169,8 +178,10 @@ def test_a_rule_on_idle_tables_is_checked_with_the_rest(policy: Command, tmp_pat
         1,
         [],
         [
-            "capacity-pilot: feed.yaml:5:19: policies.0.idle.after: "
-            "has to be at least 1h (got '30m')"
+            (
+                "capacity-pilot: feed.yaml:5:19: policies.0.idle.after: "
+                "has to be at least 1h (got '30m')"
+            )
         ],
     )
 
@@ -196,6 +207,71 @@ def test_diff_tells_of_rules_on_idle_tables(policy: Command, tmp_path: Path) -> 
     assert changes("one", "other") == ["idle.after: 7d → 14d", "idle.lower_to: 1 → none"]
     assert changes("other", "handed-down") == ["idle.lower_to: none → min"]
     assert changes("handed-down", "none") == ["idle.after: 14d → none", "idle.lower_to: min → none"]
+
+
+HINTED = (
+    GOOD
+    + """\
+    upstream:
+      - {signal: feed-api GET /fed, gain: {write: 0.1}, lag: 45s}
+      - {signal: push sent}
+"""
+)
+
+
+async def hear(path: Path, *names: str) -> None:
+    """A daemon's journal after signals of these names were heard."""
+    pilot = Pilot(
+        parse_policies(GOOD, source="feed.yaml"),
+        limits=AccountLimits(),
+        apply_time_s=30.0,
+        now=NOW,
+    )
+    pilot.step({}, NOW, signals={("", name, int(NOW) - 6): 1.0 for name in names})
+    async with open_sqlite_journal(path) as journal:
+        await journal.save(SNAPSHOT, encode(pilot.remember(NOW)))
+
+
+def test_hints_at_signals_nobody_heard_are_warned_of(policy: Command, tmp_path: Path) -> None:
+    (tmp_path / "feed.yaml").write_text(HINTED)
+    assert policy("check", "feed.yaml", "--strict").code == 0
+    asyncio.run(hear(tmp_path / "pilot.db", "feed-api GET /feed", "push sent"))
+    told = policy("check", "feed.yaml", "--journal", "pilot.db")
+    assert [line for line in told.out if "warning:" in line] == [
+        (
+            "feed.yaml:8:18: warning: policies.0.upstream.0.signal: 'feed-api GET /fed' is none of "
+            "the 2 signals heard so far; did you mean 'feed-api GET /feed'?"
+        )
+    ]
+    asyncio.run(hear(tmp_path / "pilot.db", "feed-api GET /fed", "push sent"))
+    assert policy("check", "feed.yaml", "--strict", "--journal", "pilot.db").code == 0
+    asyncio.run(fill_nothing(tmp_path / "new.db"))
+    told = policy("check", "feed.yaml", "--journal", "new.db")
+    assert (told.code, "nothing is known of signals yet" in told.err[0]) == (1, True)
+
+
+async def fill_nothing(path: Path) -> None:
+    async with open_sqlite_journal(path) as journal:
+        await journal.save("other", b"")
+
+
+def test_hints_are_explained_and_compared_by_signal(policy: Command, tmp_path: Path) -> None:
+    (tmp_path / "old.yaml").write_text(HINTED)
+    (tmp_path / "new.yaml").write_text(HINTED.replace("lag: 45s", "lasts: 2m").replace("0.1", "2"))
+    told = policy("explain", "prod-feed-de", "--policy", "old.yaml")
+    shown = [" ".join(line.split()) for line in told.out if "upstream.feed-api GET /fed" in line]
+    assert [line.removeprefix("upstream.feed-api GET /fed.") for line in shown] == [
+        "gain.read none built in",
+        "gain.write 0.1 old.yaml:8:51",
+        "lag 45s old.yaml:8:62 over 30s (built in)",
+        "lasts 1m built in",
+    ]
+    told = policy("diff", "old.yaml", "new.yaml", "--tables", "prod-feed-de")
+    assert told.out[1:-1] == [
+        "  upstream.feed-api GET /fed.gain.write: 0.1 → 2",
+        "  upstream.feed-api GET /fed.lag: 45s → 30s",
+        "  upstream.feed-api GET /fed.lasts: 1m → 2m",
+    ]
 
 
 def test_the_schema_is_printed_as_it_is_published(policy: Command) -> None:

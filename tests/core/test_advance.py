@@ -18,8 +18,15 @@ from capacity_pilot.core.coverage.doubts import doubt_coverage
 from capacity_pilot.core.demand import Arrivals
 from capacity_pilot.core.events.schedule import NOTHING_COMING
 from capacity_pilot.core.fleet import Floats, Ints
-from capacity_pilot.core.forecast.upstream import NO_SIGNALS, SignalArrivals, UpstreamState
+from capacity_pilot.core.forecast.upstream import (
+    NO_SIGNALS,
+    Hints,
+    SignalArrivals,
+    UpstreamState,
+)
 from capacity_pilot.core.forecast.upstream.bursts import BurstsState
+from capacity_pilot.core.forecast.upstream.hints import respond
+from capacity_pilot.core.forecast.upstream.pairs import PLACES
 from capacity_pilot.core.forecast.upstream.response import MomentState
 from capacity_pilot.core.forecast.upstream.signals import SignalState
 from capacity_pilot.core.ladder import Rung
@@ -32,6 +39,10 @@ SIZE = 2 * TABLES
 FLEET = fleet_of(TABLES)
 RATES = np.array([20.0, 0.0])
 RULES = policy(FLEET, stabilization_s=60.0, reserve_decreases=0.0)
+HINTS = replace(Hints.none(SIZE), keys=np.ones((PLACES, SIZE)), lasts_s=np.array([30.0, 0.0]))
+HINTS.signals[0, :4] = 0.0
+HINTS.weights[:, 0, :2] = respond(0.5, 20.0)[:, None]
+"""At the first signal, for some with what it brings; the others were never heard."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +126,7 @@ def inputs(history: History, second: int, provisioned: Floats, arrivals: Arrival
         FLEET.table_of,
         consumed=history.news(second),
         signals=history.signals[second] if history.signals else NO_SIGNALS,
+        hints=HINTS,
     )
 
 

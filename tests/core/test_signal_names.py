@@ -129,3 +129,27 @@ def test_told_of_again_and_again_a_signal_has_its_busiest_second() -> None:
         by_name.address(SignalsTold.of({(*FEED[column], int(NOW) + n): count}), FLEET, NOW + n)
     assert by_column.remember() == by_name.remember()
     assert by_column.remember().busiest == {FEED[0]: 9.0, FEED[1]: 3.0}
+
+
+def test_a_signal_that_a_policy_names_gets_a_number_when_it_is_heard_and_keeps_it() -> None:
+    names = SignalNames(most=2)
+    both = told("feed", "health", count=200.0)
+    names.address(both, FLEET, NOW)
+    quiet = told("pushes")
+    assert names.address(quiet, FLEET, NOW + 1).signals.tolist() == []
+    names.keep(frozenset({"pushes"}))
+    news = names.address(quiet, FLEET, NOW + 2)
+    assert (news.signals.tolist(), news.renewed.tolist()) == ([0], [0])
+    assert names.number("orders", "pushes") == 0
+    assert names.number("orders", "feed") is None
+    names.address(told("busy", "busier", count=5000.0), FLEET, NOW + 3)
+    news = names.address(NOTHING_TOLD, FLEET, NOW + 700)
+    assert news.renewed.tolist() == [1]
+    assert names.number("orders", "pushes") == 0
+
+
+def test_a_tables_own_signal_goes_before_one_of_the_same_name_that_leads_any() -> None:
+    names = SignalNames()
+    signals = counts("sent") | counts("sent", table="feed")
+    names.address(SignalsTold.of(signals), FLEET, NOW)
+    assert (names.number("feed", "sent"), names.number("carts", "sent")) == (1, 0)

@@ -16,10 +16,11 @@ from capacity_pilot.adapters.calendar import find_past
 from capacity_pilot.adapters.clock import SystemClock
 from capacity_pilot.adapters.policy_source import load_files
 from capacity_pilot.adapters.policy_text import PolicyFile, join, locate
+from capacity_pilot.cli.policy.kept import read_signals
 from capacity_pilot.core.model import AccountLimits, Dimension
 from capacity_pilot.core.modes import Mode
 from capacity_pilot.core.policy import TablePolicy
-from capacity_pilot.core.policy_review import review
+from capacity_pilot.core.policy_review import find_unheard, review
 
 _DOUBTED = 1
 
@@ -29,7 +30,8 @@ class Check(BaseModel):
 
     Exits 1 for errors, 0 without. What holds and can hardly be meant is warned of: policies that
     no table reaches, events that cannot be prepared for in time, or not to the full, bounds above
-    the account's quota. What each policy's max costs is stated.
+    the account's quota, and with --journal hints at signals that its daemon never heard. What each
+    policy's max costs is stated.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -38,6 +40,9 @@ class Check(BaseModel):
     strict: CliImplicitFlag[bool] = Field(default=False, description="warnings fail as errors do")
     apply_time_s: float = Field(
         default=30.0, ge=0.5, le=900, description="how long a capacity change is taken to need"
+    )
+    journal: Path | None = Field(
+        default=None, description="a daemon's journal, which knows the signals it has heard"
     )
     region: str | None = Field(
         default=None, description="AWS Region to ask for the account's quotas; else AWS's defaults"
@@ -61,6 +66,8 @@ class Check(BaseModel):
         policies, now = join(files), datetime.now(UTC).timestamp()
         found = [(at.path, at.message) for at in find_past(policies, now)]
         found += review(policies, limits=limits, apply_time_s=self.apply_time_s)
+        if self.journal is not None:
+            found += find_unheard(policies, read_signals(self.journal, now))
         for path, message in sorted(found, key=lambda each: locate(files, each[0])):
             source, place, own = locate(files, path)
             where = ".".join(map(str, own))

@@ -108,7 +108,9 @@ def _compare(old: TablePolicy | None, new: TablePolicy | None) -> Iterator[str]:
 
 
 def _keys_of(policy: TablePolicy) -> dict[str, Any]:
-    return _flatten(policy.model_dump(mode="json", exclude={"name", "match"}))
+    keys = policy.model_dump(mode="json", exclude={"name", "match"})
+    hints = {hint.pop("signal"): hint for hint in keys.get("upstream", [])}
+    return _flatten(keys | {"upstream": hints})
 
 
 def _flatten(keys: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -132,9 +132,10 @@ def _narrow(
         dimension.label: bounds,
     }
     if not is_own:
-        changes |= {"events": [], "freeze": []}
+        changes |= {"events": [], "freeze": [], "upstream": []}
     elif index:
         changes["events"] = [_narrow_event(event, index) for event in policy.events]
+        changes["upstream"] = [hint.model_copy(update={"gain": None}) for hint in policy.upstream]
     return policy.model_copy(update=changes)
 
 

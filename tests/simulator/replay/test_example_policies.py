@@ -6,9 +6,11 @@ Floor mode beside Application Auto Scaling is tried where there is one: in ``tes
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from capacity_pilot.adapters.policy_source import load_policies
@@ -70,6 +72,28 @@ def test_a_push_finds_the_capacity_there_that_it_was_said_to_need() -> None:
     assert 27 * MINUTE <= min(raised) < 30 * MINUTE
     lowered = [c.at_s for c in known.changes(workload="prod-timeline") if c.after < c.before]
     assert not [at for at in lowered if 30 * MINUTE <= at < 60 * MINUTE]
+
+
+def test_the_first_push_is_met_by_what_is_said_of_pushes() -> None:
+    """Sent for two minutes, half an hour in; the pilot has seen none before."""
+    policies = load_policies(EXAMPLES / "with-signals.yaml")
+    sent, age = constant(0.0, 50 * MINUTE), np.arange(600)
+    sent[30 * MINUTE : 32 * MINUTE] = 15_000.0
+    response = np.where(age < 4, 0.0, np.exp(-age / 60.0))
+    crowd = np.convolve(sent, 0.1 * response / response.sum())[: len(sent)]
+    inbox = replace(
+        workload(noisy(300.0, len(sent)) + np.rint(crowd), "prod-inbox"),
+        signals={"push_sent": sent},
+    )
+    small_bucket = ReplaySettings(burst_availability=0.3)
+    known = play(inbox, under=policies, settings=small_bucket)
+    unknown = play(inbox, under=without(policies, "upstream"), settings=small_bucket)
+    assert throttled(unknown, 30, 40, "prod-inbox") > 10_000
+    assert throttled(known, 30, 40, "prod-inbox") == 0
+    (first, *_) = (c for c in known.changes(workload="prod-inbox") if c.at_s >= 30 * MINUTE)
+    assert first.at_s - 30 * MINUTE <= 12
+    assert "hinted" in first.reasons
+    assert first.after > 0.8 * (300 + crowd.max())  # nearly the whole push at once
 
 
 def test_what_nobody_uses_is_lowered_or_told_of_and_is_back_with_the_first_request() -> None:

@@ -45,9 +45,11 @@ class Announced:
 
 
 def announce(
-    state: UpstreamState, *, ahead_s: Floats, now: float
+    state: UpstreamState, *, lasts_s: Floats, ahead_s: Floats, now: float
 ) -> tuple[UpstreamState, Announced]:
     """What is to come, by slot; the state remembers what was said first, to be held to it.
+
+    ``lasts_s`` (S,) is how long bursts of signals are said to last, 0 where nobody says.
 
     That is the highest mean between half of ``ahead_s`` (n,) and twice of it: the time for which a
     change made now acts.
@@ -61,7 +63,8 @@ def announce(
     slots, courses = [nothing.slots], [nothing.course]
     for signal in running.tolist():
         pairs = state.pairs.of(signal)
-        state, announced, course = _announce_one(state, signal, pairs, window)
+        to_come = _go_on(state, signal, float(lasts_s[signal]))
+        state, announced, course = _announce_one(state, signal, pairs, window, to_come)
         slots.append(announced)
         courses.append(course)
     named = np.concatenate(slots)
@@ -108,12 +111,14 @@ def size_announced(
 
 
 def _announce_one(
-    state: UpstreamState, signal: int, pairs: Pairs, window: Floats
+    state: UpstreamState, signal: int, pairs: Pairs, window: Floats, counts: Floats
 ) -> tuple[UpstreamState, Ints, Floats]:
-    """The slots the signal is trusted for, and their courses (instants, slots)."""
+    """The slots the signal is trusted for, and their courses (instants, slots), if the running
+    burst brings ``counts`` (_LONGEST_S,) from now on.
+    """
     signals, held = state.signals, state.pairs
     past = signals.excess(np.array([signal]), signals.watched - REACH_S + 2, signals.watched)
-    to_come = _go_on(state, signal)[:, None]
+    to_come = counts[:, None]
     told, untold = (
         bin_lags(np.concatenate(course), _LONGEST_S)[INSTANTS_S - 1, :, 0] @ held.weights[:, *pairs]
         for course in ((past, 0.0 * to_come), (0.0 * past, to_come))
@@ -135,7 +140,7 @@ def _announce_one(
     return state, pairs.slots[is_believed], course[:, is_believed]
 
 
-def _go_on(state: UpstreamState, signal: int) -> Floats:
+def _go_on(state: UpstreamState, signal: int, lasts_s: float) -> Floats:
     """What the running burst is likely to bring in the seconds to come, (_LONGEST_S,).
 
     A burst whose signal fell silent goes on as such bursts do: silence is not zero.
@@ -153,5 +158,6 @@ def _go_on(state: UpstreamState, signal: int) -> Floats:
         come=come,
         age_s=int(told_until - onset) + 1,
         seconds=unknown_s + _LONGEST_S,
+        lasts_s=lasts_s,
     )
     return course[unknown_s:]

@@ -48,16 +48,19 @@ def note_burst(state: BurstsState, signal: int, course: Floats) -> BurstsState:
 
 
 def expect_burst(
-    state: BurstsState, signal: int, *, come: float, age_s: int, seconds: int
+    state: BurstsState, signal: int, *, come: float, age_s: int, seconds: int, lasts_s: float = 0.0
 ) -> Floats:
     """Counts in the next ``seconds`` of a burst of which ``come`` came in its first ``age_s``.
 
-    As of those earlier bursts that lasted as long, in proportion.
+    As of those earlier bursts that lasted as long, in proportion. Before there was any it is taken
+    to last for ``lasts_s``, if somebody says so, 0 if nobody does.
     """
     at_age = int(np.searchsorted(AGES_S, age_s, side="right")) - 1
     usual = state.come[at_age, :, signal, 0]
     ages = np.arange(age_s, age_s + seconds + 1)
-    growth = np.minimum(ages / age_s, _UNHEARD_OF)
+    is_first = state.bursts[0, signal, 0] <= 0
+    most = np.maximum(lasts_s / age_s, _UNHEARD_OF) if is_first else _UNHEARD_OF
+    growth = np.minimum(ages / age_s, most)
     so_far = float(np.interp(age_s, AGES_S, usual))
     if so_far > 0:
         known = state.bursts[at_age, signal, 0]

@@ -13,6 +13,7 @@ from capacity_pilot.core.forecast.upstream.pairs import (
     Pairs,
     begin_episode,
     end_episode,
+    find_disproved,
     give_places,
     score_second,
 )
@@ -161,12 +162,14 @@ def _close(state: UpstreamState, signal: int) -> UpstreamState:
     pairs, held = state.pairs.of(signal), state.pairs
     moments = close_moments(state.moments, signal)
     if len(pairs.slots):
+        # What a hint said that did not come true is no prior for what did.
+        disproved = find_disproved(held, pairs)
         weights = fit_response(
             state.moments,
             signal,
             held.products[:, *pairs],
-            prior=held.weights[:, *pairs],
-            lessons=held.lessons[pairs],
+            prior=np.where(disproved, 0.0, held.weights[:, *pairs]),
+            lessons=np.where(disproved, 0.0, held.lessons[pairs]),
         )
         held = end_episode(held, pairs, weights)
     return replace(state, pairs=held, moments=moments)

@@ -16,7 +16,7 @@ from capacity_pilot.core.fleet import Bools, Floats, Ints
 from capacity_pilot.core.forecast.upstream.response import BINS, gain_of
 
 PLACES = 4
-"""Signals per slot at most: 896 bytes per slot in all."""
+"""Signals per slot at most: 960 bytes per slot in all."""
 
 _MEMORY = 0.7
 _HELPS = 0.6
@@ -45,7 +45,9 @@ class PairState:
     in units: ``missed`` is what came without being usual, ``erred`` what of it the response had
     got wrong; ``missed_now`` and ``erred_now`` are this episode's. ``said`` is what was foreseen
     first in this episode for the time until second ``due``, ``came`` the most that came by then,
-    units/s above calm; ``doubt`` is by what part of what was said more usually comes.
+    units/s above calm; ``doubt`` is by what part of what was said more usually comes. ``hinted`` is
+    1 where a policy's hint is what the place goes by, and no episode has judged it yet. ``heeded``
+    (PLACES, n) are the keys of the hints taken up so far, in the policy's order.
     """
 
     weights: Floats
@@ -62,6 +64,8 @@ class PairState:
     due: Floats
     came: Floats
     doubt: Floats
+    hinted: Floats
+    heeded: Floats
 
     @classmethod
     def empty(cls, size: int) -> PairState:
@@ -82,6 +86,8 @@ class PairState:
             due=unknown,
             came=zero,
             doubt=np.full((PLACES, size), _FIRST_DOUBT),
+            hinted=zero,
+            heeded=unknown,
         )
 
     def of(self, signal: int) -> Pairs:
@@ -147,26 +153,53 @@ def score_second(
 
 def find_trusted(state: PairState, pairs: Pairs) -> Bools:
     """Pairs whose forecasts are believed, (pairs,)."""
-    enough = _ENOUGH_SIGMAS * np.maximum(state.noise[pairs], 1e-9)
+    enough = _enough(state, pairs)
     missed, erred = state.missed[pairs], state.erred[pairs]
     missed_now, erred_now = state.missed_now[pairs], state.erred_now[pairs]
     helped = (missed > enough) & (erred < _HELPS * missed)
     confirms = (missed_now > enough) & (erred_now < _CONFIRMS * missed_now)
-    refutes = (erred_now > enough) & (erred_now > missed_now)
-    trusted: Bools = (state.lessons[pairs] > 0) & (helped | confirms) & ~refutes
+    good = helped | confirms | (state.hinted[pairs] > 0)
+    trusted: Bools = (state.lessons[pairs] > 0) & good & ~find_refuted(state, pairs)
     return trusted
+
+
+def find_refuted(state: PairState, pairs: Pairs) -> Bools:
+    """Pairs that this episode would have been better explained without, (pairs,)."""
+    missed_now, erred_now = state.missed_now[pairs], state.erred_now[pairs]
+    refuted: Bools = (erred_now > _enough(state, pairs)) & (erred_now > missed_now)
+    return refuted
+
+
+def find_disproved(state: PairState, pairs: Pairs) -> Bools:
+    """Hinted pairs whose hint does not explain the episode that has just been, (pairs,)."""
+    missed_now, erred_now = state.missed_now[pairs], state.erred_now[pairs]
+    is_told = (state.hinted[pairs] > 0) & (state.lessons[pairs] > 0)
+    disproved: Bools = (
+        is_told & (erred_now > _enough(state, pairs)) & (erred_now >= _HELPS * missed_now)
+    )
+    return disproved
+
+
+def _enough(state: PairState, pairs: Pairs) -> Floats:
+    """Units by which something has happened, (pairs,)."""
+    enough: Floats = _ENOUGH_SIGMAS * np.maximum(state.noise[pairs], 1e-9)
+    return enough
 
 
 def end_episode(state: PairState, pairs: Pairs, weights: Floats) -> PairState:
     """Enters the episode into the pairs' records; ``weights`` (BINS, pairs) are what it taught.
 
-    Places whose signal turned out to bring nothing, or to mislead, are given up.
+    Places whose signal turned out to bring nothing, or to mislead, are given up. A hint that did
+    not explain what came was no lesson.
     """
     known = ~np.isnan(state.calm[pairs])
-    had_said = known & (state.lessons[pairs] > 0)
+    disproved = known & find_disproved(state, pairs)
+    had_said = known & (state.lessons[pairs] > 0) & ~disproved
+    happened = np.maximum(state.missed_now[pairs], state.erred_now[pairs]) > _enough(state, pairs)
+    judged = disproved | (had_said & happened)
     missed = np.where(had_said, _MEMORY * state.missed[pairs] + state.missed_now[pairs], 0.0)
     erred = np.where(had_said, _MEMORY * state.erred[pairs] + state.erred_now[pairs], 0.0)
-    lessons = state.lessons[pairs] + known
+    lessons = np.where(disproved, 0.0, state.lessons[pairs]) + known
     said, came, doubt = state.said[pairs], state.came[pairs], state.doubt[pairs]
     # More than was said is what hurts; less is no reason to say more the next time.
     short = (np.divide(came, said, out=np.ones_like(said), where=said > 0) - 1.0).clip(0.0, 1.0)
@@ -182,6 +215,7 @@ def end_episode(state: PairState, pairs: Pairs, weights: Floats) -> PairState:
         missed_now=0.0,
         erred_now=0.0,
         doubt=np.where(had_said & (said > 0), learned, doubt),
+        hinted=np.where(judged, 0.0, state.hinted[pairs]),
     )
 
 
@@ -199,18 +233,57 @@ def give_places(
     at = (places, np.arange(len(slots)))
     usable = (standing[at] < 0) | np.isnan(state.signal[places, slots])
     pairs = Pairs(places[usable], slots[usable])
-    fresh = PairState.empty(1)
-    blank = {item.name: getattr(fresh, item.name)[..., :1, 0] for item in fields(state)}
-    blank |= {"signal": float(signal), "calm": calm[usable], "noise": noise[usable]}
+    blank = _blank() | {"signal": float(signal), "calm": calm[usable], "noise": noise[usable]}
     return state.having(pairs, **blank), pairs
+
+
+def give_hinted_places(
+    state: PairState, slots: Ints, signals: Floats, *, weights: Floats
+) -> PairState:
+    """Lets ``signals`` (slots,) have a place at ``slots`` by the ``weights`` (BINS, slots) of a
+    hint. What was learned of them stays, until it was put to the test it is believed as well.
+    """
+    is_there = state.signal[:, slots] == signals
+    is_learned = is_there & (state.lessons[:, slots] > 0)
+    worth = np.where(np.isnan(state.signal[:, slots]), -np.inf, state.missed[:, slots])
+    worth = np.where(state.hinted[:, slots] > 0, np.inf, worth - state.erred[:, slots])
+    places = np.where(is_there, -np.inf, np.where(is_there.any(axis=0), np.inf, worth)).argmin(
+        axis=0
+    )
+    learned = is_learned.any(axis=0)
+    pairs = Pairs(places[~learned], slots[~learned])
+    told = weights[:, ~learned]
+    blank = _blank() | {
+        "signal": signals[~learned],
+        "weights": told,
+        "lessons": (told.sum(axis=0) > 0).astype(np.float64),
+    }
+    state = state.having(pairs, **blank)
+    untried = state.missed[places, slots] <= 0
+    return state.having(Pairs(places[untried], slots[untried]), hinted=1.0)
+
+
+def _blank() -> dict[str, Floats | float]:
+    """What a place has that was just given; which hints were taken up is the slot's."""
+    fresh = PairState.empty(1)
+    names = (item.name for item in fields(fresh) if item.name != "heeded")
+    return {name: getattr(fresh, name)[..., :1, 0] for name in names}
 
 
 def release_places(state: PairState, signals: Ints) -> PairState:
     """Frees the places of signals that are no longer what they were."""
-    held = np.isin(state.signal, signals)
-    if not np.count_nonzero(held):
+    return free_places(state, np.isin(state.signal, signals))
+
+
+def free_places(state: PairState, are_gone: Bools) -> PairState:
+    """Leaves the places, (PLACES, n), to others."""
+    if not np.count_nonzero(are_gone):
         return state
-    return replace(state, signal=np.where(held, np.nan, state.signal))
+    return replace(
+        state,
+        signal=np.where(are_gone, np.nan, state.signal),
+        hinted=np.where(are_gone, 0.0, state.hinted),
+    )
 
 
 __all__ = [
@@ -219,7 +292,11 @@ __all__ = [
     "Pairs",
     "begin_episode",
     "end_episode",
+    "find_disproved",
+    "find_refuted",
     "find_trusted",
+    "free_places",
+    "give_hinted_places",
     "give_places",
     "release_places",
     "score_second",

@@ -20,7 +20,7 @@ State = TypeVar("State", SignalState, BurstsState, MomentState)
 class UpstreamState:
     """Of S signals, in arrays that end in (S, 1), and of the slots they lead, in such of (.., n).
 
-    A signal takes about 4.8 kB, a slot 896 bytes.
+    A signal takes about 4.8 kB, a slot 960 bytes.
     """
 
     signals: SignalState

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,10 +11,12 @@ from capacity_pilot.core.demand import Arrivals, DemandState, absorb
 from capacity_pilot.core.fleet import Floats, Ints
 from capacity_pilot.core.forecast.upstream import (
     Announced,
+    Hints,
     SignalArrivals,
     UpstreamState,
     foresee,
 )
+from capacity_pilot.core.forecast.upstream.hints import respond
 
 START = 1_700_000_000
 LAG_S = 6
@@ -43,6 +45,17 @@ def noisy(mean: Floats, seed: int = 3) -> Floats:
     return np.random.default_rng(seed).poisson(mean).astype(np.float64)
 
 
+def hint(
+    *, gain: float = 0.05, lag_s: float = 60.0, lasts_s: float = 60.0, key: float = 1.0
+) -> Hints:
+    """A policy's only hint, at the only signal and for the only slot; ``gain`` 0 is not said."""
+    hints = Hints.none(1)
+    hints.keys[0, 0], hints.signals[0, 0] = key, 0.0
+    if gain:
+        hints.weights[:, 0, 0] = respond(gain, lag_s)
+    return replace(hints, lasts_s=np.array([lasts_s]))
+
+
 @dataclass(frozen=True, slots=True)
 class Watched:
     """``peaks`` (seconds, n): what was announced in each second; the last of everything."""
@@ -67,6 +80,7 @@ def watch(
     *,
     table_of: Ints | None = None,
     signal_table: Floats | None = None,
+    hints: Callable[[int], Hints | None] = lambda _: None,
     change: Callable[[int, UpstreamState], UpstreamState] = lambda _, state: state,
 ) -> Watched:
     """Tells (seconds, n) units and (seconds, S) counts ``LAG_S`` late; NaN is never told."""
@@ -92,6 +106,7 @@ def watch(
             change(second, state),
             news,
             known,
+            hints=hints(second),
             table_of=tables,
             ahead_s=np.full(len(slots), AHEAD_S),
             now=START + second,

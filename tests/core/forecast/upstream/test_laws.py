@@ -157,5 +157,5 @@ def test_leads_are_told_in_units_and_seconds() -> None:
 def test_memory_per_slot_is_what_it_is_said_to_be() -> None:
     empty = PairState.empty(1000)
     held = sum(getattr(empty, name).nbytes for name in PairState.__dataclass_fields__)
-    assert held == 1000 * 896
+    assert held == 1000 * 960
     assert len(empty.of(0)) == len(Pairs(NONE, NONE))
