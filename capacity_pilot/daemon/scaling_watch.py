@@ -68,7 +68,8 @@ class ScalingWatch:
     async def take_up(self) -> None:
         """What an earlier holder of the lease has changed is ours to give back from now on.
 
-        Where that cannot be read nothing is changed; ``look`` tries again.
+        Where that cannot be read nothing is changed; ``look`` tries again. What is to be suspended
+        waits for the next look alone, not for a minute until it is due to be read.
         """
         holds = self._registrations.holds
         holds.is_loaded = False
@@ -76,6 +77,7 @@ class ScalingWatch:
             await holds.load()
         except (RetryableError, InputError) as error:
             self._note_fault(str(error))
+        self.recheck(t for t in self._pilot.descriptions if self._find_unsuspended(t))
 
     async def look(self) -> None:
         """Reads what is due, pauses longer and longer while that fails, and acts on it."""
@@ -196,16 +198,7 @@ class ScalingWatch:
 
     async def _suspend(self, tables: Iterable[str]) -> None:
         """Suspends the scale-in of what is driven itself, where its policy says so."""
-        found: list[Registration] = []
-        for table in tables:
-            policy, description = (
-                self._pilot.policies.policy_for(table),
-                self._pilot.descriptions.get(table),
-            )
-            if policy is not None and policy.mode is Mode.ACTIVE and description is not None:
-                registered = self._registrations.complete(description)
-                found += find_unsuspended(registered, policy)
-        found = [r for r in found if not self._pilot.is_handed_back(r.target)]
+        found = [r for table in tables for r in self._find_unsuspended(table)]
         if not found:
             return
         failure = await self._registrations.suspend_scale_in(found)
@@ -213,6 +206,15 @@ class ScalingWatch:
         if failure is not None:
             raise failure
         log.info("scale_in_suspended", targets=[str(r.target) for r in found])
+
+    def _find_unsuspended(self, table: str) -> list[Registration]:
+        """What is to have its scale-in suspended of a table, by what was last read of it."""
+        policy = self._pilot.policies.policy_for(table)
+        description = self._pilot.descriptions.get(table)
+        if policy is None or policy.mode is not Mode.ACTIVE or description is None:
+            return []
+        found = find_unsuspended(self._registrations.complete(description), policy)
+        return [r for r in found if not self._pilot.is_handed_back(r.target)]
 
     async def _give_back_unwanted(self) -> None:
         """What another mode held, or a policy that is gone: it is nobody's to change any more. And

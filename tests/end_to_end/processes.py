@@ -66,6 +66,10 @@ class Process:
         self.popen.stdin.write(json.dumps(order).encode() + b"\n")
         self.popen.stdin.flush()
 
+    @property
+    def has_ended(self) -> bool:
+        return self.popen.poll() is not None
+
     def terminate(self, *, within: float) -> int:
         """SIGTERM; the exit code."""
         self.popen.send_signal(signal.SIGTERM)
@@ -230,18 +234,21 @@ class Daemon:
         }
 
 
-def start_physics(cast: Cast, *, apply_median: float = 1.5) -> Physics:
+def start_physics(cast: Cast, *options: str, apply_median: float = 1.5) -> Physics:
     process = cast.start(
         "physics",
         [
             *(sys.executable, "-m", "capacity_pilot.simulator.physics"),
             *("--apply-median", str(apply_median), "--initial-burst-seconds", "0"),
+            *options,
         ],
         environment=OWN_CODE,
     )
     said = cast.until(process.events, within=60, what="the physics server's address")
     return Physics(process, said[0]["url"])
 
+
+COMMAND = str(Path(sys.executable).parent / "capacity-pilot")
 
 POLICY = """
 version: 1
@@ -261,23 +268,36 @@ def start_daemon(
     mode: str = "active",
     stabilization: str = "10m",
     name: str = "daemon",
+    program: Sequence[str] = (COMMAND,),
 ) -> Daemon:
     """A daemon that keeps a journal only where ``options`` say so."""
-    text = POLICY % {"stabilization": stabilization}
-    process = cast.start(
+    if not {"--policy", "--policy-text"} & set(options):
+        options = (*options, "--policy-text", POLICY % {"stabilization": stabilization})
+    process = launch_daemon(cast, physics, *options, mode=mode, name=name, program=program)
+    (ready,) = cast.until(lambda: process.events("ready"), within=90, what="the daemon's ready")
+    return Daemon(process, ready)
+
+
+def launch_daemon(
+    cast: Cast,
+    physics: Physics,
+    *options: str,
+    mode: str = "active",
+    name: str,
+    program: Sequence[str] = (COMMAND,),
+) -> Process:
+    """The same with the policies that ``options`` name; it is not waited for."""
+    return cast.start(
         name,
         [
-            *(str(Path(sys.executable).parent / "capacity-pilot"), "run", "--mode", mode),
+            *(*program, "run", "--mode", mode),
             *("--endpoint-url", physics.url, "--apply-time-s", "2", "--describe-s", "2"),
             *("--grpc-port", "0", "--http-port", "0", "--health-port", "0"),
             *(("--journal", "") if not {"--journal", "--state-table"} & set(options) else ()),
-            *(() if "--policy" in options else ("--policy-text", text)),
             *options,
         ],
         environment=OWN_CODE,
     )
-    (ready,) = cast.until(lambda: process.events("ready"), within=90, what="the daemon's ready")
-    return Daemon(process, ready)
 
 
 def start_application(cast: Cast, physics: Physics, exporter: str, *options: str) -> Process:

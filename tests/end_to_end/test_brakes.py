@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from tests.end_to_end.processes import (
+    COMMAND,
     ENVIRONMENT,
     OWN_CODE,
     Cast,
@@ -19,8 +18,6 @@ from tests.end_to_end.processes import (
 )
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(400)]
-
-COMMAND = str(Path(sys.executable).parent / "capacity-pilot")
 
 
 def say(daemon: Daemon, *words: str) -> str:

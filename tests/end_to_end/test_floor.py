@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from tests.end_to_end.processes import (
+    COMMAND,
     ENVIRONMENT,
     OWN_CODE,
     Cast,
@@ -71,10 +70,9 @@ policies:
 
 
 def hand_back(cast: Cast, physics: Physics) -> subprocess.CompletedProcess[str]:
-    command = str(Path(sys.executable).parent / "capacity-pilot")
     return subprocess.run(
         [
-            *(command, "hand-back", "--journal", str(cast.folder / "pilot.db")),
+            *(COMMAND, "hand-back", "--journal", str(cast.folder / "pilot.db")),
             *("--endpoint-url", physics.url, "--auto-scaling-endpoint-url", physics.url),
         ],
         env={**ENVIRONMENT, **OWN_CODE},

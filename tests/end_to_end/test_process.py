@@ -24,9 +24,13 @@ from tests.end_to_end.processes import (
 pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]
 
 
-def tell_writes(daemon: Daemon, table: str, *, units: float, seconds: int) -> None:
-    """Spans of the last ``seconds``, one a second, each of a write that consumed ``units``."""
-    now = time.time()
+def tell_writes(
+    daemon: Daemon, table: str, *, units: float, seconds: int, ahead_s: float = 0.0
+) -> None:
+    """Spans of the last ``seconds``, one a second, each of a write that consumed ``units``, by a
+    clock that is ``ahead_s``.
+    """
+    now = time.time() + ahead_s
     attributes = {
         "db.system": "dynamodb",
         "rpc.service": "DynamoDB",

@@ -37,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 seed=options.seed,
             )
         )
+        world.slow_down(options.slow_down)
     except InputError as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -75,6 +76,12 @@ def _parser() -> argparse.ArgumentParser:
         "--slow-when-warm",
         action="store_true",
         help="changes within warm throughput take as long as any",
+    )
+    parser.add_argument(
+        "--slow-down",
+        type=float,
+        default=1.0,
+        help="every change, switches to on-demand and back too, takes so many times as long",
     )
     parser.add_argument(
         "--burst-availability", type=float, default=1.0, help="fraction of the burst granted, 0-1"
