@@ -29,7 +29,11 @@ from capacity_pilot.simulator.physics.world import Charge
 _MOST_READS: Final = 100
 _MOST_WRITES: Final = 25
 _LARGEST_RESPONSE_BYTES: Final = 16 * 1024 * 1024
-_THROTTLES: Final = ("ProvisionedThroughputExceededException", "ThrottlingException")
+_THROTTLES: Final = (
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "ThrottlingException",
+)
 _DUPLICATES: Final = "Provided list of item keys contains duplicates"
 _REQUEST_MEMBERS: Final = ("RequestItems", "ReturnConsumedCapacity")
 _TABLE_MEMBERS: Final = (

@@ -124,6 +124,10 @@ class Meter:
     def record_refused(self, slot: int, units: float) -> None:
         self._record_one(slot, units, rows=(_THROTTLED, _REFUSALS))
 
+    def served_this_second(self, slot: int) -> float:
+        """Units that one slot served in the second that has begun."""
+        return float(self._second_counts[_CONSUMED, slot])
+
     def totals(self) -> Tally:
         """Everything since each slot began."""
         return Tally(*self._totals.copy())

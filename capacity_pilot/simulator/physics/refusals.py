@@ -167,11 +167,26 @@ class ThrottlingReason:
 
 
 def throttled(reasons: Iterable[ThrottlingReason], *, is_on_demand: bool = False) -> RefusedError:
-    """A data-plane throttle. The message is the same whichever limit it was: only the reasons tell
-    a hot partition from a table without capacity.
+    """A data-plane throttle. Code and message are the first reason's. They are the same for a hot
+    partition as for a table without capacity, which only the reasons tell apart; the account's
+    quota and a maximum of its own have their own (API reference, RequestLimitExceeded; developer
+    guide, diagnosing throttling).
     """
     listed = tuple(reasons)
     told = [{"reason": reason.name, "resource": reason.arn} for reason in listed]
+    if listed[0].limit is ThrottleLimit.ACCOUNT:
+        return RefusedError(
+            "RequestLimitExceeded",
+            "Throughput exceeds the current throughput limit for your account. Please contact AWS "
+            "Support at https://aws.amazon.com/support to request a limit increase.",
+            details={"ThrottlingReasons": told},
+        )
+    if listed[0].limit is ThrottleLimit.ON_DEMAND_MAXIMUM:
+        return RefusedError(
+            "ThrottlingException",
+            "Throughput exceeds the maximum OnDemandThroughput configured on table or index",
+            details={"throttlingReasons": told},
+        )
     if is_on_demand:
         return RefusedError(
             "ThrottlingException",

@@ -14,11 +14,18 @@ from capacity_pilot.simulator.physics.database import (
     refuse_unmodelled,
     require,
 )
-from capacity_pilot.simulator.physics.refusals import absent_member, invalid
+from capacity_pilot.simulator.physics.on_demand import (
+    NO_MAXIMUM,
+    PROVISIONED_WITH_MAXIMUM,
+    Maxima,
+)
+from capacity_pilot.simulator.physics.refusals import absent_member, below_one, invalid
 from capacity_pilot.simulator.physics.store import projected_attributes
 from capacity_pilot.simulator.physics.tables import (
+    UNLIMITED,
     IndexSpec,
     KeySchema,
+    OnDemandMaximum,
     TableSpec,
     TableState,
     Units,
@@ -34,6 +41,7 @@ _CREATE_MEMBERS: Final = (
     "ProvisionedThroughput",
     "GlobalSecondaryIndexes",
     "BillingMode",
+    "OnDemandThroughput",
     "Tags",
 )
 _UPDATE_MEMBERS: Final = (
@@ -41,8 +49,15 @@ _UPDATE_MEMBERS: Final = (
     "BillingMode",
     "ProvisionedThroughput",
     "GlobalSecondaryIndexUpdates",
+    "OnDemandThroughput",
 )
-_INDEX_MEMBERS: Final = ("IndexName", "KeySchema", "Projection", "ProvisionedThroughput")
+_INDEX_MEMBERS: Final = (
+    "IndexName",
+    "KeySchema",
+    "Projection",
+    "ProvisionedThroughput",
+    "OnDemandThroughput",
+)
 
 
 def read_table_spec(request: Request) -> TableSpec:
@@ -79,6 +94,7 @@ def read_table_spec(request: Request) -> TableSpec:
         attribute_types=types,
         indexes=indexes,
         billing_mode=billing_mode,
+        on_demand_maximum=_declared_maximum(request, billing_mode),
     )
 
 
@@ -96,7 +112,9 @@ def read_switch(request: Request, table: TableState) -> BillingMode | None:
 
 
 def read_changes(request: Request) -> Changes:
-    """The units an UpdateTable request asks for, by index name."""
+    """The units an UpdateTable request asks for, by index name; none where it is about on-demand
+    maxima, which come alone.
+    """
     refuse_unmodelled(request, _UPDATE_MEMBERS, operation="UpdateTable")
     changes: dict[str, Units] = {}
     if request.get("ProvisionedThroughput") is not None:
@@ -106,6 +124,8 @@ def read_changes(request: Request) -> Changes:
         refuse_unmodelled(update, ("Update",), operation="GlobalSecondaryIndexUpdates")
         change = require(update, "Update", dict)
         index = require(change, "IndexName", str)
+        if change.get("OnDemandThroughput") is not None:
+            continue
         if index in changes:
             raise invalid(
                 "One or more parameter values were invalid: Only one global secondary index "
@@ -114,6 +134,24 @@ def read_changes(request: Request) -> Changes:
         path = f"globalSecondaryIndexUpdates.{position}.member.update.provisionedThroughput"
         changes[index] = _units(require(change, "ProvisionedThroughput", dict), path)
     return changes
+
+
+def read_maxima(request: Request) -> Maxima:
+    """The on-demand maxima an UpdateTable request asks for, by index name."""
+    updates = [
+        (require(change, "IndexName", str), change)
+        for update in request.get("GlobalSecondaryIndexUpdates") or ()
+        for change in (require(update, "Update", dict),)
+    ]
+    asked = {
+        index: _maximum(declared["OnDemandThroughput"])
+        for index, declared in [("", request), *updates]
+        if declared.get("OnDemandThroughput") is not None
+    }
+    others = [declared for index, declared in updates if index not in asked]
+    if asked and (others or {"BillingMode", "ProvisionedThroughput"} & request.keys()):
+        raise invalid("OnDemandThroughput with other changes is not modelled by this simulator")
+    return asked
 
 
 def table_of_arn(request: Request) -> str:
@@ -154,6 +192,27 @@ def _declared_units(declared: Request, billing_mode: BillingMode, *, absent: str
     return _units(throughput, "provisionedThroughput")
 
 
+def _declared_maximum(declared: Request, billing_mode: BillingMode) -> OnDemandMaximum:
+    asked = declared.get("OnDemandThroughput")
+    if asked is None:
+        return UNLIMITED
+    if billing_mode is not BillingMode.PAY_PER_REQUEST:
+        raise invalid(PROVISIONED_WITH_MAXIMUM)
+    return OnDemandMaximum(*(None if m == NO_MAXIMUM else m for m in _maximum(asked)))
+
+
+def _maximum(asked: Request) -> OnDemandMaximum:
+    members = ("MaxReadRequestUnits", "MaxWriteRequestUnits")
+    refuse_unmodelled(asked, members, operation="OnDemandThroughput")
+    maximum = OnDemandMaximum(
+        *(None if asked.get(member) is None else require(asked, member, int) for member in members)
+    )
+    for member, units in zip(members, maximum, strict=True):
+        if units is not None and units < 1 and units != NO_MAXIMUM:
+            raise below_one(f"onDemandThroughput.{member[0].lower()}{member[1:]}", units)
+    return maximum
+
+
 def _key_schema(declared: Request) -> KeySchema:
     elements = require(declared, "KeySchema", list)
     names = [require(element, "AttributeName", str) for element in elements]
@@ -191,6 +250,7 @@ def _index_spec(declared: Request, table_key: KeySchema, mode: BillingMode) -> I
             declared, mode, absent=f"ProvisionedThroughput must be specified for index: {name}"
         ),
         non_key_attributes=non_key,
+        on_demand_maximum=_declared_maximum(declared, mode),
     )
 
 

@@ -13,16 +13,24 @@ from capacity_pilot.simulator.physics.database import (
     require,
     table_name,
 )
+from capacity_pilot.simulator.physics.on_demand import NO_MAXIMUM
 from capacity_pilot.simulator.physics.refusals import RefusedError, invalid
 from capacity_pilot.simulator.physics.store import OrderedItems
 from capacity_pilot.simulator.physics.table_declarations import (
     read_changes,
+    read_maxima,
     read_switch,
     read_table_spec,
     read_tags,
     table_of_arn,
 )
-from capacity_pilot.simulator.physics.tables import KeySchema, ResourceState, TableState
+from capacity_pilot.simulator.physics.tables import (
+    UNLIMITED,
+    KeySchema,
+    OnDemandMaximum,
+    ResourceState,
+    TableState,
+)
 
 _MOST_TABLES_LISTED: Final = 100
 _MOST_TAGS: Final = 50
@@ -49,9 +57,12 @@ def delete_table(database: Database, request: Request, now: float) -> Response:
 def update_table(database: Database, request: Request, now: float) -> Response:
     """Echoes the old units and the old counters, as AWS does, with the new statuses."""
     state = database.world.table(table_name(request))
-    changes, mode = read_changes(request), read_switch(request, state)
+    changes, maxima = read_changes(request), read_maxima(request)
+    mode = read_switch(request, state)
     echo = describe(database, state, now)
-    if mode is None:
+    if maxima:
+        database.world.limit_on_demand(state.spec.name, maxima)
+    elif mode is None:
         database.world.update_table(state.spec.name, changes, now)
     else:
         database.world.switch_billing(state.spec.name, mode, changes, now)
@@ -168,7 +179,7 @@ def _capacity(resource: ResourceState, now: float) -> dict[str, Any]:
         throughput["LastIncreaseDateTime"] = resource.last_increase_at
     if resource.quota.last_decrease_at is not None:
         throughput["LastDecreaseDateTime"] = resource.quota.last_decrease_at
-    return {
+    return _maximum(resource.on_demand_maximum) | {
         "ProvisionedThroughput": throughput,
         "WarmThroughput": {
             "ReadUnitsPerSecond": resource.warm.read,
@@ -176,6 +187,14 @@ def _capacity(resource: ResourceState, now: float) -> dict[str, Any]:
             "Status": ResourceStatus.ACTIVE,
         },
     }
+
+
+def _maximum(maximum: OnDemandMaximum) -> dict[str, Any]:
+    """Nothing where there is none."""
+    if maximum == UNLIMITED:
+        return {}
+    read, write = (NO_MAXIMUM if units is None else units for units in maximum)
+    return {"OnDemandThroughput": {"MaxReadRequestUnits": read, "MaxWriteRequestUnits": write}}
 
 
 def _index_size(items: OrderedItems | None) -> dict[str, int]:

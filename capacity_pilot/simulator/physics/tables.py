@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -24,6 +24,18 @@ class Units(NamedTuple):
 
     read: int
     write: int
+
+
+class OnDemandMaximum(NamedTuple):
+    """Request units a second that an on-demand table or index may be asked for, ``None`` where it
+    has no limit of its own.
+    """
+
+    read: int | None = None
+    write: int | None = None
+
+
+UNLIMITED: Final = OnDemandMaximum()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +60,7 @@ class IndexSpec:
     projected: frozenset[str] | None
     units: Units
     non_key_attributes: tuple[str, ...] = ()
+    on_demand_maximum: OnDemandMaximum = UNLIMITED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +73,7 @@ class TableSpec:
     attribute_types: tuple[tuple[str, str], ...] = ()
     indexes: tuple[IndexSpec, ...] = ()
     billing_mode: BillingMode = BillingMode.PROVISIONED
+    on_demand_maximum: OnDemandMaximum = UNLIMITED
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +96,7 @@ class ResourceState:
     pending: PendingChange | None = None
     quota: DecreaseQuota = field(default_factory=DecreaseQuota)
     last_increase_at: float | None = None
+    on_demand_maximum: OnDemandMaximum = UNLIMITED
 
     def slot(self, dimension: Dimension) -> int:
         return self.first_slot + dimension

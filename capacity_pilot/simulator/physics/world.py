@@ -31,13 +31,14 @@ from capacity_pilot.core.model import (
     ScalableTarget,
 )
 from capacity_pilot.core.throttling import ThrottleLimit
-from capacity_pilot.simulator.physics import billing, refusals, updates
+from capacity_pilot.simulator.physics import billing, on_demand, refusals, updates
 from capacity_pilot.simulator.physics.apply_times import ControlPlaneLimiter
 from capacity_pilot.simulator.physics.bucket import BurstBuckets, FloatArray
 from capacity_pilot.simulator.physics.key_ranges import KeyRanges
 from capacity_pilot.simulator.physics.meter import Meter
 from capacity_pilot.simulator.physics.settings import WorldSettings
 from capacity_pilot.simulator.physics.tables import (
+    UNLIMITED,
     PendingChange,
     ResourceState,
     TableSpec,
@@ -158,6 +159,8 @@ class World:
         if spec.name in self._tables:
             raise refusals.table_exists(spec.name)
         requested = {"": spec.units} | {index.name: index.units for index in spec.indexes}
+        maxima = {"": spec.on_demand_maximum}
+        maxima |= {index.name: index.on_demand_maximum for index in spec.indexes}
         if spec.billing_mode is BillingMode.PROVISIONED:
             updates.check_shape(requested)
             updates.check_resource_maxima(requested, self.settings.limits, self.settings.region)
@@ -182,6 +185,7 @@ class World:
                 units=units,
                 warm=_ON_DEMAND_WARM if on_demand else units,
                 first_slot=self._take_slots(units),
+                on_demand_maximum=maxima[index],
             )
             self._count_reserved(Units(0, 0), units)
             self._schedule(state, index, now + self.settings.apply_times.creation_seconds)
@@ -252,6 +256,14 @@ class World:
             resource.pending = PendingChange(changes.get(index, Units(0, 0)), over_at)
             self._count_reserved(reserved, resource.reserved)
             self._schedule(state, index, over_at)
+        return state
+
+    def limit_on_demand(self, name: str, maxima: on_demand.Maxima) -> TableState:
+        """Sets what an on-demand table and its indexes may be asked for, at once, or raises."""
+        state = self.table(name)
+        on_demand.check_maxima(state, maxima)
+        for index, asked in maxima.items():
+            on_demand.set_maximum(state.resources[index], asked)
         return state
 
     def _request(self, state: TableState, index: str, *, units: Units, now: float) -> None:
@@ -329,8 +341,9 @@ class World:
 
         A write to a table waits for all its indexes: one index short of write capacity throttles
         the table's write (AWS developer guide, "GSI back-pressure"), and a hot partition does what
-        a table short of capacity does, in on-demand mode as well. Only the resources that are
-        short count a throttle event, each with the units it was asked for.
+        a table short of capacity does, in on-demand mode as well, as do its maximum and the
+        account's quota there. Only the resources that are short count a throttle event, each with
+        the units it was asked for.
         """
         slotted = [(state.resources[c.index].slot(c.dimension), c) for c in charges]
         short = {
@@ -338,7 +351,11 @@ class World:
             for s, c in slotted
             if not self._key_ranges.has_room(s, c.dimension, c.partition, c.units)
         }
-        if not state.is_on_demand:
+        if state.is_on_demand:
+            short |= {
+                c: limit for s, c in slotted if (limit := self._find_on_demand_limit(state, s, c))
+            }
+        else:
             short |= {
                 c: ThrottleLimit.PROVISIONED
                 for s, c in slotted
@@ -351,6 +368,16 @@ class World:
                 self.buckets.admit(slot, charge.units)
             self._key_ranges.take(slot, charge.partition, charge.units)
             self.meter.record_served(slot, charge.units)
+
+    def _find_on_demand_limit(
+        self, state: TableState, slot: int, charge: Charge
+    ) -> ThrottleLimit | None:
+        return on_demand.find_limit(
+            state.resources[charge.index],
+            charge.dimension,
+            self.meter.served_this_second(slot) + charge.units,
+            self.settings.limits,
+        )
 
     def _refuse(
         self,
@@ -381,6 +408,8 @@ def _end_switch(table: TableState) -> None:
         return
     table.spec = replace(table.spec, billing_mode=table.switching_to)
     table.switching_to = None
+    for resource in table.resources.values():
+        resource.on_demand_maximum = UNLIMITED  # as AWS drops it
     if table.is_on_demand:
         table.was_on_demand = True
         for resource in table.resources.values():

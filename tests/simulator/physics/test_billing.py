@@ -60,7 +60,7 @@ def test_until_a_switch_is_over_the_provisioned_units_serve() -> None:
     story.pass_seconds(45)
     assert story.mode is ON_DEMAND
     assert story.units() == story.units("by-day") == Units(0, 0)
-    story.write(1e5)
+    story.write(4e4)
 
 
 def test_a_table_that_was_on_demand_before_is_so_again_within_seconds() -> None:
