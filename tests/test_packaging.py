@@ -1,4 +1,4 @@
-"""What is shipped says what the code does: the image, the infrastructure, the permissions."""
+"""What is shipped says what the code does: the image and the infrastructure."""
 
 from __future__ import annotations
 
@@ -11,10 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from capacity_pilot.adapters.aws import PERMISSIONS, heartbeat
-from capacity_pilot.adapters.journal.state_table import STATE_PERMISSIONS
-from capacity_pilot.adapters.notices import NOTICE_PERMISSIONS
-from capacity_pilot.adapters.policy_sources import SOURCE_PERMISSIONS
+from capacity_pilot.adapters.aws import heartbeat
 from capacity_pilot.daemon.heartbeat import BEAT_S
 from capacity_pilot.settings import DaemonSettings
 
@@ -35,16 +32,6 @@ def instructions(name: str) -> list[str]:
     """Give the arguments of every instruction of that name, continued lines joined."""
     text = DOCKERFILE.read_text().replace("\\\n", " ")
     return re.findall(rf"^{name}\s+(.*)$", text, flags=re.MULTILINE)
-
-
-def task_actions(terraform: str) -> list[str]:
-    """Give every action of the task role's policy document, in order."""
-    document = re.search(
-        r'^data "aws_iam_policy_document" "task" \{\n(.*?)^\}', terraform, re.MULTILINE | re.DOTALL
-    )
-    assert document is not None
-    lists: list[str] = re.findall(r"\bactions\s*=\s*\[(.*?)\]", document[1], re.DOTALL)
-    return [action for listed in lists for action in re.findall(r'"([^"]+)"', listed)]
 
 
 def test_the_dockerfile_is_lint_clean() -> None:
@@ -97,12 +84,6 @@ def test_what_the_dockerfile_copies_is_in_the_build_context() -> None:
     for source in sources:
         assert f"!{source}" in ignored
         assert (ROOT / source).exists()
-
-
-def test_the_role_allows_exactly_the_calls_the_code_makes() -> None:
-    actions = task_actions((TERRAFORM / "iam.tf").read_text())
-    needed = PERMISSIONS | STATE_PERMISSIONS | SOURCE_PERMISSIONS | NOTICE_PERMISSIONS
-    assert sorted(actions) == sorted(needed)
 
 
 def test_the_alarm_looks_for_the_heartbeat_the_daemon_sends() -> None:
