@@ -22,7 +22,12 @@ from capacity_pilot.core.reasons import Reason
 from capacity_pilot.core.tick import Decisions, compare_units
 
 REMEMBERED_S: Final = 900.0
-"""What others have is believed for as long: after that, an increase is tried in full again."""
+"""What a refusal said that others have is shown for as long."""
+
+BELIEVED_S: Final = 120.0
+"""And decided by for as long: after that, an increase is tried in full again. A try costs a call
+that is refused whole; believing in what others have since let go of throttles.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,10 +72,18 @@ class AccountQuota:
             AccountUse(
                 dimension=dimension,
                 managed=float(np.nansum(committed[dimension::2])),
-                elsewhere=self._recall(dimension, now),
+                elsewhere=self._recall(dimension, now, within_s=REMEMBERED_S),
                 most=self.most(dimension),
             )
             for dimension in Dimension
+        )
+        return read, write
+
+    def left(self, committed: Floats, now: float) -> tuple[float, float]:
+        """Units that increases may take, reads and writes, ``committed`` (n,) as for ``hold``."""
+        read, write = (
+            use.most - use.managed - (self._recall(d, now, within_s=BELIEVED_S) or 0.0)
+            for d, use in zip(Dimension, self.use(committed, now), strict=True)
         )
         return read, write
 
@@ -87,7 +100,7 @@ class AccountQuota:
         since AWS would refuse it. ``committed`` (n,) is provisioned or requested, whichever is
         more, NaN for unknown. What is ``waiting`` is not sent now and takes nothing.
         """
-        left = [use.most - use.managed - (use.elsewhere or 0.0) for use in self.use(committed, now)]
+        left = list(self.left(committed, now))
         wanted = np.where(decisions.action > 0, decisions.units - decisions.provisioned, 0.0)
         if all(wanted[dimension::2].sum() <= left[dimension] for dimension in Dimension):
             return decisions
@@ -104,6 +117,6 @@ class AccountQuota:
         action = compare_units(units, decisions.provisioned)
         return decisions._replace(units=units, reasons=reasons, action=action)
 
-    def _recall(self, dimension: Dimension, now: float) -> float | None:
+    def _recall(self, dimension: Dimension, now: float, *, within_s: float) -> float | None:
         units, told_at = self._elsewhere.get(dimension, (0.0, -math.inf))
-        return units if now - told_at < REMEMBERED_S else None
+        return units if now - told_at < within_s else None

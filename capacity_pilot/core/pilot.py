@@ -569,8 +569,6 @@ class Pilot:
         """With the switches of billing modes that are due."""
         past = self._recall_past(waiting, now)
         past = replace(past, changed={**past.changed, **{p.table: p.direction for p in plans}})
-        uses = self._quota.use(past.committed, now)
-        read, write = (use.most - use.managed - (use.elsewhere or 0.0) for use in uses)
         radius = self._spread.radius
 
         def admit(table: str, direction: Direction, more_usd: float) -> Reason:
@@ -595,7 +593,7 @@ class Pilot:
                 braking=inputs.braking,
                 waiting=waiting,
                 limits=self._quota.limits,
-                account_left=(read, write),
+                account_left=self._quota.left(past.committed, now),
                 admit=admit,
             )
         )

@@ -38,7 +38,7 @@ from tests.chaos.mishaps import (
 from tests.chaos.schedule import PROOF_S, SPARE, Floats, Schedule, Target
 from tests.chaos.variants import let_escape, let_scale, let_share
 
-_DAY: Final = datetime(2026, 10, 9, tzinfo=UTC).timestamp()
+DAY: Final = datetime(2026, 10, 9, tzinfo=UTC).timestamp()
 
 
 def draw_schedule(seed: int) -> Schedule:
@@ -67,7 +67,7 @@ def draw_schedule(seed: int) -> Schedule:
     hour = float(draw.choice([9.5, 23.9, 15.0, 0.0]))
     schedule = Schedule(
         seed=seed,
-        began_at=_DAY + 3600 * hour,
+        began_at=DAY + 3600 * hour,
         seconds=seconds,
         tables=tables,
         targets=tuple(targets),

@@ -6,7 +6,8 @@ import pytest
 
 from tests.chaos.__main__ import run_seed
 
-SEEDS = range(1, 17)
+SEEDS = (*range(1, 14), 16)
+"""Of every kind of schedule some; 14 and 15 are of the plainest, which the matrix stands in for."""
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capacity_pilot.core.account_quota import REMEMBERED_S, AccountQuota
+from capacity_pilot.core.account_quota import BELIEVED_S, REMEMBERED_S, AccountQuota
 from capacity_pilot.core.fleet import Fleet
 from capacity_pilot.core.model import (
     AccountLimits,
@@ -104,7 +104,9 @@ def test_a_refusal_tells_what_others_have_for_a_while() -> None:
     assert (read.elsewhere, read.share) == (None, 1.0)
     assert (write.managed, write.elsewhere, write.most) == (300.0, 600.0, 950)
     assert written(hold(told, decide({"a": 300}))) == {"a": 150}
-    assert written(hold(told, decide({"a": 300}), now=NOW + REMEMBERED_S)) == {"a": 300}
+    assert written(hold(told, decide({"a": 300}), now=NOW + BELIEVED_S)) == {"a": 300}
+    shown = [told.use(np.full(SIZE, HAS), NOW + s)[1].elsewhere for s in (BELIEVED_S, REMEMBERED_S)]
+    assert shown == [600.0, None]
 
 
 UNITS = st.floats(1, 1e6).map(round)
