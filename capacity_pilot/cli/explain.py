@@ -170,6 +170,8 @@ def _say_capacity(target: Told) -> str:
     if target["min"] is None:
         return f"{say_number(target['provisioned'])}; not the pilot's: the policy gives no bounds"
     bounds = f"{say_number(target['min'])} to {say_number(target['max'])}"
+    if target["least"] is None and target["resting"] is None:
+        return f"{say_number(target['provisioned'])}, bounds {bounds}; what it needs is unknown"
     least, resting = say_number(target["least"]), say_number(target["resting"])
     return (
         f"{say_number(target['provisioned'])}, bounds {bounds}; needs {least} at least, "
@@ -180,6 +182,8 @@ def _say_capacity(target: Told) -> str:
 def _say_bucket(target: Told) -> str:
     dry_s = target["seconds_to_throttle"]
     lasts = "does not run dry" if dry_s is None else f"runs dry in {say_seconds(dry_s)}"
+    if target["demand"] is None and dry_s is None:
+        lasts = "when it runs dry is unknown"
     trusted = f"{target['burst_reliance']:.0%} of it trusted"
     return f"{say_number(target['burst_units'])} units of burst, {trusted}; {lasts}"
 

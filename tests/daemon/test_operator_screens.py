@@ -209,3 +209,11 @@ async def test_a_refusal_that_comes_again_is_one_line_with_its_number(stage: Sta
     changes = (lines := await explain(stage))[lines.index("last changes") + 1 :]
     assert len(changes) == 1
     assert "feed:write 100 → 700: not sent, try " in changes[0]
+
+
+async def test_of_a_target_nobody_heard_of_nothing_is_said_that_is_not_known(stage: Stage) -> None:
+    told = "\n".join(part(await explain(stage), "feed:read"))
+    assert "what it needs is unknown" in told
+    assert "when it runs dry is unknown" in told
+    heard = "\n".join(part(await explain(stage), "feed:write"))
+    assert "unknown" not in heard
