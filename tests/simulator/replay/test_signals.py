@@ -103,7 +103,7 @@ def crowds() -> Workload:
 
 
 def test_a_signal_saves_what_seconds_alone_would_have_throttled(crowds: Workload) -> None:
-    poor = ReplaySettings(burst_availability=0.3)
+    poor = ReplaySettings(burst_availability=0.2)
     deaf = play(replace(crowds, signals={}), settings=poor)
     heeding = play(crowds, settings=poor)
     by_minute = [p.passage.ledger.throttled[:, p.column()] for p in (deaf, heeding)]
