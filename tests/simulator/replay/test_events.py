@@ -82,15 +82,20 @@ def test_a_push_announced_twice_throttles_once() -> None:
 
 
 def test_a_bucket_that_is_there_carries_its_part_and_what_was_bought_is_let_go() -> None:
-    told, untold = (play_pushes(said, ReplaySettings()) for said in (announce(*PUSHES), []))
-    assert told.throttled() == 0
-    before, *later = [c for c in told.changes() if c.at_s > (SECOND - 5) * MINUTE]
-    assert before.at_s < SECOND * MINUTE - 60
+    """In half of the draws changes may take so long that more is bought as the push climbs."""
     peak = with_opens(constant(200.0, END * MINUTE), *PUSHES)[SECOND * MINUTE :].max()
-    assert before.after < 0.8 * peak
-    (lowered, *_) = [c for c in later if c.after < c.before]
-    assert 0 <= lowered.at_s - (SECOND + 15) * MINUTE < 5 * MINUTE
-    assert told.unit_hours() < 1.1 * untold.unit_hours()
+    hours = []
+    for world in (ReplaySettings(seed=seed) for seed in range(4)):
+        told, untold = (play_pushes(said, world) for said in (announce(*PUSHES), []))
+        assert told.throttled() == 0
+        before, *later = [c for c in told.changes() if c.at_s > (SECOND - 5) * MINUTE]
+        assert before.at_s < SECOND * MINUTE - 60
+        assert before.after < 0.8 * peak
+        (lowered, *_) = [c for c in later if c.after < c.before]
+        assert 0 <= lowered.at_s - (SECOND + 15) * MINUTE < 5 * MINUTE
+        hours.append((told.unit_hours(), untold.unit_hours()))
+    with_word, without = np.sum(hours, axis=0)
+    assert with_word < 1.2 * without
 
 
 def test_an_event_of_the_policy_comes_by_its_cron() -> None:
