@@ -24,7 +24,7 @@ simulate: $(VENV)/dev.stamp ## replay a generated week under the starter policy:
 
 test: $(VENV)/dev.stamp node-modules ## unit, law, contract and end-to-end tests
 	$(BIN)/pytest -n auto --maxprocesses 8 --dist worksteal -m 'not process'
-	$(BIN)/pytest -n 3 --dist worksteal -m process # in real time, half of which they wait
+	$(BIN)/pytest -n 3 --dist load --maxschedchunk 1 -m process # in real time, half of which they wait
 
 chaos: $(VENV)/dev.stamp ## seeded schedules of faults in virtual time: SEEDS=300 FROM=1
 	$(BIN)/python -m tests.chaos --seeds $(SEEDS) --from $(FROM) $(if $(TELL),--tell)

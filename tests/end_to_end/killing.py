@@ -113,6 +113,12 @@ LEFT_BEHIND = {
 }
 """What is recorded of the change by then."""
 
+
+def _about(table: str) -> Callable[[dict[str, Any]], bool]:
+    """Calls of other tables may come in between."""
+    return lambda members: members.get("TableName") == table
+
+
 LOST = frozenset(STEPS[:2])
 """Killed there, the daemon has changed nothing yet."""
 
@@ -144,13 +150,7 @@ class Killing:
         self, operation: str, act: Interference, table: str, daemon: Daemon, *, cause: Cause
     ) -> None:
         """Before it hears the answer to a call about the table."""
-        kill_during(
-            self.proxy,
-            operation,
-            act,
-            daemon.process,
-            concerns=lambda members: members.get("TableName") == table,
-        )
+        kill_during(self.proxy, operation, act, daemon.process, concerns=_about(table))
         cause(lambda: daemon.process.has_ended)
         self.cast.until(lambda: daemon.process.has_ended, within=60, what=f"{operation} of {table}")
 
@@ -168,7 +168,7 @@ class Killing:
                 return forward()
 
             if step == "answered, the answer not recorded":
-                self.proxy.at("UpdateTable", lock)
+                self.proxy.at("UpdateTable", lock, concerns=_about(table))
             elif step == "answered, nothing recorded":
                 held.enter_context(self.journal.locked())
             cause(has_heard)
