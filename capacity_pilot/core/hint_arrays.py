@@ -18,8 +18,8 @@ from capacity_pilot.core.upstream_hint import MOST_HINTS, UpstreamHint
 @dataclass(frozen=True, slots=True)
 class StatedHints:
     """``stated`` are the hints of each table that has any, and its slots; ``names`` those of
-    signals; ``keys`` (MOST_HINTS, n) and ``weights``
-    (BINS, MOST_HINTS, n) as in ``Hints``. What one count brings is said of tables, not of indexes.
+    signals; ``keys`` (MOST_HINTS, n) and ``weights`` (BINS, MOST_HINTS, n) as in ``Hints``. What
+    one count brings is said of tables, not of indexes.
     """
 
     stated: tuple[tuple[str, tuple[int, ...], tuple[UpstreamHint, ...]], ...]

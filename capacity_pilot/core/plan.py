@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from capacity_pilot.core.fleet import Fleet, Ints
+from capacity_pilot.core.fleet import Fleet, Floats, Ints
 from capacity_pilot.core.model import CapacityChange, Dimension, Direction, Plan, ScalableTarget
 from capacity_pilot.core.reasons import Reason, name_reasons
 from capacity_pilot.core.tick import Decisions
@@ -40,9 +40,10 @@ def plan_changes(
     """
     if not np.count_nonzero(decisions.action):
         return ()
-    resources = _choose_resources(fleet, decisions, waiting)
+    urgent_s = _find_urgency(decisions)
+    resources = _choose_resources(fleet, decisions, urgent_s, waiting)
     asked = defaultdict(list)
-    for one in _list_asked(decisions, resources):
+    for one in _list_asked(decisions, urgent_s, resources):
         asked[fleet.resources[one.resource].table].append(one)
     plans = [_plan_table(fleet, table, of, now) for table, of in asked.items()]
     return tuple(sorted(plans, key=lambda plan: (plan.direction is Direction.IN, plan.urgent_s)))
@@ -56,10 +57,22 @@ class _Asked(NamedTuple):
     units: list[float]
     provisioned: list[float]
     reasons: list[int]
-    seconds_to_throttle: list[float]
+    urgent_s: list[float]
 
 
-def _choose_resources(fleet: Fleet, decisions: Decisions, waiting: Waiting) -> Ints:
+def _find_urgency(decisions: Decisions) -> Floats:
+    """Seconds within which each slot must be raised, (n,): none for what is overridden, infinite
+    where nothing is raised; NaN where it is not known.
+    """
+    is_overridden = (decisions.reasons & Reason.OVERRIDDEN.value) != 0
+    dry_in_s = np.where(is_overridden, 0.0, decisions.seconds_to_throttle)
+    urgent_s: Floats = np.where(decisions.action > 0, dry_in_s, np.inf)
+    return urgent_s
+
+
+def _choose_resources(
+    fleet: Fleet, decisions: Decisions, urgent_s: Floats, waiting: Waiting
+) -> Ints:
     """The resources with something to do, by number; of too many tables, the most urgent ones'.
 
     Those that only wait take nobody's place.
@@ -68,24 +81,21 @@ def _choose_resources(fleet: Fleet, decisions: Decisions, waiting: Waiting) -> I
     resources: Ints = np.unique(slots // 2)
     if len(resources) <= MOST:
         return resources
-    tables, first, place = np.unique(fleet.table_of[slots], return_index=True, return_inverse=True)
+    table_of = fleet.table_of
+    tables, first, place = np.unique(table_of[slots], return_index=True, return_inverse=True)
     if len(tables) <= MOST:
         return resources
-    is_raised = decisions.action[slots] > 0
-    is_overridden = (decisions.reasons[slots] & Reason.OVERRIDDEN.value) != 0
-    soonest_s = np.where(is_overridden, 0.0, decisions.seconds_to_throttle[slots])
-    is_out, urgent_s = np.zeros(len(tables), dtype=np.bool_), np.full(len(tables), np.inf)
-    np.logical_or.at(is_out, place, is_raised)
-    np.fmin.at(urgent_s, place, np.where(is_raised, soonest_s, np.inf))
+    is_out, soonest_s = np.zeros(len(tables), dtype=np.bool_), np.full(len(tables), np.inf)
+    np.logical_or.at(is_out, place, decisions.action[slots] > 0)
+    np.fmin.at(soonest_s, place, urgent_s[slots])
     names = [fleet.resources[resource].table for resource in (slots[first] // 2).tolist()]
     ways = [Direction.OUT if out else Direction.IN for out in is_out.tolist()]
     is_waiting = np.array([each in waiting for each in zip(names, ways, strict=True)])
-    order = np.lexsort((urgent_s, ~is_out, is_waiting))
-    chosen = np.isin(fleet.table_of[2 * resources], tables[order[:MOST]])
-    return resources[chosen]
+    order = np.lexsort((soonest_s, ~is_out, is_waiting))
+    return resources[np.isin(table_of[2 * resources], tables[order[:MOST]])]
 
 
-def _list_asked(decisions: Decisions, resources: Ints) -> Iterator[_Asked]:
+def _list_asked(decisions: Decisions, urgent_s: Floats, resources: Ints) -> Iterator[_Asked]:
     """What is asked for of these, as plain numbers: hundreds can be asked for in a tick, and to
     pick each from arrays takes ten times as long.
     """
@@ -94,7 +104,7 @@ def _list_asked(decisions: Decisions, resources: Ints) -> Iterator[_Asked]:
         decisions.units,
         decisions.provisioned,
         decisions.reasons,
-        decisions.seconds_to_throttle,
+        urgent_s,
     )
     pairs = (of.reshape(-1, 2)[resources].tolist() for of in values)
     return map(_Asked, resources.tolist(), *pairs)
@@ -104,7 +114,7 @@ def _plan_table(fleet: Fleet, table: str, asked: list[_Asked], now: float) -> Pl
     sign = 1 if any(1 in one.action for one in asked) else -1
     changes: list[CapacityChange] = []
     moving: list[ScalableTarget] = []
-    reasons, soonest_s = 0, math.inf
+    reasons, urgent_s = 0, math.inf
     for one in asked:
         if sign not in one.action:
             continue
@@ -114,12 +124,9 @@ def _plan_table(fleet: Fleet, table: str, asked: list[_Asked], now: float) -> Pl
                 units[dimension] = one.units[dimension]
                 moving.append(ScalableTarget(resource, dimension))
                 reasons |= one.reasons[dimension]
-                soonest_s = min(soonest_s, one.seconds_to_throttle[dimension])  # NaN never is less
+                urgent_s = min(urgent_s, one.urgent_s[dimension])  # NaN never is less
         read, write = map(int, units)
         changes.append(CapacityChange(resource=resource, read=read, write=write))
-    urgent_s = math.inf
-    if sign > 0:
-        urgent_s = 0.0 if reasons & Reason.OVERRIDDEN.value else soonest_s
     return Plan(
         table=table,
         direction=Direction.OUT if sign > 0 else Direction.IN,

@@ -284,10 +284,9 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
     draft = heed(capacity.standing, draft, capacity.provisioned, now)
     reasons = draft.reasons if footing is None else draft.reasons | footing.reasons
     reasons = reasons if idling is None else reasons | idling.reasons
-    if upstream is not None:
-        reasons = reasons | (upstream > capacity.provisioned) * Reason.UPSTREAM.value
+    reasons = _tell_need(reasons, upstream, capacity.provisioned, Reason.UPSTREAM)
     reasons = reasons if inputs.hints is None else _tell_hints(signalled, reasons)
-    reasons = reasons if due is None else reasons | _tell_due(due, capacity.provisioned)
+    reasons = _tell_need(reasons, due, capacity.provisioned, Reason.RECURRING)
     decisions = Decisions(
         units=draft.units,
         action=compare_units(draft.units, capacity.provisioned),
@@ -320,8 +319,11 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
     return after, decisions
 
 
-def _tell_due(due: Floats, provisioned: Floats) -> Reasons:
-    return (due > provisioned) * np.int64(Reason.RECURRING.value)
+def _tell_need(
+    reasons: Reasons, needed: Floats | None, provisioned: Floats, reason: Reason
+) -> Reasons:
+    """With the ``reason`` where more is ``needed`` than there is, ``None`` for nowhere."""
+    return reasons if needed is None else reasons | (needed > provisioned) * reason.value
 
 
 def _tell_hints(upstream: UpstreamState, reasons: Reasons) -> Reasons:

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from capacity_pilot.core.quantities import AnyDuration, Strict, Words
 
 MOST_HINTS: Final = 4
-"""As many as signals may lead a target."""
+"""As many as signals may lead a target: each has a place there."""
 
 LONGEST_LAG_S: Final = 128.0
 """What comes later than twice of it is not looked for."""

@@ -13,8 +13,8 @@ from capacity_pilot.core.matching import Tags
 from capacity_pilot.core.model import Resource
 from capacity_pilot.core.policy import PolicySet
 
-_RESOURCE: Final = re.compile(r"(?P<table>[\w.-]+)(?:/index/(?P<index>[\w.-]+))?", re.ASCII)
-_TAG: Final = re.compile(r"(?P<table>[\w.-]+):(?:(?P<key>[^=]+)=(?P<value>.*))?", re.ASCII)
+_RESOURCE: Final = re.compile(r"[\w.-]+(?:/index/[\w.-]+)?", re.ASCII)
+_TAG: Final = re.compile(r"[\w.-]+:(?:[^=]+=.*)?", re.ASCII)
 _NAMED_AT_ONCE = 3
 
 

@@ -88,13 +88,10 @@ def heard_s(state: UpstreamState, now: float, most: int) -> float:
     signals = state.signals
     drift = most / DUTY_S
     steady = signals.last_told[signals.duty >= _STEADY + drift]  # whatever is told of meanwhile
-    if len(steady) and (until := steady.max() + _LOST_S) >= now + most - 1:
+    sure_s = float(steady.max()) + _LOST_S - now + 1 if len(steady) else 0.0
+    if sure_s >= most or not np.count_nonzero(signals.duty >= _STEADY - drift):
         return float(most)
-    if not np.count_nonzero(signals.duty >= _STEADY - drift) or not np.count_nonzero(
-        _find_led(state)
-    ):
-        return float(most)
-    return float(until - now + 1) if len(steady) else 0.0
+    return sure_s if np.count_nonzero(_find_led(state)) else float(most)
 
 
 def _find_led(state: UpstreamState) -> Bools:

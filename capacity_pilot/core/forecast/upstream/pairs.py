@@ -8,14 +8,15 @@ be it the one under way, and while it goes on doing so: a single coincidence pre
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from capacity_pilot.core.fleet import Bools, Floats, Ints
 from capacity_pilot.core.forecast.upstream.response import BINS, gain_of
+from capacity_pilot.core.upstream_hint import MOST_HINTS
 
-PLACES = 4
+PLACES: Final = MOST_HINTS
 """Signals per slot at most: 960 bytes per slot in all."""
 
 _MEMORY = 0.7
