@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +16,7 @@ from capacity_pilot.cli.daemon_calls import DEFAULT_URL, call
 from capacity_pilot.cli.screen import (
     HELD,
     Size,
-    cut,
+    hang,
     label,
     measure_terminal,
     say_number,
@@ -31,6 +32,7 @@ Told = Mapping[str, Any]
 
 _INDENT = 13
 _LEAST_CHANGES = 2
+_HANG = 4
 _VERBS = {"scale_out": "raise", "scale_in": "lower"}
 _SWITCHED = {"PAY_PER_REQUEST": "switch to on-demand", "PROVISIONED": "switch to provisioned"}
 
@@ -55,29 +57,31 @@ class Explain(BaseModel):
 
 
 def draw_explanation(told: Told, size: Size, *, now: float) -> list[str]:
-    """Lines of at most ``size.width``; where they would be more than ``size.height``, targets with
-    nothing to tell take one line each, and only the latest changes are shown.
+    """Lines of at most ``size.width``; where they would be more than ``size.height``, all is said
+    of the target that needs a look most, in brief of those that do not, and only the latest
+    changes are shown.
     """
     width = size.width
-    head = [cut(line, width) for line in _draw_head(told, now)]
+    head = [line for text in _draw_head(told, now) for line in hang(text, width, indent=_HANG)]
     targets = sorted(told["targets"], key=_is_quiet)
     full = [_draw_target(target, width, now) for target in targets]
-    brief = [[cut(_sum_up(target), width)] for target in targets]
+    brief = [hang(_sum_up(target), width, indent=_HANG) for target in targets]
     changes = [line for change in told["changes"] for line in _draw_change(change, width, now)]
     changes = changes or ["  none in the last day"]
     if size.height is None:
         return [*head, *_flatten(full), "", "last changes", *changes]
     room = size.height - len(head) - 2 - min(len(changes), _LEAST_CHANGES)
     body = _flatten(_fit(full, brief, room))
-    left = max(size.height - len(head) - len(body) - 2, 1)
-    return [*head, *body, "", "last changes", *changes[:left]][: size.height]
+    left = size.height - len(head) - len(body) - 2
+    tail = ["", "last changes", *changes[:left]] if left > 0 else []
+    return [*head, *body, *tail][: size.height]
 
 
 def _fit(full: list[list[str]], brief: list[list[str]], room: int) -> list[list[str]]:
-    """As many in full as there is room for when the others are brief."""
-    chosen = list(brief)
-    for n, lines in enumerate(full):
-        if sum(map(len, chosen)) - 1 + len(lines) > room:
+    """The first in full, and as many more as there is room for when the others are brief."""
+    chosen = [*full[:1], *brief[1:]]
+    for n, lines in enumerate(full[1:], start=1):
+        if sum(map(len, chosen)) - len(chosen[n]) + len(lines) > room:
             break
         chosen[n] = lines
     return chosen
@@ -88,7 +92,7 @@ def _flatten(parts: list[list[str]]) -> list[str]:
 
 
 def _draw_head(told: Told, now: float) -> Iterator[str]:
-    resources = told["resources"]
+    resources, allowed = told["resources"], defaultdict(list)
     states = sorted({resource["status"] for resource in resources})
     state = "a change is under way" if told["is_changing"] else "/".join(states)
     yield (
@@ -104,13 +108,17 @@ def _draw_head(told: Told, now: float) -> Iterator[str]:
         set_to = say_override(override, now)
         yield f"! {set_to}: {override['id']} by {override['by']}: {override['why']}"
     for resource in resources:
-        if resource["next_decrease_at"]:
-            allowed = f"none before {say_time(resource['next_decrease_at'], now)}"
-        elif resource["free_decreases"]:
-            allowed = f"{resource['free_decreases']} more today at any time"
-        else:
-            allowed = "one now, the next an hour later"
-        yield f"  decreases AWS allows of {resource['resource']}: {allowed}"
+        allowed[_say_decreases(resource, now)].append(resource["resource"])
+    for said, of in allowed.items():
+        yield f"  decreases AWS allows of {', '.join(of)}: {said}"
+
+
+def _say_decreases(resource: Told, now: float) -> str:
+    if resource["next_decrease_at"]:
+        return f"none before {say_time(resource['next_decrease_at'], now)}"
+    if resource["free_decreases"]:
+        return f"{resource['free_decreases']} more today at any time"
+    return "one now, the next an hour later"
 
 
 def _say_escape(escape: Told, now: float) -> str:
@@ -123,19 +131,22 @@ def _say_escape(escape: Told, now: float) -> str:
     return f"! on-demand{begun}{cost}: {of}"
 
 
-def _is_quiet(target: Told) -> tuple[bool, bool, float]:
-    """Sorts what is to be moved first, then what is held, then the fullest."""
+def _is_quiet(target: Told) -> tuple[bool, bool, bool, float]:
+    """Sorts what is to be moved first, then what is held, then the fullest; last what nobody has
+    been heard of.
+    """
     full = (target["demand"] or 0.0) / (target["provisioned"] or float("inf"))
     is_held = "rising_demand" in target["reasons"] or "overridden" in target["reasons"]
-    return target["action"] == "hold" and not is_held, not target["held_by"], -full
+    is_still = target["action"] == "hold" and not is_held
+    return is_still, target["demand"] is None, not target["held_by"], -full
 
 
 def _draw_target(target: Told, width: int, now: float) -> list[str]:
-    lines = ["", cut(f"{say_target(target)}: {_say_decision(target)}", width)]
+    lines = ["", *hang(f"{say_target(target)}: {_say_decision(target)}", width, indent=_HANG)]
     for name, texts in (
         ("  demand", [_say_demand(target)]),
         ("  capacity", [_say_capacity(target)]),
-        ("  bucket", [_say_bucket(target)]),
+        ("  bucket", [] if _is_unheard(target) else [_say_bucket(target)]),
         ("  why", target["because"]),
         ("  heard", [target["heard"]] if target["rung"] != "full" else []),
         ("  held", [_say_hold(hold, now) for hold in target["holds"]]),
@@ -145,10 +156,21 @@ def _draw_target(target: Told, width: int, now: float) -> list[str]:
 
 
 def _say_decision(target: Told) -> str:
-    has = say_number(target["provisioned"])
+    has = _say_provisioned(target)
     if target["action"] in _VERBS:
         return f"{_VERBS[target['action']]} from {has} to {say_number(target['units'])}"
     return f"stay at {has}" if target["holds"] or target["because"] else f"stay at {has}, steady"
+
+
+def _say_provisioned(target: Told) -> str:
+    if target["provisioned"] is not None:
+        return say_number(target["provisioned"])
+    return "on-demand" if "on_demand" in target["reasons"] else "a capacity not read yet"
+
+
+def _is_unheard(target: Told) -> bool:
+    """Nobody has told of its demand: neither is its need known, nor what is in its bucket."""
+    return target["demand"] is None and target["least"] is None
 
 
 def _say_demand(target: Told) -> str:
@@ -167,23 +189,23 @@ def _say_demand(target: Told) -> str:
 
 
 def _say_capacity(target: Told) -> str:
+    has = _say_provisioned(target)
     if target["min"] is None:
-        return f"{say_number(target['provisioned'])}; not the pilot's: the policy gives no bounds"
+        return f"{has}; not the pilot's: the policy gives no bounds"
     bounds = f"{say_number(target['min'])} to {say_number(target['max'])}"
-    if target["least"] is None and target["resting"] is None:
-        return f"{say_number(target['provisioned'])}, bounds {bounds}; what it needs is unknown"
-    least, resting = say_number(target["least"]), say_number(target["resting"])
-    return (
-        f"{say_number(target['provisioned'])}, bounds {bounds}; needs {least} at least, "
-        f"would come down to {resting}"
-    )
+    if _is_unheard(target):
+        return f"{has}, bounds {bounds}; what it needs is unknown"
+    needs = f"{has}, bounds {bounds}; needs {say_number(target['least'])} at least"
+    if (target["resting"] or 0.0) >= (target["provisioned"] or 0.0):
+        return needs
+    return f"{needs}, would come down to {say_number(target['resting'])}"
 
 
 def _say_bucket(target: Told) -> str:
     dry_s = target["seconds_to_throttle"]
     lasts = "does not run dry" if dry_s is None else f"runs dry in {say_seconds(dry_s)}"
-    if target["demand"] is None and dry_s is None:
-        lasts = "when it runs dry is unknown"
+    if target["provisioned"] is None:
+        return "none while on-demand" if "on_demand" in target["reasons"] else "unknown"
     trusted = f"{target['burst_reliance']:.0%} of it trusted"
     return f"{say_number(target['burst_units'])} units of burst, {trusted}; {lasts}"
 
@@ -194,9 +216,12 @@ def _say_hold(hold: Told, now: float) -> str:
 
 
 def _sum_up(target: Told) -> str:
-    demand = say_number(target["demand"])
-    why = say_reasons(target["held_by"]) or say_reasons(target["reasons"])
-    return f"{say_target(target)}: {_say_decision(target)}, demand {demand}; {why}"
+    begun = f"{say_target(target)}: {_say_decision(target)}, "
+    why = target["held_by"] or target["reasons"]
+    if target["demand"] is not None:
+        return f"{begun}demand {say_number(target['demand'])}; {say_reasons(why)}"
+    more = say_reasons([name for name in why if name != "no_telemetry"])
+    return f"{begun}nothing heard{f'; {more}' if more else ''}"
 
 
 def _draw_change(change: Told, width: int, now: float) -> list[str]:

@@ -110,6 +110,11 @@ def cut_middle(text: str, width: int) -> str:
     return f"{text[: width - 1 - tail]}…{text[len(text) - tail :]}"
 
 
+def hang(text: str, width: int, *, indent: int = 4) -> list[str]:
+    """Wrapped, all lines after the first one set in."""
+    return textwrap.wrap(text, width, subsequent_indent=" " * indent)
+
+
 def label(name: str, texts: Sequence[str], width: int, *, indent: int) -> list[str]:
     """``name`` in a column of its own before texts, each wrapped."""
     lines: list[str] = []

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import math
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_settings import CliImplicitFlag
@@ -16,11 +17,14 @@ from capacity_pilot.cli.screen import (
     Size,
     cut,
     cut_middle,
+    hang,
+    label,
     measure_terminal,
     say_number,
     say_override,
     say_reasons,
     say_seconds,
+    say_some,
     say_target,
     say_time,
     write_lines,
@@ -31,16 +35,18 @@ Told = Mapping[str, Any]
 _LATE_TICK_S = 10.0
 _SILENT_S = 15.0
 _NEVER_S = float("inf")
-_WIDE = 110
+_LEAST_DOING = 24
 _MODES = {"PAY_PER_REQUEST": "to on-demand", "PROVISIONED": "to provisioned"}
 _UP, _DOWN = "↑", "↓"
 _LAST_WIDTH = 34
+_GAP = 2
+_INDENT = 4
 _BY_LIMIT = {
     "KeyRangeThroughputExceeded": "hot keys, which capacity does not cool",
     "AccountLimitExceeded": "the account's quota",
     "MaxOnDemandThroughputExceeded": "its on-demand maximum",
 }
-_FIGURES = f"{'demand':>9}{'expected':>9}{'has':>9}{'dry in':>8}  "
+_FIGURES = f"{'demand':>8} {'expected':>8} {'has':>7} {'dry in':>6}  "
 
 
 class Status(BaseModel):
@@ -61,25 +67,67 @@ class Status(BaseModel):
 
 
 def draw_status(status: Told, size: Size) -> list[str]:
-    """Lines of at most ``size.width``, as many as ``size.height`` at most."""
-    width = size.width
-    head = [cut(line, width) for line in _draw_head(status)]
+    """Lines of at most ``size.width``, as many as ``size.height`` at most. What does not fit a line
+    goes on in the next: the most urgent targets are shown with all there is to say of them.
+    """
+    width, height = size
+    head = [line for text in _draw_head(status) for line in hang(text, width, indent=_INDENT)]
+    if height is not None:
+        head = _shorten(head, max(height // 2, 2))
     targets = sorted(status["targets"], key=_urgency)
     if not targets:
         return [*head, "", "no target yet: no table that a policy names was found"]
-    room = len(targets) if size.height is None else max(size.height - len(head) - 2, 3)
-    shown = targets if len(targets) <= room else targets[: room - 1]
-    name_width = min(max(len(_name(t)) for t in shown), max(width // 3, 16))
-    is_wide = width >= _WIDE
-    title = f"{'target':{name_width}}{_FIGURES}"
-    titles = f"{title}{'doing':{max(width - len(title) - _LAST_WIDTH, 5)}}last change"
-    lines = [*head, "", cut(titles if is_wide else f"{title}doing", width)]
-    for target in shown:
-        last = status.get("last_changes", {}).get(target["table"]) if is_wide else None
-        lines.append(_draw_target(target, last, name_width=name_width, width=width))
+    room = None if height is None else max(height - len(head) - 2, 2)
+    columns = _lay_out(targets[:room], width)
+    last_changes = status.get("last_changes", {})
+    rows = [_draw_target(t, last_changes.get(t["table"]), columns) for t in targets[:room]]
+    shown = _fit(rows, len(targets), room)
+    lines = [*head, "", columns.title, *(line for row in shown for line in row)]
     if left := targets[len(shown) :]:
         lines.append(cut(_sum_up(left), width))
     return lines
+
+
+def _shorten(head: list[str], most: int) -> list[str]:
+    """What is out of order comes first, and stays."""
+    if len(head) <= most:
+        return head
+    return [*head[: most - 1], f"  and {len(head) - most + 1} lines more; --all shows them"]
+
+
+def _fit(rows: list[list[str]], targets: int, room: int | None) -> list[list[str]]:
+    """As many rows as fit, one at least, with a line for the ``targets`` that do not."""
+    if room is None or (targets == len(rows) and sum(map(len, rows)) <= room):
+        return rows
+    fitting, left = [rows[0][: room - 1]], room - 1 - len(rows[0])
+    for row in rows[1:]:
+        if (left := left - len(row)) < 0:
+            break
+        fitting.append(row)
+    return fitting
+
+
+class _Columns(NamedTuple):
+    """How wide the first column is, that of what is done, and the whole; ``is_wide`` where a last
+    change has one of its own.
+    """
+
+    name: int
+    doing: int
+    width: int
+    is_wide: bool
+
+    @property
+    def title(self) -> str:
+        begun = f"{'target':{self.name}}{_FIGURES}"
+        return f"{begun}{'doing':{self.doing}}last change" if self.is_wide else f"{begun}doing"
+
+
+def _lay_out(targets: Sequence[Told], width: int) -> _Columns:
+    name = min(max(len(_name(target)) for target in targets), max(3 * width // 10, 16))
+    left = width - name - len(_FIGURES)
+    is_wide = left - _LAST_WIDTH >= _LEAST_DOING
+    return _Columns(name, left - _LAST_WIDTH if is_wide else left, width, is_wide)
 
 
 def _draw_head(status: Told) -> Iterator[str]:
@@ -129,7 +177,7 @@ def _say_idle(idle: Sequence[Told]) -> str:
     """What nobody uses, the dearest first."""
     usd = sum(each["usd_per_month"] for each in idle)
     dearest = sorted(idle, key=lambda each: -each["usd_per_month"])
-    named = ", ".join(f"{each['target']} ({each['advice']})" for each in dearest)
+    named = say_some([f"{each['target']} ({each['advice']})" for each in dearest])
     return f"idle, ${usd:,.2f} a month: {named}"
 
 
@@ -198,29 +246,33 @@ def _ago(seconds: float | None) -> str:
     return "never" if seconds is None else f"{max(seconds, 0.0):.1f} s ago"
 
 
-def _urgency(target: Told) -> tuple[bool, float, float, str]:
-    """Sorts by what needs a look: raised or to be raised, soonest dry, fullest."""
+def _urgency(target: Told) -> tuple[bool, float, float, bool, str]:
+    """Sorts by what needs a look: raised or to be raised, soonest dry, fullest; last what nobody
+    has been heard of.
+    """
     is_rising = target["action"] == "scale_out" or "rising_demand" in target["reasons"]
     dry_s = target["seconds_to_throttle"]
     full = (target["demand"] or 0.0) / (target["provisioned"] or _NEVER_S)
-    return not is_rising, _NEVER_S if dry_s is None else dry_s, -full, _name(target)
+    dry_s = _NEVER_S if dry_s is None else dry_s
+    return not is_rising, dry_s, -full, target["demand"] is None, _name(target)
 
 
-def _draw_target(target: Told, last: Told | None, *, name_width: int, width: int) -> str:
-    figures = "".join(
-        (
-            f"{say_number(target['demand']):>9}",
-            f"{say_number(target['expected']):>9}",
-            f"{say_number(target['provisioned']):>9}",
-            f"{say_seconds(target['seconds_to_throttle']):>8}",
-        )
+def _draw_target(target: Told, last: Told | None, columns: _Columns) -> list[str]:
+    """One line, and more where what is done does not fit its column."""
+    figures = (
+        f"{say_number(target['demand']):>7}",
+        f"{say_number(target['expected']):>8}",
+        f"{say_number(target['provisioned']):>7}",
+        f"{say_seconds(target['seconds_to_throttle']):>6}",
     )
-    line = f"{cut_middle(_name(target), name_width):{name_width}}{figures}  "
-    if width < _WIDE:
-        return cut(line + _say_doing(target), width)
-    doing_width = width - len(line) - _LAST_WIDTH
-    doing = f"{cut(_say_doing(target), doing_width - 2):{doing_width}}"
-    return cut(f"{line}{doing}{_say_last(target, last)}", width).rstrip()
+    line = f"{cut_middle(_name(target), columns.name):{columns.name}} {' '.join(figures)}  "
+    room = columns.doing - _GAP if columns.is_wide else columns.doing
+    first, *more = textwrap.wrap(_say_doing(target), max(room, 1), break_long_words=False) or [""]
+    if len(first) > room:
+        first, more = "", [first, *more]
+    line += f"{first:{columns.doing}}{_say_last(target, last)}" if columns.is_wide else first
+    rest = label("", [" ".join(more)], columns.width, indent=_INDENT) if more else []
+    return [cut(line, columns.width).rstrip(), *rest]
 
 
 def _say_doing(target: Told) -> str:
@@ -266,10 +318,15 @@ def _say_units(units: int | None) -> str:
 
 
 def _sum_up(left: list[Told]) -> str:
-    """What is not shown."""
+    """What is not shown. Whether a bucket runs dry is known of those that were heard of."""
     dry = [t["seconds_to_throttle"] for t in left if t["seconds_to_throttle"] is not None]
-    soonest = f", dry in {say_seconds(min(dry))} at the soonest" if dry else ", none running dry"
-    return f"and {len(left)} more{soonest}; --all shows them"
+    unheard = sum(target["demand"] is None for target in left)
+    said = [f"and {len(left):,} more{f' ({unheard:,} unheard)' if unheard else ''}"]
+    if dry:
+        said.append(f"dry in {say_seconds(min(dry))} at the soonest")
+    elif unheard < len(left):
+        said.append("none running dry")
+    return f"{', '.join(said)}; --all shows them"
 
 
 def _name(target: Told) -> str:

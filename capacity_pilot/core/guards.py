@@ -220,11 +220,10 @@ def _recommend(at: _Slot) -> tuple[float, int]:
     units = at.provisioned
     if at.sustained > at.provisioned:
         because |= _BURST_COVERS
-    if at.resting < at.provisioned:
+    if np.ceil(at.resting) < at.provisioned:
         because |= _TROUGH
-        if at.stabilized < at.provisioned:
-            units = np.fmax(at.stabilized, at.resting)
-        else:
+        units = np.fmin(np.ceil(np.fmax(at.stabilized, at.resting)), at.provisioned)
+        if units == at.provisioned:
             because |= _STABILIZING
     return np.ceil(units), because
 

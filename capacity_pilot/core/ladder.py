@@ -63,6 +63,9 @@ RUNG_WORDING: Final = {
     Rung.HAND_BACK: "nothing known for the policy's hand_back_after: handed back",
 }
 
+CLIMBING: Final = f"more is heard again: believed once that has lasted {CLIMB_S:.0f} s"
+"""What is to be said of a target on its way back up, of which a rung's words are true no more."""
+
 
 @dataclass(frozen=True, slots=True)
 class LadderState:

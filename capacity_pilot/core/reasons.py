@@ -120,7 +120,7 @@ WORDING: dict[Reason, str] = {
     Reason.BY_CLOUDWATCH: "spans are lost, and CloudWatch's late minutes ask for more",
     Reason.SAFE_LEVEL: "nothing has been known for hand_back_after: the policy's safe level",
     Reason.OUT_OF_REACH: "it needs more than provisioned capacity reaches: on-demand is to meet it",
-    Reason.ON_DEMAND: "on-demand, since provisioned capacity did not reach what it needed",
+    Reason.ON_DEMAND: "the table is on-demand: provisioned capacity did not reach what it needed",
     Reason.WITHIN_REACH: "what it needs is within reach of provisioned capacity again",
     Reason.SWITCH_WAITS: "a switch waits until that has lasted as long as the policy says",
     Reason.SWITCHES_SPENT: "of a table AWS allows four switches to on-demand in 24 hours",

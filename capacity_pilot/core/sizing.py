@@ -64,7 +64,7 @@ class Sizing(NamedTuple):
     whether a surge has begun, as long as the bucket bears that. ``sustained`` carries the forecast
     without any help from the bucket. ``resting`` is what to come down to: with the bucket's help it
     carries what demand is now. ``seconds_to_throttle`` is when the bucket runs dry at forecast
-    demand and today's capacity, inf if it never does.
+    demand and today's capacity, inf if it never does and NaN where capacity is unknown.
     """
 
     least: Floats
@@ -253,6 +253,8 @@ def size_slots(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
         sizes[1, slot] = ahead
         sizes[2, slot] = np.maximum(_HEADROOM * minute[slot], _least_with(fits, need))
         sizes[3, slot] = trusted / beyond if beyond > 0 else np.inf
+        if np.isnan(provisioned[slot]):
+            sizes[3, slot] = np.nan
     return sizes
 
 

@@ -11,7 +11,7 @@ from capacity_pilot.core.escape.rules import EscapeRules
 from capacity_pilot.core.forecast.calibration import LEVELS
 from capacity_pilot.core.forecast.quantiles import APPLY
 from capacity_pilot.core.hold_ends import find_ends
-from capacity_pilot.core.ladder import RUNG_WORDING, Rung
+from capacity_pilot.core.ladder import CLIMBING, RUNG_WORDING, Rung
 from capacity_pilot.core.model import Dimension, ResourceDescription, TableDescription
 from capacity_pilot.core.pilot import Pilot, Step
 from capacity_pilot.core.ports import Journal
@@ -128,9 +128,10 @@ def _explain_target(pilot: Pilot, step: Step, slot: int, now: float) -> Told:
     is_managed = bool(bounds.is_managed[slot])
     quantiles = pilot.quantiles.current.units[:, APPLY, slot]
     rung = Rung(int(pilot.ladder.rung[slot]))
+    is_climbing = math.isfinite(pilot.ladder.better_since[slot])
     return render_target(step, slot) | {
         "rung": name_rung(rung),
-        "heard": RUNG_WORDING[rung],
+        "heard": CLIMBING if is_climbing else RUNG_WORDING[rung],
         "min": int(bounds.floor[slot]) if is_managed else None,
         "max": int(bounds.ceiling[slot]) if is_managed else None,
         "sustained": render_number(decisions.sustained[slot]),

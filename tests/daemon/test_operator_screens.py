@@ -212,8 +212,77 @@ async def test_a_refusal_that_comes_again_is_one_line_with_its_number(stage: Sta
 
 
 async def test_of_a_target_nobody_heard_of_nothing_is_said_that_is_not_known(stage: Stage) -> None:
-    told = "\n".join(part(await explain(stage), "feed:read"))
-    assert "what it needs is unknown" in told
-    assert "when it runs dry is unknown" in told
-    heard = "\n".join(part(await explain(stage), "feed:write"))
-    assert "unknown" not in heard
+    assert part(await explain(stage), "feed:read") == [
+        "feed:read: stay at 100",
+        "  demand     unknown: no span has told of it",
+        "  capacity   100, bounds 10 to 10,000; what it needs is unknown",
+        "  heard      neither spans nor CloudWatch tell of it: held, idle or unheard",
+        "  held       no span has told of this target yet",
+    ]
+    assert "unknown" not in "\n".join(part(await explain(stage), "feed:write"))
+    brief = await explain(stage, Size(80, 16))
+    assert "feed:read: stay at 100, nothing heard" in brief
+
+
+async def test_what_is_wanted_and_held_is_read_in_full_on_a_narrow_screen(
+    aws_session: AioSession,
+) -> None:
+    bounds = {"min": 50, "max": 500}
+    policy_set = policies(write=bounds, on_demand_escape={"after": "60s"})
+    tables = (table(f"feed-{n:02}") for n in range(20))
+    async with set_stage(
+        aws_session, table("feed", "by-day"), *tables, policy_set=policy_set
+    ) as stage:
+        stage.demand = {(FEED, WRITE): 80.0, (BY_DAY, WRITE): 80.0}
+        await stage.pass_seconds(60)
+        stage.demand = {(FEED, WRITE): 2500.0, (BY_DAY, WRITE): 2500.0}
+        await stage.pass_seconds(10)
+        status, told = await show_status(stage, TERMINAL), await explain(stage, TERMINAL)
+        piped = await show_status(stage, Size(80, None))
+    for lines in (status, told):
+        assert len(lines) <= 23
+        assert "…" not in "".join(lines)
+    row = next(n for n, line in enumerate(status) if line.startswith("feed:write "))
+    said = " ".join(line.strip() for line in status[row : row + 2])
+    assert said.endswith(" held: ceiling, update in flight, switch waits")
+    assert piped[row : row + 2] == status[row : row + 2]
+    assert "             it needs more than provisioned capacity reaches: on-demand is to" in told
+    assert "feed:read: stay at 100, nothing heard" in told
+    assert told[-1] != "last changes"
+
+
+async def test_only_what_asks_for_more_than_there_can_be_is_said_to(
+    aws_session: AioSession,
+) -> None:
+    policy_set = policies(
+        write={"min": 50, "max": 500}, on_demand_escape={"after": "10s", "return_after": "5m"}
+    )
+    async with set_stage(aws_session, table("feed", "by-day"), policy_set=policy_set) as stage:
+        stage.demand = {(FEED, WRITE): 80.0, (BY_DAY, WRITE): 20.0}
+        await stage.pass_seconds(20)
+        heard = "  heard      more is heard again: believed once that has lasted 30 s"
+        assert heard in part(await explain(stage), "feed:write")
+        await stage.pass_seconds(20)
+        stage.demand = {(FEED, WRITE): 2500.0, (BY_DAY, WRITE): 20.0}
+        await stage.pass_seconds(8)
+        told = await explain(stage)
+        wanted = "it needs more than provisioned capacity reaches: on-demand is to meet it"
+        assert f"             {wanted}" in part(told, "feed:write")
+        for other in ("feed:read", "feed/index/by-day:read", "feed/index/by-day:write"):
+            assert wanted not in "\n".join(part(told, other))
+        await stage.until(lambda: stage.world.table("feed").is_on_demand, within=240)
+        await stage.pass_seconds(5)
+        told, status = await explain(stage), await show_status(stage)
+    assert part(told, "feed:write")[0] == "feed:write: stay at on-demand"
+    assert "  bucket     none while on-demand" in part(told, "feed:write")
+    assert part(told, "feed:read")[0] == "feed:read: stay at on-demand"
+    assert about(status, "feed:write").split()[3:5] == ["-", "-"]
+
+
+async def test_orders_make_room_for_the_targets(stage: Stage) -> None:
+    for number in range(12):
+        await order(stage, "freezes", tables=["feed", f"feed-{number}*"], direction="in")
+    await stage.pass_seconds(1)
+    lines = await show_status(stage, TERMINAL)
+    assert "lines more; --all shows them" in "\n".join(lines)
+    assert any(line.startswith("feed:write ") for line in lines)

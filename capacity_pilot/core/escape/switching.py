@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -65,8 +65,15 @@ class _Ruled:
 
 
 class _Verdict(NamedTuple):
+    """Why a table is switched or not yet, which of its slots ask for it, and how."""
+
     reasons: Reason
+    slots: Ints
     plan: Plan | None = None
+
+
+_NO_SLOTS: Final = np.zeros(0, dtype=np.int64)
+_AS_IT_SHOULD_BE: Final = _Verdict(Reason.STEADY, _NO_SLOTS)
 
 
 class Switching:
@@ -162,9 +169,10 @@ class Switching:
             if is_on_demand:
                 self.usd_per_hour[ruled.table] = price_on_demand(view.seen, ruled.slots)
                 reasons[ruled.slots] &= ~Reason.CAPACITY_UNKNOWN.value
+                reasons[ruled.managed] |= Reason.ON_DEMAND.value
             look = self._look_back if is_on_demand else self._look_out
             verdict = look(ruled, description, view)
-            reasons[ruled.managed] |= verdict.reasons.value
+            reasons[verdict.slots] |= verdict.reasons.value
             if verdict.plan is not None:
                 plans = [plan for plan in plans if plan.table != ruled.table] + [verdict.plan]
         plans.sort(key=lambda plan: (plan.direction is Direction.IN, plan.urgent_s))
@@ -176,23 +184,23 @@ class Switching:
         beyond = late | find_beyond(view.seen, ruled.managed, view.limits)
         if not beyond.any():
             self._since.pop(ruled.table, None)
-            return _Verdict(Reason.STEADY)
-        waited_s = self._wait(ruled.table, view.now)
+            return _AS_IT_SHOULD_BE
+        waited_s, needy = self._wait(ruled.table, view.now), ruled.managed[beyond]
         reason, is_late = Reason.OUT_OF_REACH, bool(late.any())
         has_lasted = is_late or waited_s >= ruled.rules.after
         if not has_lasted or self._awaits_effect(ruled.table, view.now):
-            return _Verdict(reason | Reason.SWITCH_WAITS)
+            return _Verdict(reason | Reason.SWITCH_WAITS, needy)
         way = (ruled.table, Direction.OUT)
         is_raised = any((plan.table, plan.direction) == way for plan in view.plans)
         if way in view.waiting or (is_raised and not is_late):
-            return _Verdict(reason)  # what can be had at once comes first
+            return _Verdict(reason, needy)  # what can be had at once comes first
         usd = price_on_demand(view.seen, ruled.slots)
         units = [(r.read, r.write) for r in description.resources]
         now_usd = price_provisioned(units, ruled.prices)
         if held := self._find_hold(ruled, description, view, Direction.OUT, usd - now_usd):
-            return _Verdict(reason | held)
+            return _Verdict(reason | held, needy)
         switch = Switch(to=BillingMode.PAY_PER_REQUEST, on_demand_usd=usd, provisioned_usd=now_usd)
-        return _Verdict(reason, _plan(view, ruled, switch, moving=ruled.managed[beyond]))
+        return _Verdict(reason, needy, _plan(view, ruled, switch, moving=needy))
 
     def _look_back(self, ruled: _Ruled, description: TableDescription, view: View) -> _Verdict:
         """Of a table that left: whether it may come back."""
@@ -200,22 +208,23 @@ class Switching:
         had: Mapping[Resource, tuple[int, int]] = {} if escape is None else escape.had
         if not fits_again(view.seen, ruled.managed):
             self._since.pop(ruled.table, None)
-            return _Verdict(Reason.ON_DEMAND)
-        waited_s = self._wait(ruled.table, view.now)
-        reason = Reason.ON_DEMAND | Reason.WITHIN_REACH
+            return _AS_IT_SHOULD_BE
+        waited_s, reason = self._wait(ruled.table, view.now), Reason.WITHIN_REACH
+        heard = ruled.managed[view.seen.heard(ruled.managed)]
         if waited_s < ruled.rules.return_after:
-            return _Verdict(reason | Reason.SWITCH_WAITS)
+            return _Verdict(reason | Reason.SWITCH_WAITS, heard)
         if (ruled.table, Direction.IN) in view.waiting:
-            return _Verdict(reason)
+            return _Verdict(reason, heard)
         changes = size_return(view.seen, description, had)
         usd = self.usd_per_hour[ruled.table]
         back_usd = price_provisioned([(c.read, c.write) for c in changes], ruled.prices)
         if held := self._find_hold(ruled, description, view, Direction.IN, back_usd - usd):
-            return _Verdict(reason | held)
+            return _Verdict(reason | held, heard)
         if not fits_account(changes, view.account_left):
-            return _Verdict(reason | Reason.ACCOUNT_QUOTA)
+            return _Verdict(reason | Reason.ACCOUNT_QUOTA, heard)
         switch = Switch(to=BillingMode.PROVISIONED, on_demand_usd=usd, provisioned_usd=back_usd)
-        return _Verdict(reason, _plan(view, ruled, switch, moving=ruled.slots, changes=changes))
+        plan = _plan(view, ruled, switch, moving=ruled.slots, changes=changes)
+        return _Verdict(reason, heard, plan)
 
     def _awaits_effect(self, table: str, now: float) -> bool:
         """True after a switch whose answer was lost: a day has too few to send it again at once."""
