@@ -30,6 +30,9 @@ PART_BYTES: Final = 350_000
 _AT_ONCE: Final = 30
 """Records to a transaction: three items each at most, of the hundred it may have."""
 
+_CLOCKS_S: Final = 600.0
+"""An answer was recorded no longer before its call, whatever the pilots' clocks say."""
+
 _OPEN: Final = "open"
 _CURRENT: Final = "current"
 
@@ -73,7 +76,16 @@ class DynamoDbJournal:
                 raise self._explain(error) from error
 
     async def unanswered(self) -> tuple[Record, ...]:
-        return tuple(_read_item(item) for item in await self._query(_OPEN))
+        """A record that was given up may arrive after that of its answer: it opens no call."""
+        opened = [_read_item(item) for item in await self._query(_OPEN)]
+        if not opened:
+            return ()
+        since = min(call.at for call in opened) - _CLOCKS_S
+        answered = {record.call for record in await self.read(since=since)}
+        for call in opened:
+            if call.id in answered:
+                await self._delete(_OPEN, call.id)
+        return tuple(call for call in opened if call.id not in answered)
 
     async def read(self, *, since: float, table: str | None = None) -> tuple[Record, ...]:
         found: list[Record] = []
@@ -164,6 +176,13 @@ class DynamoDbJournal:
             "expires_at": {"N": str(int(record.at + self._keep_s))},
         }
         return item if record.call is None else {**item, "call": {"S": record.call}}
+
+    async def _delete(self, pk: str, sk: str) -> None:
+        key: Any = {"pk": {"S": pk}, "sk": {"S": sk}}
+        try:
+            await self._client.delete_item(TableName=self._table, Key=key)
+        except STORE_ERRORS as error:
+            raise self._explain(error) from error
 
     async def _current(self, name: str) -> tuple[str, int] | None:
         """A document's version and how many parts it has."""

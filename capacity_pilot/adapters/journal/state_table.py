@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession, get_session
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from capacity_pilot import __version__
+from capacity_pilot.adapters.aws.refusals import CALL_ERRORS
 from capacity_pilot.core.errors import GatewayError, InputError
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ STATE_PERMISSIONS: Final = frozenset(
 
 LEASE_KEY: Final = {"pk": {"S": "lease"}, "sk": {"S": "lease"}}
 
-STORE_ERRORS = (ClientError, BotoCoreError, TimeoutError)
+STORE_ERRORS = (*CALL_ERRORS, TimeoutError)
 
 CONNECT_TIMEOUT_S: Final = 1.0
 READ_TIMEOUT_S: Final = 2.0

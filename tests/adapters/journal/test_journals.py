@@ -104,6 +104,22 @@ async def test_a_call_stays_open_until_its_answer_is_recorded(journal: Journal) 
     assert await journal.read(since=NOW, table="another") == ()
 
 
+async def test_a_record_that_reaches_the_table_after_its_answers_opens_no_call(
+    client: DynamoDBClient, state: str
+) -> None:
+    """The first write was given up, and is carried out when all is over."""
+    lease = DynamoDbLease(client, state, pilot="a", clock=HandMovedClock())
+    await lease.keep()
+    journal = DynamoDbJournal(client, state, lease=lease, keep_s=86_400.0, clock=SystemClock())
+    call = record(1)
+    await journal.append([call, record(2, RecordKind.ANSWER, call.id)])
+    await journal.append([call])
+    assert await journal.unanswered() == ()
+    assert await journal.unanswered() == ()
+    await journal.append([record(3)])
+    assert [open_call.id for open_call in await journal.unanswered()] == [record(3).id]
+
+
 async def test_a_document_is_the_last_one_saved_whatever_its_size(journal: Journal) -> None:
     assert await journal.load("pilot") is None
     large = bytes(range(256)) * 4000  # several items of DynamoDB's 400 kB
