@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from numpy.random import Generator
 
 from capacity_pilot.simulator.physics.auto_scaling import SCALING_OPERATIONS, ScalingRegistry
@@ -18,6 +19,7 @@ from capacity_pilot.simulator.physics.refusals import RefusedError
 from capacity_pilot.simulator.physics.table_operations import TABLE_OPERATIONS
 from capacity_pilot.simulator.physics.world import World
 from tests.chaos import state_table
+from tests.chaos.cloudwatch import CloudWatch
 from tests.chaos.mishaps import Course, Mishap, go_well
 from tests.chaos.virtual_time import VirtualLoop
 
@@ -81,6 +83,7 @@ class Account:
         epoch: float,
         draw: Generator,
         registry: ScalingRegistry | None = None,
+        cloudwatch: CloudWatch | None = None,
     ) -> None:
         self.world = world
         self.registry = registry or ScalingRegistry(world)
@@ -93,6 +96,8 @@ class Account:
         self._loop = loop
         self._database = Database(world)
         self._draw = draw
+        self._cloudwatch = cloudwatch
+        self._other_draw = np.random.default_rng(0)  # another service's luck is another
 
     @property
     def now(self) -> float:
@@ -105,10 +110,11 @@ class Account:
             self.calls.append(call)
 
     def course_of(self, call: Call) -> Course:
+        draw = self._other_draw if self._is_of_cloudwatch(call.operation) else self._draw
         for mishap in self.mishaps:
             if (go := mishap(call)) is not None:
-                return go(self._draw)
-        return go_well(self._draw)
+                return go(draw)
+        return go_well(draw)
 
     def perform(self, call: Call) -> dict[str, Any]:
         """Carries the call out now. Raises ``RefusedError`` where the physics does."""
@@ -132,8 +138,13 @@ class Account:
             return of_tables(self._database, parameters, self.now)
         if (of_scaling := SCALING_OPERATIONS.get(operation)) is not None:
             return of_scaling(self.registry, parameters, self.now)
+        if self._cloudwatch is not None and self._is_of_cloudwatch(operation):
+            return self._cloudwatch.operations[operation](parameters, self.now)
         self.store.world.advance(self.now)
         return state_table.OPERATIONS[operation](self.store, parameters, self.now)
+
+    def _is_of_cloudwatch(self, operation: str) -> bool:
+        return self._cloudwatch is not None and operation in self._cloudwatch.operations
 
     def note_change(self, table: str) -> None:
         """Somebody has changed the table."""

@@ -118,6 +118,16 @@ class ScalingClient(Client):
         return Pages(self, name, then="NextToken", goes_on="NextToken")
 
 
+class CloudWatchClient(Client):
+    """CloudWatch."""
+
+    async def put_metric_data(self, **parameters: Any) -> dict[str, Any]:
+        return await self.call("PutMetricData", parameters)
+
+    def get_paginator(self, name: str) -> Pages:
+        return Pages(self, name, then="NextToken", goes_on="NextToken")
+
+
 class StoreClient(Client):
     """DynamoDB's data plane: the state table."""
 

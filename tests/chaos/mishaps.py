@@ -82,6 +82,52 @@ SCALING_REFUSALS: Final[tuple[tuple[str, str, int], ...]] = (
 )
 """The same of Application Auto Scaling."""
 
+CLOUDWATCH_REFUSALS: Final[tuple[tuple[str, str, int], ...]] = (
+    ("Throttling", "Rate exceeded", 400),
+    ("LimitExceeded", "The maximum limit has been reached", 400),
+    ("InternalServiceFault", "", 500),
+    ("ServiceUnavailable", "", 503),
+    ("AccessDenied", _DENIED, 403),
+    ("InvalidClientTokenId", "The security token included in the request is invalid.", 403),
+    ("ExpiredToken", "The security token included in the request is expired", 403),
+    ("SignatureDoesNotMatch", "Signature expired", 403),
+    ("OptInRequired", "The account is not subscribed to the service", 403),
+    ("InvalidNextToken", "", 400),
+    ("InvalidParameterValue", "The parameter MetricDataQueries is too long", 400),
+    ("SomethingNew", "What nobody has heard of", 400),
+)
+"""The same of CloudWatch."""
+
+STORE_REFUSALS: Final[tuple[tuple[str, str, int], ...]] = (
+    ("ProvisionedThroughputExceededException", "The level of configured throughput is low", 400),
+    ("ThrottlingException", "Throughput exceeds the current capacity of your table", 400),
+    ("RequestLimitExceeded", "Throughput exceeds the current limit for your account", 400),
+    ("TransactionConflictException", "Transaction is ongoing for the item", 400),
+    ("TransactionInProgressException", "The transaction is in progress", 400),
+    ("IdempotentParameterMismatchException", "", 400),
+    ("ItemCollectionSizeLimitExceededException", "Collection size exceeded", 400),
+    ("ResourceNotFoundException", "Requested resource not found", 400),
+    ("AccessDeniedException", "The ciphertext refers to a KMS key that is disabled", 400),
+    ("UnrecognizedClientException", "The security token in the request is invalid.", 400),
+    ("ExpiredTokenException", "The security token in the request is expired", 400),
+    ("ValidationException", "One or more parameter values were invalid", 400),
+    ("SerializationException", "Unexpected value", 400),
+    ("SomethingNewException", "What nobody has heard of", 400),
+    ("InternalServerError", "Internal server error", 500),
+    ("ServiceUnavailable", "The service is temporarily unavailable", 503),
+    ("UnknownError", "", 502),
+)
+"""The same of DynamoDB's data plane."""
+
+CANCELLATIONS: Final = (
+    "TransactionConflict",
+    "ProvisionedThroughputExceeded",
+    "ThrottlingError",
+    "ItemCollectionSizeLimitExceeded",
+    "ValidationError",
+)
+"""What a transaction is cancelled for besides a condition that does not hold."""
+
 
 @dataclass(frozen=True, slots=True)
 class Course:
@@ -119,17 +165,39 @@ def refuse(code: str, message: str, status: int) -> Mishap:
     return go
 
 
+def cancel(reason: str) -> Mishap:
+    """A transaction is cancelled for its first item."""
+
+    def go(draw: Generator) -> Course:
+        error = client_error(
+            "TransactionCanceledException", f"Transaction cancelled [{reason}]", 400
+        )
+        error.response.update({"CancellationReasons": [{"Code": reason}, {"Code": "None"}]})
+        return Course(None, float(draw.uniform(0.01, 0.3)), error)
+
+    return go
+
+
 def lose_answer(draw: Generator) -> Course:
     """No answer within the timeout; done at once, too late, or not at all."""
+    return _lose_answer(draw, within_s=READ_TIMEOUT_S)
+
+
+def lose_stores_answer(draw: Generator) -> Course:
+    """The same of the state table, whose client has less patience."""
+    return _lose_answer(draw, within_s=STORE_TIMEOUT_S)
+
+
+def _lose_answer(draw: Generator, *, within_s: float) -> Course:
     effect: float | None = None
     match int(draw.integers(3)):
         case 0:
             effect = float(draw.uniform(0.01, 1.0))
         case 1:
-            effect = READ_TIMEOUT_S + float(draw.uniform(0, _LATE_S))
+            effect = within_s + float(draw.uniform(0, _LATE_S))
         case _:
             pass
-    return Course(effect, READ_TIMEOUT_S, exceptions.ReadTimeoutError(endpoint_url=_URL))
+    return Course(effect, within_s, exceptions.ReadTimeoutError(endpoint_url=_URL))
 
 
 def break_off(draw: Generator) -> Course:

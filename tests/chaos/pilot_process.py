@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
 from typing import Any
 
 from capacity_pilot.adapters.agenda import RunningAgenda
 from capacity_pilot.adapters.aws.auto_scaling import AutoScalingClient, NoAutoScaling
-from capacity_pilot.adapters.aws.dynamodb import DynamoDbGateway
+from capacity_pilot.adapters.aws.cloudwatch import CloudWatchReader
+from capacity_pilot.adapters.aws.dynamodb import SENT_WITHIN_S, DynamoDbGateway
+from capacity_pilot.adapters.aws.heartbeat import CloudWatchPulse
 from capacity_pilot.adapters.aws.recorded_scaling import RecordedAutoScaling
 from capacity_pilot.adapters.aws.registrations import Registrations
 from capacity_pilot.adapters.journal.dynamodb import DynamoDbJournal
@@ -17,6 +20,7 @@ from capacity_pilot.adapters.lease import KEEP_S, DynamoDbLease
 from capacity_pilot.adapters.otlp.estimate import Estimator
 from capacity_pilot.adapters.otlp.harvest import Harvest
 from capacity_pilot.adapters.otlp.intake import Intake
+from capacity_pilot.adapters.policy_sources.texts import FixedText, PolicyText, PolicyTexts
 from capacity_pilot.adapters.scaling_holds import KeptHolds
 from capacity_pilot.core.model import AccountLimits
 from capacity_pilot.core.pilot import Pilot
@@ -27,15 +31,20 @@ from capacity_pilot.daemon.brake_desk import BrakeDesk
 from capacity_pilot.daemon.control_loop import ControlLoop, Surroundings
 from capacity_pilot.daemon.coverage_watch import CoverageWatch
 from capacity_pilot.daemon.driving import route_tables
+from capacity_pilot.daemon.heartbeat import BEAT_S, Heartbeat
+from capacity_pilot.daemon.policy_keeping import Followers, PolicyKeeper
+from capacity_pilot.daemon.policy_versions import PolicyReader
+from capacity_pilot.daemon.quota_watch import ASK_S, QuotaWatch
 from capacity_pilot.daemon.scaling_watch import WATCH_S, ScalingWatch
 from capacity_pilot.daemon.schedule import Job, run_jobs
 from capacity_pilot.daemon.snapshots import Snapshots
 from capacity_pilot.daemon.succession import Estate, Succession
+from capacity_pilot.daemon.tag_watch import WATCH_S as TAGS_S
+from capacity_pilot.daemon.tag_watch import TagWatch
 from capacity_pilot.daemon.tenure import Tenure
 from tests.chaos import state_table
 from tests.chaos.aws import Account, Call
-from tests.chaos.clients import ScalingClient, StoreClient, TablesClient
-from tests.chaos.cloudwatch import Minutes
+from tests.chaos.clients import CloudWatchClient, ScalingClient, StoreClient, TablesClient
 from tests.chaos.diary import Diary
 from tests.chaos.schedule import Schedule
 from tests.chaos.telemetry import News
@@ -50,6 +59,7 @@ _KINDS = {
     "UpdateTable": "update",
     "DescribeScalableTargets": "scaling_read",
     "RegisterScalableTarget": "register",
+    "PutMetricData": "beat",
     "UpdateItem": "lease",
 }
 
@@ -93,7 +103,6 @@ class PilotProcess:
         account: Account,
         clock: MachineClock,
         loop: VirtualLoop,
-        minutes: Minutes | None,
         file: Journal | None,
         watch: Watch,
     ) -> None:
@@ -128,7 +137,7 @@ class PilotProcess:
             apply_time_s=_APPLY_TIME_S,
             now=clock.now(),
             agenda=agenda,
-            cloudwatch_usd_per_month=0.0 if minutes is None else float("inf"),
+            cloudwatch_usd_per_month=float("inf") if schedule.has_cloudwatch else 0.0,
         )
         registrations = self._open_registrations()
         gateway = route_tables(
@@ -180,10 +189,30 @@ class PilotProcess:
             gateway=gateway,
             clock=clock,
         )
-        self._coverage: CoverageWatch | None = None
-        if minutes is not None:
-            self._coverage = CoverageWatch(
-                pilot, source=minutes, clock=clock, counts=self.control.counts
+        cloudwatch = CloudWatchClient(account, loop, **self._wires())
+        self._coverage = CoverageWatch(
+            pilot,
+            source=CloudWatchReader(cloudwatch, clock=clock),
+            clock=clock,
+            counts=self.control.counts,
+        )
+        self._heartbeat = Heartbeat(
+            CloudWatchPulse(cloudwatch, name="pilots", clock=clock),
+            clock=clock,
+            counts=self.control.counts,
+            may_send=lambda: self.tenure.may_send(SENT_WITHIN_S),
+            decided_at=lambda: self.control.last_tick_at,
+            read_at=lambda: pilot.described_at,
+        )
+        self._quotas = QuotaWatch(pilot, gateway=gateway, clock=clock)
+        self._tags: TagWatch | None = None
+        if schedule.by_tags:
+            self._tags = TagWatch(
+                aws,
+                policies=lambda: pilot.policies,
+                listed=lambda: self.control.listed,
+                on_change=self._keep_policies(agenda).retag,
+                clock=clock,
             )
 
     def start(self) -> None:
@@ -255,6 +284,10 @@ class PilotProcess:
             stopping.cancel()
 
     def _list_jobs(self, keep: Job) -> Iterator[tuple[str, Job, float]]:
+        for name, job, every_s in self._list_usual(keep):
+            yield name, job, self._schedule.every_s.get(name, every_s)
+
+    def _list_usual(self, keep: Job) -> Iterator[tuple[str, Job, float]]:
         yield "tick", self._tick, TICK_S
         yield "describe_due", self.control.describe_due, 1.0
         yield "discover", self.control.discover, DISCOVER_S
@@ -262,8 +295,35 @@ class PilotProcess:
         yield "try_again", self._succession.try_again, 1.0
         yield "save", self._save, SNAPSHOT_S
         yield "watch_auto_scaling", self._scaling.look, WATCH_S
-        if self._coverage is not None:
+        yield "ask_quotas", self._quotas.ask, ASK_S
+        if self._tags is not None:
+            yield "watch_tags", self._tags.look, TAGS_S
+        if self._schedule.has_cloudwatch:
             yield "read_cloudwatch", self._coverage.read_cloudwatch, CLOUDWATCH_S
+            yield "beat", self._heartbeat.beat, BEAT_S
+
+    def _keep_policies(self, agenda: RunningAgenda) -> PolicyKeeper:
+        """Of what is written once, and put in force anew whenever tags are others."""
+        written = json.dumps(self._schedule.written_policies())
+        reader = PolicyReader(lambda _: None)
+        texts = PolicyTexts((PolicyText("policies", written),))
+        return PolicyKeeper(
+            reader.read(texts, source="policies", now=self._clock.now()),
+            source=FixedText(written, address="policies"),
+            reader=reader,
+            followers=Followers(
+                loop=self.control,
+                agenda=agenda,
+                after_change=lambda: self._spawn(self._catch_up()),
+                is_active=lambda: self.tenure.is_active,
+            ),
+            book=self._book,
+            clock=self._clock,
+        )
+
+    async def _catch_up(self) -> None:
+        self._scaling.recheck(await self.control.catch_up())
+        await self._scaling.look()
 
     async def _take_up(self) -> None:
         await self._succession.take_up()

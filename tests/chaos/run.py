@@ -13,7 +13,7 @@ import numpy as np
 
 from capacity_pilot.adapters.journal.sqlite import SqliteJournal
 from tests.chaos.aws import Account, Call
-from tests.chaos.cloudwatch import Minutes
+from tests.chaos.cloudwatch import CloudWatch
 from tests.chaos.faults import PRIMARY, SECOND, BadCalls, ClockJump, Killed, Paused, Second
 from tests.chaos.laws import Laws, Violation
 from tests.chaos.lease_laws import LeaseLaws
@@ -35,7 +35,7 @@ _ANSWERED_WITHIN_S = 60.0
 _ENDED_WITHIN_S = 60
 _CLOCKS_S = 3600.0  # put back by more than any clock here is
 _CHANGES = {"UpdateTable", "RegisterScalableTarget"}
-_SENT = {"update_begun", "register_begun"}
+_SENT = {"update_begun", "register_begun", "beat_begun"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +70,19 @@ class Run:
         self._at_floor = ServedWorld(schedule, at_floor=True)
         self._as_found = ServedWorld(schedule)
         scaler = self._pilots_world.scaler
+        cloudwatch = CloudWatch(schedule, self._pilots_world.world)
         self._account = Account(
             self._pilots_world.world,
             loop,
             epoch=schedule.began_at,
             draw=self._draw,
             registry=None if scaler is None else scaler.registry,
+            cloudwatch=cloudwatch,
+        )
+        self._account.mishaps.append(
+            lambda call: (
+                cloudwatch.mishap(loop.time()) if call.operation == "GetMetricData" else None
+            )
         )
         for fault in schedule.faults:
             if isinstance(fault, BadCalls):
@@ -98,7 +105,6 @@ class Run:
             place: MachineClock(self._account, loop, drift=schedule.drifts[place])
             for place in (PRIMARY, SECOND)
         }
-        self._minutes = Minutes(schedule, self._account) if schedule.has_cloudwatch else None
         self._telemetry = Telemetry(schedule, loop, self._deliver)
         self._meddler = Meddler(
             schedule, self._account, self._pilots_world, (self._at_floor, self._as_found)
@@ -158,7 +164,6 @@ class Run:
             account=self._account,
             clock=self._clocks[place],
             loop=self._loop,
-            minutes=self._minutes,
             file=self._records.open_file(place),
             watch=self._watch,
         )

@@ -6,8 +6,9 @@ the end, and from then on demand is steady at a level that nothing provides for 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ from tests.chaos.faults import PRIMARY, SECOND, BadCalls, BadDisk, Fault, Span
 
 PROOF_S: Final = 240
 SPARE: Final = "index-spare"
+TAG: Final = "policy"
 
 Floats = npt.NDArray[np.float64]
 
@@ -42,7 +44,9 @@ class Schedule:
     Where tables ``may_escape``, they are asked for more than the ceiling, and on-demand is the way.
     Where targets are ``scaled`` by Application Auto Scaling, the policies are in floor mode, and
     what its operator has registered are their bounds. With a lease there are two pilots that share
-    a state table, and ``drifts`` are how much too fast their clocks run, as a fraction.
+    a state table, and ``drifts`` are how much too fast their clocks run, as a fraction. Policies
+    that go ``by_tags`` are for tables with a tag of the table's name. ``every_s`` is how often the
+    pilots do what they do again and again, by name, where it is not as usual.
     """
 
     seed: int
@@ -61,6 +65,8 @@ class Schedule:
     may_escape: bool = False
     scaled: frozenset[ScalableTarget] = frozenset()
     has_lease: bool = False
+    by_tags: bool = False
+    every_s: Mapping[str, float] = field(default_factory=dict)
     drifts: tuple[float, float] = (0.0, 0.0)
 
     @property
@@ -92,25 +98,20 @@ class Schedule:
         return (PRIMARY, SECOND) if self.has_lease else (PRIMARY,)
 
     def policies(self) -> PolicySet:
-        return PolicySet.model_validate(
-            {
-                "version": 1,
-                "policies": [
-                    {
-                        "name": table,
-                        "mode": "floor" if self.is_floor else "active",
-                        "match": {"tables": [table]},
-                        "read": {"min": self.floor[table], "max": self.ceiling},
-                        "write": {"min": self.floor[table], "max": self.ceiling},
-                        "on_demand_escape": {"after": 10, "return_after": 300}
-                        if self.may_escape
-                        else False,
-                        "scale_in": {
-                            "stabilization": self.stabilization_s,
-                            "reserve_decreases": 0,
-                        },
-                    }
-                    for table in self.tables
-                ],
-            }
-        )
+        return PolicySet.model_validate(self.written_policies())
+
+    def written_policies(self) -> dict[str, Any]:
+        """As an operator writes them."""
+        return {"version": 1, "policies": [self._write_policy(table) for table in self.tables]}
+
+    def _write_policy(self, table: str) -> dict[str, Any]:
+        bounds = {"min": self.floor[table], "max": self.ceiling}
+        return {
+            "name": table,
+            "mode": "floor" if self.is_floor else "active",
+            "match": {"tags": {TAG: table}} if self.by_tags else {"tables": [table]},
+            "read": bounds,
+            "write": bounds,
+            "on_demand_escape": {"after": 10, "return_after": 300} if self.may_escape else False,
+            "scale_in": {"stabilization": self.stabilization_s, "reserve_decreases": 0},
+        }

@@ -13,7 +13,7 @@ from capacity_pilot.simulator.physics.settings import WorldSettings
 from capacity_pilot.simulator.physics.world import World
 from tests.chaos import meddling
 from tests.chaos.scaler import Scaler
-from tests.chaos.schedule import Floats, Schedule, Target
+from tests.chaos.schedule import TAG, Floats, Schedule, Target
 
 Ints = npt.NDArray[np.int64]
 
@@ -68,7 +68,8 @@ class ServedWorld:
         of_table = [t for t in self._schedule.targets if t.resource.table == table and not t.spare]
         indexes = tuple(t.resource.index for t in of_table if t.resource.index)
         units = self._bound(table, of_table[0].units)
-        self.world.create_table(meddling.table_spec(table, indexes, units), now)
+        state = self.world.create_table(meddling.table_spec(table, indexes, units), now)
+        state.tags[TAG] = table
         self._places = None
 
     def delete(self, table: str) -> None:
