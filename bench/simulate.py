@@ -2,9 +2,8 @@
 
 Workload: generated social-app days at one second (``capacity-pilot generate``'s mix, 500 units/s),
 every default rival, the pilot at other risks and the clairvoyant in the same run, one process. The
-tables have upstream signals, and while those move a replay goes second by second;
-``--without-signals`` drops them, which leaves what recorded traces have. Peak memory is the whole
-process's.
+tables have upstream signals, as recorded traces have not; ``--without-signals`` leaves those out.
+Peak memory is the whole process's.
 
 Run: python bench/simulate.py [--days 7] [--tables 1] [--processes 1] [--without-signals]
      (64 tables: --tables 64 --processes 2)

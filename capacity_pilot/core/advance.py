@@ -41,7 +41,10 @@ from capacity_pilot.core.forecast.means import add_late
 from capacity_pilot.core.forecast.members import WINDOW_S, Floats32
 from capacity_pilot.core.forecast.quantiles import Turned, learn_windows
 from capacity_pilot.core.forecast.recurrence import note_surges
-from capacity_pilot.core.forecast.upstream import are_heeded, heard_s
+from capacity_pilot.core.forecast.upstream import Announced, UpstreamState, are_heeded, heard_s
+from capacity_pilot.core.forecast.upstream.announcing import announce, size_announced
+from capacity_pilot.core.forecast.upstream.hints import said_to_last
+from capacity_pilot.core.forecast.upstream.learning import learn_signals
 from capacity_pilot.core.forecast.upstream.signals import place_counts, watch_seconds
 from capacity_pilot.core.guards import Draft, decide_slots
 from capacity_pilot.core.ladder import Heard, step_ladder
@@ -51,7 +54,7 @@ from capacity_pilot.core.settling import SettlingState, find_late, take_up
 from capacity_pilot.core.sizing import REACTION_S, raise_together, size_slots
 from capacity_pilot.core.stabilization import StabilizationState, watch
 from capacity_pilot.core.standing import bound_within, heed
-from capacity_pilot.core.tick import Decisions, Inputs, PilotState, compare_units
+from capacity_pilot.core.tick import Decisions, Inputs, PilotState, compare_units, tell_announced
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +69,14 @@ class Advance:
 def quiet_seconds(state: PilotState, inputs: Inputs, now: float, most: int) -> int:
     """How many seconds from ``now`` on, of ``most``, may be passed in one call.
 
-    None may, where the tick has something to do besides: CloudWatch's news, signals that move, are
-    new or lost, events, surges that are due, brakes, targets that are not heard or idle. Where
+    None may, where the tick has something to do besides: CloudWatch's news, signals that are new or
+    lost, events, surges that are due, brakes, targets that are not heard or idle. Where
     CloudWatch is read, a minute is closed by the last of them, or by a tick if that changes what
     coverage is doubted for.
     """
     if inputs.schedule is not NOTHING_COMING or inputs.braking is not None:
         return 0
-    if not _are_signals_at_rest(state, inputs) or np.count_nonzero(state.routes.is_used):
+    if not _are_signals_known(state, inputs) or np.count_nonzero(state.routes.is_used):
         return 0
     if not state.ladder.is_at_rest or not state.idle.is_at_rest or inputs.published is not None:
         return 0
@@ -90,12 +93,12 @@ def quiet_seconds(state: PilotState, inputs: Inputs, now: float, most: int) -> i
     return int(min(max(np.ceil(quiet_s), 0), most))
 
 
-def _are_signals_at_rest(state: PilotState, inputs: Inputs) -> bool:
+def _are_signals_known(state: PilotState, inputs: Inputs) -> bool:
     signals, told = state.upstream.signals, inputs.signals
     is_known = len(told.table_of) == len(signals) and not len(told.renewed)
     if not len(signals):
         return is_known
-    return is_known and signals.are_at_rest and are_heeded(state.upstream.pairs, inputs.hints)
+    return is_known and are_heeded(state.upstream.pairs, inputs.hints)
 
 
 def advance(
@@ -105,9 +108,9 @@ def advance(
 
     ``arrivals`` are those of all seconds, one after the other: of the first up to ``ends[0]``, and
     so on; and so are ``signals`` up to ``signal_ends``. Goes on to the last of them, to the first
-    in which capacity is to be changed or spans of a target are lost, or to before the first in
-    which a signal begins to move: ``None`` if that is the first. There must be as many
-    ``quiet_seconds``.
+    in which capacity is to be changed or spans of a target are lost, or, while all signals are at
+    rest, to before the first in which one begins to move: ``None`` if that is the first. There must
+    be as many ``quiet_seconds``.
     """
     capacity, policy = inputs.capacity, inputs.policy
     coverage = state.coverage
@@ -122,7 +125,10 @@ def advance(
     kept = state.stabilization
     peaks, ends_at, since = kept.peaks.copy(), kept.block_ends_at.copy(), kept.since.copy()
     last_refused = burst.last_refused.copy()
-    signals, signals_told = state.upstream.signals.copy(), inputs.signals
+    upstream, signals_told = state.upstream, inputs.signals
+    are_moving = not upstream.signals.are_at_rest
+    # What is learned of signals is much, and changes only while one of them moves.
+    upstream = upstream.copy() if are_moving else upstream.with_signals(upstream.signals.copy())
     recurrence, quantiles = learned.recurrence, state.quantiles.copy()
     (
         passed,
@@ -137,6 +143,8 @@ def advance(
         drafted,
         reasons,
         watched,
+        announced,
+        needed,
         has_moved,
     ) = _advance(
         demand.units,
@@ -174,16 +182,10 @@ def advance(
         kept.pause_before(now),
         *quantiles.parts,
         quantiles.current.issued_at,
-        signals.counts,
-        signals.usual,
-        signals.variance,
-        signals.duty,
-        signals.last_told,
-        signals.began,
-        signals.onset,
-        signals.moved,
-        signals.head,
-        signals.watched,
+        upstream.arrays,
+        are_moving,
+        signals_told.table_of,
+        said_to_last(inputs.hints, len(upstream.signals)),
         told.slots,
         told.seconds,
         told.units,
@@ -222,7 +224,7 @@ def advance(
     last = now + passed - 1
     demand = replace(demand, lag_s=lag_s, head=head)
     quantiles = quantiles.turned(turned, issued_at)
-    upstream, routes = state.upstream, state.routes
+    routes, signals = state.routes, upstream.signals
     if len(signals):
         signals = replace(signals, head=max(int(last), signals.head), watched=watched)
         upstream = upstream.with_signals(signals)
@@ -242,7 +244,9 @@ def advance(
         now=last,
     )
     draft = heed(capacity.standing, Draft(drafted, reasons), capacity.provisioned, last)
-    nothing = schedule.foreseen
+    reasons = tell_announced(
+        draft.reasons, needed, upstream, capacity.provisioned, is_hinted=inputs.hints is not None
+    )
     after = PilotState(
         demand=demand,
         settling=SettlingState(known_until, settled),
@@ -259,7 +263,7 @@ def advance(
     decisions = Decisions(
         units=draft.units,
         action=compare_units(draft.units, capacity.provisioned),
-        reasons=draft.reasons,
+        reasons=reasons,
         provisioned=capacity.provisioned,
         demand=ahead[LEVEL],
         expected=ahead[EXPECTED],
@@ -268,9 +272,9 @@ def advance(
         resting=sizes[2],
         burst_units=units,
         seconds_to_throttle=sizes[3],
-        foreseen=nothing,
+        foreseen=schedule.foreseen,
         coverage=coverage.coverage,
-        upstream=nothing,
+        upstream=Announced(*announced, watched).peak(size),
     )
     return Advance(after, decisions, passed)
 
@@ -352,17 +356,11 @@ def _advance(  # noqa: PLR0913, PLR0915, PLR0917 - compiled code takes no datacl
     quantiles_ahead_s: Floats,
     window: int,
     issued_at: float,
-    # Of signals that are at rest.
-    signal_counts: Floats,
-    usual_rate: Floats,
-    variance: Floats,
-    duty: Floats,
-    last_told: Floats,
-    began: Floats,
-    onset: Floats,
-    moved: Floats,
-    signal_head: int,
-    watched: int,
+    # Of signals: what they lead is only written to while one of them moves.
+    upstream: UpstreamState,
+    are_moving: bool,  # noqa: FBT001
+    signal_table: Floats,
+    lasts_s: Floats,
     # What is told, second by second up to ``ends``,
     slots: Ints,
     seconds: Ints,
@@ -395,9 +393,25 @@ def _advance(  # noqa: PLR0913, PLR0915, PLR0917 - compiled code takes no datacl
     schedule_reasons: Reasons,
     doubts: Reasons,
     now: float,
-) -> tuple[int, int, int, int, Floats, Turned, float, Floats, Floats, Floats, Reasons, int, bool]:
-    """Goes on to the second in which something is to be done or spans are lost, or to before the
-    one in which a signal begins to move, which is then half done.
+) -> tuple[
+    int,
+    int,
+    int,
+    int,
+    Floats,
+    Turned,
+    float,
+    Floats,
+    Floats,
+    Floats,
+    Reasons,
+    int,
+    tuple[Ints, Floats],
+    Floats,
+    bool,
+]:
+    """Goes on to the second in which something is to be done or spans are lost, or, unless signals
+    ``are_moving``, to before the one in which a signal begins to, which is then half done.
 
     Returns how many it passed, and what is remembered besides arrays.
     """
@@ -407,6 +421,13 @@ def _advance(  # noqa: PLR0913, PLR0915, PLR0917 - compiled code takes no datacl
     highest = np.empty(size)
     ahead, sizes = np.empty((0, size)), np.empty((0, size))
     begins, signals_begin, place = 0, 0, 0
+    signals, watched, signal_head = (
+        upstream.signals,
+        upstream.signals.watched,
+        upstream.signals.head,
+    )
+    announced = (np.zeros(0, dtype=np.int64), np.empty((0, 0)))
+    needed = np.full(size, np.nan)
     has_moved = False
     while True:
         entries = slice(begins, ends[place])
@@ -433,35 +454,29 @@ def _advance(  # noqa: PLR0913, PLR0915, PLR0917 - compiled code takes no datacl
         settled_until = int(np.floor(now - lag_s)) - 1
         settled_before, settled = settled, max(settled_until, settled)
         known_before = known_until
-        if len(duty):
+        if len(signal_table):
             signals_now = slice(signals_begin, signal_ends[place])
             signals_begin = signal_ends[place]
             signal_before, signal_head = signal_head, max(int(now), signal_head)
             place_counts(
-                signal_counts,
-                last_told,
+                signals.counts,
+                signals.last_told,
                 signal_numbers[signals_now],
                 signal_seconds[signals_now],
                 signals_told[signals_now],
                 signal_before,
                 signal_head,
             )
-            watched = watch_seconds(
-                signal_counts,
-                last_told,
-                usual_rate,
-                variance,
-                duty,
-                began,
-                onset,
-                moved,
-                watched,
-                settled_until,
-                known,
-            )
-            has_moved = not np.isnan(began).all()
-            if has_moved:
-                break
+            if are_moving:
+                watched = learn_signals(
+                    upstream, watched, settled_until, units, known, head, signal_table, table_of
+                )
+                announced = announce(upstream, watched, lasts_s, ahead_s, now)
+            else:
+                watched = watch_seconds(signals, watched, settled_until, known)
+                has_moved = not np.isnan(signals.began).all()
+                if has_moved:
+                    break
         has_late, known_until, taken, is_new, silent_s, before = take_up(
             known_before, known, seconds[entries], head, settled_before, settled
         )
@@ -549,6 +564,19 @@ def _advance(  # noqa: PLR0913, PLR0915, PLR0917 - compiled code takes no datacl
             apply_time_s,
             unsettled_s,
         )
+        if are_moving:
+            slots_announced, course = announced
+            needed = size_announced(
+                slots_announced,
+                course,
+                watched,
+                provisioned,
+                bucket_units * reliance,
+                ahead_s,
+                now,
+            )
+            for row in range(3):
+                sizes[row] = np.fmax(sizes[row], needed)
         raise_together(sizes[0], flags[SURGING], ahead[EXPECTED], provisioned, table_of)
         watch(
             peaks,
@@ -645,5 +673,7 @@ def _advance(  # noqa: PLR0913, PLR0915, PLR0917 - compiled code takes no datacl
         drafted,
         reasons,
         watched,
+        announced,
+        needed,
         has_moved,
     )

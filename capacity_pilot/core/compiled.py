@@ -1,7 +1,8 @@
 """Machine code for what is done every second: formulas over arrays, without NumPy's calls between.
 
 What is compiled is plain Python over arrays and numbers. A function takes no keywords and no
-dataclasses; the module around it gives it arrays and names what comes back.
+dataclasses; the module around it gives it arrays, or a state's ``arrays``, and names what comes
+back.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 import hashlib
 import inspect
 import os
-from collections.abc import Callable, Iterator
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import CodeType
 from typing import Any, ParamSpec, TypeVar, cast
@@ -24,6 +27,7 @@ Result = TypeVar("Result")
 _config: Any = numba.config
 _FOLDER = Path(__file__).parent / "__pycache__"
 _ELSEWHERE = Path("~/.cache/capacity-pilot")
+_IDENTIFIER = re.compile(r"\w+")
 
 _digests: dict[object, str] = {}
 """Of what was compiled, since what calls it is made of it."""
@@ -62,6 +66,8 @@ def digest(function: Callable[..., object]) -> str:
 
 def _made_of(function: Callable[..., object]) -> Iterator[str]:
     yield inspect.getsource(function)
+    for annotation in function.__annotations__.values():
+        yield from _fields_of(annotation, function.__globals__)
     for name in sorted(_names(function.__code__) & function.__globals__.keys()):
         used = function.__globals__[name]
         if isinstance(used, CPUDispatcher):
@@ -77,6 +83,18 @@ def _made_of(function: Callable[..., object]) -> Iterator[str]:
                 f"{function.__qualname__} uses {name}, {used!r}: compiled code may use numbers, "
                 "arrays, classes, compiled functions and modules"
             )
+
+
+def _fields_of(annotation: object, known: Mapping[str, Any]) -> Iterator[str]:
+    """The source of our classes that it names, and of those their attributes are of: machine code
+    goes by the order of fields.
+    """
+    for name in _IDENTIFIER.findall(str(annotation)):
+        kind = known.get(name)
+        if isinstance(kind, type):
+            yield inspect.getsource(kind)
+            for inner in inspect.get_annotations(kind).values():
+                yield from _fields_of(inner, vars(sys.modules[kind.__module__]))
 
 
 def _names(code: CodeType) -> set[str]:

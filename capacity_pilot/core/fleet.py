@@ -7,6 +7,7 @@ is ``values.reshape(-1, 2)``. All slots of a table are one contiguous run.
 
 from __future__ import annotations
 
+from collections import namedtuple
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
@@ -34,6 +35,30 @@ class ArrayState:
         """The same with arrays of its own, so that they may be written to."""
         names = _name_fields(type(self))  # type: ignore[arg-type]  # classes can be hashed
         return type(self)(*[_copy(getattr(self, name)) for name in names])
+
+    @property
+    def arrays(self) -> Self:
+        """What compiled code takes in its place, and writes to: the very arrays, in a named tuple
+        of the same attributes. Only of kinds that ``name_arrays`` was told of.
+        """
+        names = _name_fields(type(self))  # type: ignore[arg-type]  # classes can be hashed
+        return _TUPLES[type(self)](*[_arrays(getattr(self, name)) for name in names])  # type: ignore[no-any-return]
+
+
+_TUPLES: dict[type[ArrayState], Any] = {}
+
+
+def name_arrays(kind: type[ArrayState]) -> Any:
+    """The named tuple for ``kind``. Its module must keep it as ``{kind}Arrays``: machine code that
+    is kept on disk finds it by that name.
+    """
+    _TUPLES[kind] = made = namedtuple(f"{kind.__name__}Arrays", _name_fields(kind))  # type: ignore[arg-type]  # noqa: PYI024
+    made.__module__ = kind.__module__
+    return made
+
+
+def _arrays(value: Any) -> Any:
+    return value.arrays if isinstance(value, ArrayState) else value
 
 
 @cache

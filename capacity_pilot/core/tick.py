@@ -216,11 +216,13 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
     upstream = None
     if len(announced.slots):
         upstream = size_announced(
-            announced,
-            provisioned=capacity.provisioned,
-            trusted_units=burst.units * policy.burst_reliance,
-            in_force_s=ahead_s,
-            now=now,
+            announced.slots,
+            announced.course,
+            announced.settled,
+            capacity.provisioned,
+            burst.units * policy.burst_reliance,
+            ahead_s,
+            now,
         )
         sizing = provide(sizing, upstream)
     due = size_due(
@@ -284,8 +286,9 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
     draft = heed(capacity.standing, draft, capacity.provisioned, now)
     reasons = draft.reasons if footing is None else draft.reasons | footing.reasons
     reasons = reasons if idling is None else reasons | idling.reasons
-    reasons = _tell_need(reasons, upstream, capacity.provisioned, Reason.UPSTREAM)
-    reasons = reasons if inputs.hints is None else _tell_hints(signalled, reasons)
+    reasons = tell_announced(
+        reasons, upstream, signalled, capacity.provisioned, is_hinted=inputs.hints is not None
+    )
     reasons = _tell_need(reasons, due, capacity.provisioned, Reason.RECURRING)
     decisions = Decisions(
         units=draft.units,
@@ -301,7 +304,7 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         seconds_to_throttle=sizing.seconds_to_throttle,
         foreseen=schedule.foreseen,
         coverage=coverage.coverage,
-        upstream=announced.peak,
+        upstream=announced.peak(len(draft.units)),
     )
     after = PilotState(
         demand=demand,
@@ -317,6 +320,19 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         idle=idle,
     )
     return after, decisions
+
+
+def tell_announced(
+    reasons: Reasons,
+    needed: Floats | None,
+    upstream: UpstreamState,
+    provisioned: Floats,
+    *,
+    is_hinted: bool,
+) -> Reasons:
+    """With the reasons for what signals announce: more is ``needed`` (n,), ``None`` for nowhere."""
+    reasons = _tell_need(reasons, needed, provisioned, Reason.UPSTREAM)
+    return _tell_hints(upstream, reasons) if is_hinted else reasons
 
 
 def _tell_need(

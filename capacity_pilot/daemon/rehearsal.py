@@ -26,7 +26,13 @@ _POLICIES = PolicySet.model_validate(
     {
         "version": 1,
         "policies": [
-            {"name": "all", "match": {"tables": ["*"]}, "read": _BOUNDS, "write": _BOUNDS}
+            {
+                "name": "all",
+                "match": {"tables": ["*"]},
+                "read": _BOUNDS,
+                "write": _BOUNDS,
+                "upstream": [{"signal": "push", "gain": {"write": 1.0}, "lag": "20s"}],
+            }
         ],
     }
 )
@@ -35,8 +41,8 @@ _USUAL_LAG_S, _LATE_S = 6, 20
 
 
 def rehearse() -> None:
-    """Ticks through steady demand, a silence, a surge with throttles and a signal that moves with
-    it, and spans that come late.
+    """Ticks through steady demand, a silence, a surge with throttles and a hinted signal that moves
+    with it, and spans that come late; then looks at what was learned of signals.
     """
     pilot = Pilot(_POLICIES, limits=AccountLimits(), apply_time_s=30.0, now=0.0)
     resource = ResourceDescription(resource=_TABLE, status=ResourceStatus.ACTIVE, read=10, write=10)
@@ -59,3 +65,4 @@ def rehearse() -> None:
                 told[(_TABLE.table, "", dimension, now - _LATE_S)] = Sample(units=3.0)
         sent = {("", "push", now - _USUAL_LAG_S): 100.0 if now > 40 else 0.0}
         pilot.step(told, float(now), signals=sent)
+    _ = pilot.leads

@@ -326,12 +326,68 @@ def test_a_run_ends_before_the_second_in_which_a_signal_begins_to_move() -> None
     assert advance(after.state, told, ends, START + 113 + passed, signal_ends) is None
 
 
+def led(second: int) -> tuple[Arrivals, SignalArrivals]:
+    """A route's burst from second 118 on, and what it brings to the first two."""
+    units = np.full(SIZE, 100.0)
+    units[:2] += 20.0 * -np.expm1(-max(second - 117, 0) / 20.0)
+    requests = count_route(second, 60.0 if second >= 118 else 20.0)
+    return steady(second, 100.0)._replace(units=units), requests
+
+
+def moving() -> tuple[PilotState, Inputs]:
+    """Seconds into a route's burst, of which is hinted that it brings units to some."""
+    state, usual = warmed_up(112, RATES[:1])
+    provisioned = np.full(SIZE, 108.0)
+    provisioned[:2] = 150.0
+    hints = replace(HINTS, lasts_s=HINTS.lasts_s[:1])
+    usual = usual._replace(hints=hints, capacity=described(provisioned, START))
+    for second in range(112, 128):
+        arrivals, signals = led(second - 1)
+        told = usual._replace(arrivals=arrivals, signals=signals)
+        state, _ = tick(state, told, START + second)
+    assert not state.upstream.signals.are_at_rest
+    return state, usual
+
+
+def test_a_run_goes_on_while_a_signal_moves_and_hears_what_that_announces() -> None:
+    state, usual = moving()
+    seconds, signals = map(list, zip(*[led(127 + n) for n in range(20)], strict=True))
+    (arrivals, ends), (told_of, signal_ends) = join(seconds), join_signals(signals)
+    told = usual._replace(arrivals=arrivals, signals=told_of)
+    assert quiet_seconds(state, told, START + 128, 20) == 20
+    after = advance(state, told, ends, START + 128, signal_ends)
+    assert after is not None
+    assert after.passed > 5
+    for passed in range(after.passed):
+        told = usual._replace(arrivals=seconds[passed], signals=signals[passed])
+        state, decisions = tick(state, told, START + 128 + passed)
+        assert decisions.upstream[0] > 110
+    assert same((after.state, after.decisions), (state, decisions))
+
+
 def test_a_run_leaves_what_it_was_given_as_it_was() -> None:
     state, usual = warmed_up(60)
     before = deepcopy(state)
     arrivals, ends = join([steady(59 + n, 100.0) for n in range(8)])
     advanced(state, usual._replace(arrivals=arrivals), ends, START + 60)
     assert same(state, before)
+    state, usual = moving()
+    before = deepcopy(state)
+    seconds, signals = map(list, zip(*[led(127 + n) for n in range(8)], strict=True))
+    (arrivals, ends), (told_of, signal_ends) = join(seconds), join_signals(signals)
+    told = usual._replace(arrivals=arrivals, signals=told_of)
+    assert advance(state, told, ends, START + 128, signal_ends) is not None
+    assert same(state, before)
+
+
+def test_a_tick_leaves_what_it_was_given_as_it_was() -> None:
+    state, usual = moving()
+    before = deepcopy(state)
+    arrivals, signals = led(127)
+    told = usual._replace(arrivals=arrivals, signals=signals)
+    after, _ = tick(state, told, START + 128)
+    assert same(state, before)
+    assert not same(after.upstream, before.upstream)
 
 
 def test_what_only_a_tick_can_do_is_left_to_ticks() -> None:

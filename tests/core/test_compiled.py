@@ -38,6 +38,39 @@ print(grow_twice(1.0), sum(grow_twice.stats.cache_hits.values()))
 }
 
 
+READS_A_FIELD = {
+    "inner.py": """
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Reading(NamedTuple):
+    at: float
+    units: float
+
+
+class Both(NamedTuple):
+    newest: Reading
+""",
+    "outer.py": """
+from __future__ import annotations
+
+from inner import Both, Reading
+
+from capacity_pilot.core.compiled import compiled
+
+
+@compiled
+def find_units(both: Both) -> float:
+    return both.newest.units
+
+
+print(find_units(Both(Reading(at=1.0, units=2.0))), sum(find_units.stats.cache_hits.values()))
+""",
+}
+
+
 @compiled
 def divide(values: np.ndarray, by: float) -> np.ndarray:
     return values / by
@@ -68,6 +101,18 @@ def test_machine_code_is_kept_until_anything_it_was_made_of_changes(tmp_path: Pa
     assert run_outer(tmp_path) == "9.0 0"
     (tmp_path / "inner.py").write_text("# A comment\n" + TWO_FILES["inner.py"])
     assert run_outer(tmp_path).startswith("4.0")
+
+
+@pytest.mark.process
+def test_machine_code_is_kept_until_the_fields_it_reads_change(tmp_path: Path) -> None:
+    for name, text in READS_A_FIELD.items():
+        (tmp_path / name).write_text(text)
+    assert run_outer(tmp_path) == "2.0 0"
+    assert run_outer(tmp_path) == "2.0 1"
+    fields = ["    at: float\n", "    units: float\n"]
+    turned = READS_A_FIELD["inner.py"].replace("".join(fields), "".join(reversed(fields)))
+    (tmp_path / "inner.py").write_text(turned)
+    assert run_outer(tmp_path).startswith("2.0")
 
 
 @pytest.mark.process

@@ -24,15 +24,18 @@ def compiled_signatures() -> int:
 
 
 def tick_after_rehearsal() -> tuple[int, int, int]:
-    """Signatures before a rehearsal, after it, and after ten minutes of three busy tables."""
+    """Signatures before a rehearsal, after it, and after ten minutes of three busy tables, with
+    hints at one of their signals and another that is lost for the second half of them.
+    """
     before = compiled_signatures()
     rehearse()
     rehearsed = compiled_signatures()
-    pilot = make_pilot(MIDNIGHT, usd_per_month=0.0)
+    hint = {"signal": "push", "gain": {"write": 20.0}, "lag": "20s"}
+    pilot = make_pilot(MIDNIGHT, usd_per_month=0.0, upstream=[hint])
     for table in ("feed", "notices", "users"):
         resources = (Resource(table), Resource(table, "by-author"))
         pilot.observe(describe_table(*resources, at=MIDNIGHT))
-    draw = np.random.default_rng(1)
+    draw, announced = np.random.default_rng(1), 0
     for second in range(600):
         told = {
             (table, "", 1, int(MIDNIGHT) + second - int(lag)): Sample(
@@ -41,8 +44,14 @@ def tick_after_rehearsal() -> tuple[int, int, int]:
             for table in ("feed", "notices", "users")
             for lag in draw.choice(50, 3, replace=False)
         }
-        sent = {("", "push", int(MIDNIGHT) + second - 6): 500.0 * (second // 60 % 4 == 1)}
-        pilot.step(told, MIDNIGHT + second + 0.3, signals=sent)
+        at = int(MIDNIGHT) + second - 6
+        sent = {("", "push", at): 500.0 * (second // 60 % 4 == 1)}
+        if second < 300:
+            sent["", "GET /feed", at] = 50.0
+        step = pilot.step(told, MIDNIGHT + second + 0.3, signals=sent)
+        announced += int(np.count_nonzero(step.decisions.upstream > 0))
+    assert announced
+    assert pilot.leads
     return before, rehearsed, compiled_signatures()
 
 

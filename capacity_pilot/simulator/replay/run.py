@@ -181,12 +181,10 @@ def plan(order: Order, on_progress: Progress) -> Finding:
 def _split(order: Order, processes: int) -> Iterator[tuple[Work, Order]]:
     """Passes of workloads of equal length, longest first, then a plan for each workload.
 
-    How many go side by side changes no result: each workload's draws and arrays are its own. Those
-    with signals go by themselves, since while those move all go second by second.
+    How many go side by side changes no result: each workload's draws and arrays are its own.
     """
-    kinds = sorted({(w.seconds, bool(w.signals)) for w in order.workloads}, reverse=True)
-    for kind in kinds:
-        alike = [w for w in order.workloads if (w.seconds, bool(w.signals)) == kind]
+    for seconds in sorted({w.seconds for w in order.workloads}, reverse=True):
+        alike = [w for w in order.workloads if w.seconds == seconds]
         together = min(max(-(-len(alike) // processes), _FEWEST), _MOST)
         for first in range(0, len(alike), together):
             yield play, _part(order, alike[first : first + together])

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
 from capacity_pilot.core.demand import DemandState, settled_until
 from capacity_pilot.core.fleet import Floats, Ints
 from capacity_pilot.core.forecast.upstream.announcing import Announced, announce, size_announced
@@ -21,13 +19,15 @@ from capacity_pilot.core.forecast.upstream.hints import (
     are_heeded,
     find_doubtful,
     heed_hints,
+    said_to_last,
 )
 from capacity_pilot.core.forecast.upstream.leads import Lead, find_deaf, heard_s, list_leads
-from capacity_pilot.core.forecast.upstream.learning import Scope, learn_second
+from capacity_pilot.core.forecast.upstream.learning import learn_signals
 from capacity_pilot.core.forecast.upstream.signals import (
     NO_SIGNALS,
     SignalArrivals,
     absorb_signals,
+    watch_seconds,
 )
 from capacity_pilot.core.forecast.upstream.state import UpstreamState, make_room
 
@@ -48,17 +48,34 @@ def foresee(
     change made now acts from ``ahead_s`` (n,) on.
     """
     if not len(arrivals.table_of):
-        return state, Announced.nothing(len(table_of), int(now))
+        return state, Announced.nothing(int(now))
     state = make_room(state, arrivals)
-    state = state.with_signals(absorb_signals(state.signals, arrivals, now))
     pairs = heed_hints(state.pairs, hints)
-    state = state if pairs is state.pairs else replace(state, pairs=pairs)
-    scope = Scope(arrivals.table_of, table_of)
-    seconds = range(state.signals.watched + 1, settled_until(demand, now) + 1)
-    for second in seconds[-len(demand.units) // 2 :]:
-        state = learn_second(state, demand, second, scope=scope)
-    lasts_s = np.zeros(len(state.signals)) if hints is None else hints.lasts_s
-    return announce(state, lasts_s=lasts_s, ahead_s=ahead_s, now=now)
+    until = settled_until(demand, now)
+    signals = absorb_signals(state.signals, arrivals, now)
+    if signals.are_at_rest:
+        watched = watch_seconds(signals.arrays, signals.watched, until, demand.known)
+        seen = replace(signals, watched=watched)
+        if seen.are_at_rest:
+            after = UpstreamState(seen, state.bursts, state.moments, pairs)
+            return after, Announced.nothing(watched)
+        # An episode begins, which is learned from as it begins.
+        signals = absorb_signals(state.signals, arrivals, now)
+    after = UpstreamState(signals, state.bursts.copy(), state.moments.copy(), pairs.copy())
+    watched = learn_signals(
+        after.arrays,
+        signals.watched,
+        until,
+        demand.units,
+        demand.known,
+        demand.head,
+        arrivals.table_of,
+        table_of,
+    )
+    lasts_s = said_to_last(hints, len(signals))
+    slots, course = announce(after.arrays, watched, lasts_s, ahead_s, now)
+    after = after.with_signals(replace(signals, watched=watched))
+    return after, Announced(slots, course, watched)
 
 
 __all__ = [

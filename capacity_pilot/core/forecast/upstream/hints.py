@@ -14,11 +14,10 @@ import numpy as np
 from capacity_pilot.core.fleet import Bools, Floats, Ints
 from capacity_pilot.core.forecast.upstream.pairs import (
     PLACES,
-    Pairs,
     PairState,
     find_refuted,
     free_places,
-    give_hinted_places,
+    give_hinted_place,
 )
 from capacity_pilot.core.forecast.upstream.response import BINS, EDGES_S
 
@@ -67,13 +66,11 @@ def heed_hints(state: PairState, hints: Hints | None) -> PairState:
     keys = np.where(is_heard, hints.keys, np.nan)
     was_given = (keys[:, None] == state.heeded[None]).any(axis=1)  # false for NaN
     state = _withdraw(state, np.where(was_given, hints.signals, np.nan))
-    for row in range(PLACES):
-        slots = np.flatnonzero(is_heard[row] & ~was_given[row])
-        if len(slots):
-            state = give_hinted_places(
-                state, slots, hints.signals[row, slots], weights=hints.weights[:, row, slots]
-            )
-    return replace(state, heeded=keys)
+    state = replace(state.copy(), heeded=keys)
+    for row, slot in np.argwhere(is_heard & ~was_given):
+        weights = hints.weights[:, row, slot].copy()
+        give_hinted_place(state.arrays, slot, hints.signals[row, slot], weights)
+    return state
 
 
 def _withdraw(state: PairState, still: Floats) -> PairState:
@@ -84,12 +81,15 @@ def _withdraw(state: PairState, still: Floats) -> PairState:
     return free_places(state, (state.hinted > 0) & ~is_still)
 
 
+def said_to_last(hints: Hints | None, signals: int) -> Floats:
+    """How long bursts of each signal are said to last, (S,), 0 where nobody says."""
+    return np.zeros(signals) if hints is None else hints.lasts_s
+
+
 def find_doubtful(state: PairState, running: Ints) -> tuple[Bools, Bools]:
     """Of which slots a running signal has an unproven hint, (n,), and where that is refuted."""
-    pairs = Pairs(*np.nonzero((state.hinted > 0) & np.isin(state.signal, running)))
-    hinted = np.zeros(state.signal.shape[-1], dtype=np.bool_)
-    wrong = hinted.copy()
-    is_wrong = find_refuted(state, pairs)
-    hinted[pairs.slots[~is_wrong]] = True
-    wrong[pairs.slots[is_wrong]] = True
-    return hinted, wrong
+    hinted = (state.hinted > 0) & np.isin(state.signal, running)
+    refuted = find_refuted(state.arrays)
+    holds: Bools = np.any(hinted & ~refuted, axis=0)
+    fails: Bools = np.any(hinted & refuted, axis=0)
+    return holds, fails

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from capacity_pilot.core.fleet import Bools
-from capacity_pilot.core.forecast.upstream.pairs import Pairs, find_trusted
+from capacity_pilot.core.forecast.upstream.pairs import find_trusted
 from capacity_pilot.core.forecast.upstream.response import EDGES_S, gain_of
 from capacity_pilot.core.forecast.upstream.signals import DUTY_S
 from capacity_pilot.core.forecast.upstream.state import UpstreamState
@@ -41,27 +41,22 @@ def list_leads(state: UpstreamState) -> list[Lead]:
     """Every place that has been learned for, by slot."""
     leads = []
     held = state.pairs
-    for signal in range(len(state.signals)):
-        pairs = held.of(signal)
-        weights = held.weights[:, *pairs]
+    trusted = find_trusted(held.arrays)
+    for place, slot in np.argwhere(~np.isnan(held.signal) & (held.lessons > 0)):
+        weights = held.weights[:, place, slot]
         gain = gain_of(weights)
-        lag_s = _MIDDLES_S @ weights / np.maximum(gain, 1e-12)
-        missed, erred = held.missed[pairs], held.erred[pairs]
-        trusted = find_trusted(held, pairs)
-        leads += [
-            Lead(
-                signal=signal,
-                slot=int(slot),
-                gain=float(gain[n]),
-                lag_s=float(lag_s[n]),
-                episodes=int(held.lessons[pairs][n]),
-                skill=float(1 - erred[n] / missed[n]) if missed[n] > 0 else None,
-                doubt=float(held.doubt[pairs][n]),
-                is_trusted=bool(trusted[n]),
-            )
-            for n, slot in enumerate(pairs.slots)
-            if held.lessons[pairs][n] > 0
-        ]
+        missed, erred = held.missed[place, slot], held.erred[place, slot]
+        lead = Lead(
+            signal=int(held.signal[place, slot]),
+            slot=int(slot),
+            gain=gain,
+            lag_s=float(_MIDDLES_S @ weights) / max(gain, 1e-12),
+            episodes=int(held.lessons[place, slot]),
+            skill=float(1 - erred / missed) if missed > 0 else None,
+            doubt=float(held.doubt[place, slot]),
+            is_trusted=bool(trusted[place, slot]),
+        )
+        leads.append(lead)
     return sorted(leads, key=lambda lead: (lead.slot, lead.signal))
 
 
@@ -82,8 +77,8 @@ def find_deaf(state: UpstreamState, now: float) -> Bools | None:
 
 
 def heard_s(state: UpstreamState, now: float, most: int) -> float:
-    """How many of the ``most`` seconds from ``now`` on ``find_deaf`` is sure to find nothing in,
-    as long as no episode begins; it may be that it does not in further ones.
+    """How many of the ``most`` seconds from ``now`` on ``find_deaf`` is sure to find nothing in; it
+    may be that it does not in further ones.
     """
     signals = state.signals
     drift = most / DUTY_S
@@ -91,13 +86,11 @@ def heard_s(state: UpstreamState, now: float, most: int) -> float:
     sure_s = float(steady.max()) + _LOST_S - now + 1 if len(steady) else 0.0
     if sure_s >= most or not np.count_nonzero(signals.duty >= _STEADY - drift):
         return float(most)
-    return sure_s if np.count_nonzero(_find_led(state)) else float(most)
+    # What is no lesson yet is not believed before an episode ends, in more than a minute.
+    return sure_s if np.count_nonzero(~np.isnan(state.pairs.signal)) else float(most)
 
 
 def _find_led(state: UpstreamState) -> Bools:
     """The slots that a believed signal leads, (n,)."""
-    held = ~np.isnan(state.pairs.signal)
-    pairs = Pairs(*np.nonzero(held))
-    led = np.zeros(held.shape[1], dtype=np.bool_)
-    led[pairs.slots[find_trusted(state.pairs, pairs)]] = True
+    led: Bools = np.any(find_trusted(state.pairs.arrays), axis=0)
     return led

@@ -1,23 +1,22 @@
-"""What one settled second teaches of signals and of the demand that follows them."""
+"""What settled seconds teach of signals and of the demand that follows them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 import numpy as np
 
-from capacity_pilot.core.demand import DemandState
-from capacity_pilot.core.fleet import Floats, Ints
+from capacity_pilot.core.compiled import compiled
+from capacity_pilot.core.fleet import Bools, Floats, Ints
 from capacity_pilot.core.forecast.upstream.bursts import note_burst
 from capacity_pilot.core.forecast.upstream.pairs import (
-    Pairs,
+    PairState,
     begin_episode,
     end_episode,
-    find_disproved,
-    give_places,
+    is_disproved,
     score_second,
+    take_place,
 )
 from capacity_pilot.core.forecast.upstream.response import (
+    BINS,
     add_moments,
     bin_lags,
     close_moments,
@@ -26,9 +25,10 @@ from capacity_pilot.core.forecast.upstream.response import (
 from capacity_pilot.core.forecast.upstream.signals import (
     REACH_S,
     SignalState,
-    end_episodes,
-    episodes_over,
-    watch_signals,
+    come_to_rest,
+    excess_of,
+    is_episode_over,
+    watch_second,
 )
 from capacity_pilot.core.forecast.upstream.state import UpstreamState
 
@@ -50,177 +50,262 @@ _LEAST_RISE = 0.15
 _LEAST_NOISE = 0.02
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Which slots a signal may lead: those of its table, ``signal_table`` (S,), NaN for any;
-    ``table_of`` (n,) numbers the slots' tables.
+@compiled
+def learn_signals(  # noqa: PLR0913, PLR0917 - compiled code takes no keywords
+    upstream: UpstreamState,
+    watched: int,
+    until: int,
+    units: Floats,
+    known: Bools,
+    head: int,
+    signal_table: Floats,
+    table_of: Ints,
+) -> int:
+    """Takes the seconds after ``watched`` into account, in place: all that has happened until
+    ``until`` has been told. Returns the newest second taken into account.
+
+    ``units`` and ``known`` (WINDOW_S, n) are of demand up to ``head``. A signal may lead slots of
+    its table, ``signal_table`` (S,), NaN for any; ``table_of`` (n,) numbers the slots' tables.
     """
-
-    signal_table: Floats
-    table_of: Ints
-
-    def slots_of(self, signal: int) -> Ints:
-        table = self.signal_table[signal]
-        return np.flatnonzero((self.table_of == table) | np.isnan(table))
-
-
-def learn_second(
-    state: UpstreamState, demand: DemandState, second: int, *, scope: Scope
-) -> UpstreamState:
-    """Takes ``second`` into account, whose demand and signals have all arrived."""
-    is_alive = bool(demand.known[second % len(demand.known)].any())
-    before, signals = state.signals, watch_signals(state.signals, second, is_alive=is_alive)
-    active = signals.running()
-    state = state.with_signals(signals)
-    if not len(active):
-        return state
-    state = _note_bursts(state, before)
-    for signal in np.flatnonzero(np.isnan(before.began) & ~np.isnan(signals.began)).tolist():
-        pairs = state.pairs.of(signal)
-        calm, noise = _measure_calm(demand, pairs.slots, before=int(signals.began[signal, 0]))
-        state = replace(state, pairs=begin_episode(state.pairs, pairs, calm=calm, noise=noise))
-    state = _score(state, active, demand, second)
-    return _learn_block(state, active, demand, second, scope) if _ends_block(second) else state
+    signals = upstream.signals
+    for second in range(max(watched, until - len(units) // 2) + 1, until + 1):
+        watched = second
+        was_resting = np.isnan(signals.began[:, 0])
+        had_onset, had_moved = signals.onset.copy(), signals.moved.copy()
+        if known[second % len(known)].any():  # else nothing is concluded
+            watch_second(signals, second)
+        moving = ~np.isnan(signals.began[:, 0])
+        if not moving.any():
+            continue
+        _note_bursts(upstream, had_onset, had_moved)
+        _score_places(upstream, moving, was_resting, second, units, known, head)
+        if second % _BLOCK_S == _BLOCK_S - 1:
+            for signal in range(len(moving)):
+                if moving[signal]:
+                    table = signal_table[signal]
+                    _learn_block(upstream, signal, second, units, known, head, table, table_of)
+    return watched
 
 
-def _note_bursts(state: UpstreamState, before: SignalState) -> UpstreamState:
-    """Takes those into account that ended since ``before``."""
-    over = np.flatnonzero(~np.isnan(before.onset) & np.isnan(state.signals.onset)).tolist()
-    bursts = state.bursts
-    for signal in over:
-        onset, moved = int(before.onset[signal, 0]), int(before.moved[signal, 0])
-        bursts = note_burst(bursts, signal, before.excess(np.array([signal]), onset, moved)[:, 0])
-    return replace(state, bursts=bursts) if over else state
+@compiled
+def _note_bursts(upstream: UpstreamState, had_onset: Floats, had_moved: Floats) -> None:
+    """Takes those into account that ended with this second; what was before is (S, 1)."""
+    signals = upstream.signals
+    for signal in range(len(had_onset)):
+        onset = had_onset[signal, 0]
+        if not np.isnan(onset) and np.isnan(signals.onset[signal, 0]):
+            course = excess_of(signals, signal, int(onset), int(had_moved[signal, 0]))
+            note_burst(upstream.bursts, signal, course)
 
 
-def _score(state: UpstreamState, active: Ints, demand: DemandState, second: int) -> UpstreamState:
-    active = state.pairs.holders(active)
-    if not len(active):
-        return state
-    binned = bin_lags(state.signals.excess(active, second - REACH_S + 1, second), 1)[0]
-    rows = np.arange(second - _SMOOTH_ROWS + 1, second + 1) % len(demand.units)
-    for n, signal in enumerate(active.tolist()):
-        pairs = state.pairs.of(signal)
-        known = demand.known[rows[:, None], pairs.slots]
-        units = demand.units[rows[:, None], pairs.slots]
-        calm = state.pairs.calm[pairs]
-        scored = score_second(
-            state.pairs,
-            pairs,
-            second,
-            explained=binned[:, n] @ state.pairs.weights[:, *pairs],
-            excess=np.where(known[-1] > 0, units[-1] - calm, np.nan),
-            smooth=units.sum(axis=0) / np.maximum(known.sum(axis=0), 1.0) - calm,
-        )
-        state = replace(state, pairs=scored)
-    return state
+@compiled
+def _score_places(
+    upstream: UpstreamState,
+    moving: Bools,
+    was_resting: Bools,
+    second: int,
+    units: Floats,
+    known: Bools,
+    head: int,
+) -> None:
+    """Holds ``second`` against what places of ``moving`` signals (S,) make of it; episodes of those
+    that were at rest before begin with it.
+    """
+    signals, pairs = upstream.signals, upstream.pairs
+    binned = np.zeros((len(moving), BINS))
+    is_binned = np.zeros(len(moving), dtype=np.bool_)
+    for place, slot in np.ndindex(pairs.signal.shape):
+        if not pairs.signal[place, slot] >= 0:  # true for NaN: the place is free
+            continue
+        signal = int(pairs.signal[place, slot])
+        if not moving[signal]:
+            continue
+        if was_resting[signal]:
+            began = int(signals.began[signal, 0])
+            calm, noise = _measure_calm(units, known, head, slot, began)
+            begin_episode(pairs, place, slot, calm, noise)
+        if not is_binned[signal]:
+            is_binned[signal] = True
+            binned[signal] = _bin(signals, signal, second, second)[0]
+        _score(pairs, place, slot, second, units, known, binned[signal])
 
 
-def _ends_block(second: int) -> bool:
-    return second % _BLOCK_S == _BLOCK_S - 1
+@compiled
+def _score(
+    pairs: PairState,
+    place: int,
+    slot: int,
+    second: int,
+    units: Floats,
+    known: Bools,
+    binned: Floats,
+) -> None:
+    calm = pairs.calm[place, slot]
+    came, seen = 0.0, 0
+    for recent in range(second - _SMOOTH_ROWS + 1, second + 1):
+        came += units[recent % len(units), slot]
+        seen += known[recent % len(known), slot]
+    row = second % len(units)
+    excess = units[row, slot] - calm if known[row, slot] else np.nan
+    explained = _explain(pairs, place, slot, binned)
+    score_second(pairs, place, slot, second, explained, excess, came / max(seen, 1) - calm)
 
 
-def _learn_block(
-    state: UpstreamState, active: Ints, demand: DemandState, second: int, scope: Scope
-) -> UpstreamState:
-    """Learns from the block that ``second`` ends, and closes episodes that are over."""
-    binned = _bin_until(state.signals, active, second, _BLOCK_S)
-    state = replace(state, moments=add_moments(state.moments, active, binned))
-    for n, signal in enumerate(active.tolist()):
-        pairs = state.pairs.of(signal)
-        if len(pairs.slots):
-            state = _add_products(state, pairs, demand, second, binned[:, :, n])
-        blocks = (second - int(state.signals.began[signal, 0])) // _BLOCK_S
-        if blocks in _ADOPTION_BLOCKS:
-            state = _adopt(state, signal, demand, second, scope.slots_of(signal))
-    over = episodes_over(state.signals)
-    for signal in over.tolist():
-        state = _close(state, signal)
-    return replace(state, signals=end_episodes(state.signals, over)) if len(over) else state
+@compiled
+def _learn_block(  # noqa: PLR0913, PLR0917 - compiled code takes no keywords
+    upstream: UpstreamState,
+    signal: int,
+    second: int,
+    units: Floats,
+    known: Bools,
+    head: int,
+    table: float,
+    table_of: Ints,
+) -> None:
+    """Learns from the block that ``second`` ends, and closes the signal's episode if it is over."""
+    signals, pairs = upstream.signals, upstream.pairs
+    binned = _bin(signals, signal, second - _BLOCK_S + 1, second)
+    add_moments(upstream.moments, signal, binned)
+    for place, slot in np.ndindex(pairs.signal.shape):
+        if pairs.signal[place, slot] == signal:
+            _add_products(pairs, place, slot, second, units, known, binned)
+    if (second - int(signals.began[signal, 0])) // _BLOCK_S in _ADOPTION_BLOCKS:
+        _adopt(upstream, signal, second, units, known, head, table, table_of)
+    if not is_episode_over(signals, signal, second):
+        return
+    for place, slot in np.ndindex(pairs.signal.shape):
+        if pairs.signal[place, slot] == signal:
+            _close(upstream, signal, place, slot)
+    close_moments(upstream.moments, signal)
+    come_to_rest(signals, signal, second)
 
 
-def _bin_until(signals: SignalState, active: Ints, second: int, seconds: int) -> Floats:
-    return bin_lags(signals.excess(active, second - seconds - REACH_S + 2, second), seconds)
+@compiled
+def _close(upstream: UpstreamState, signal: int, place: int, slot: int) -> None:
+    """Has the pair learn from the signal's episode."""
+    pairs = upstream.pairs
+    prior, lessons = pairs.weights[:, place, slot].copy(), pairs.lessons[place, slot]
+    if is_disproved(pairs, place, slot):
+        # What a hint said that did not come true is no prior for what did.
+        prior[:], lessons = 0.0, 0.0
+    products = pairs.products[:, place, slot].copy()
+    weights = fit_response(upstream.moments, signal, products, prior, lessons)
+    end_episode(pairs, place, slot, weights)
 
 
+@compiled
+def _bin(signals: SignalState, signal: int, first: int, last: int) -> Floats:
+    """Bins (seconds, BINS) of seconds ``first`` to ``last``."""
+    return bin_lags(excess_of(signals, signal, first - REACH_S + 1, last))
+
+
+@compiled
+def _explain(pairs: PairState, place: int, slot: int, binned: Floats) -> float:
+    """Demand that the response makes of a second's bins, units/s."""
+    explained = 0.0
+    for b in range(BINS):
+        explained += binned[b] * pairs.weights[b, place, slot]
+    return explained
+
+
+@compiled
 def _add_products(
-    state: UpstreamState, pairs: Pairs, demand: DemandState, second: int, binned: Floats
-) -> UpstreamState:
+    pairs: PairState,
+    place: int,
+    slot: int,
+    second: int,
+    units: Floats,
+    known: Bools,
+    binned: Floats,
+) -> None:
     """Of the last seconds, as many as ``binned`` (seconds, BINS) has.
 
     A second in which nothing is known of demand is taken to have been as the response has it.
     """
-    rows = np.arange(second - len(binned) + 1, second + 1)[:, None] % len(demand.units)
-    explained = binned @ state.pairs.weights[:, *pairs]
-    excess = demand.units[rows, pairs.slots] - np.nan_to_num(state.pairs.calm[pairs])
-    excess = np.where(demand.known[rows, pairs.slots] > 0, excess, explained)
-    products = state.pairs.products[:, *pairs] + binned.T @ excess
-    return replace(state, pairs=state.pairs.having(pairs, products=products))
+    calm = pairs.calm[place, slot]
+    calm = 0.0 if np.isnan(calm) else calm
+    for n in range(len(binned)):
+        row = (second - len(binned) + 1 + n) % len(units)
+        if known[row, slot]:
+            excess = units[row, slot] - calm
+        else:
+            excess = _explain(pairs, place, slot, binned[n])
+        for b in range(BINS):
+            pairs.products[b, place, slot] += binned[n, b] * excess
 
 
-def _close(state: UpstreamState, signal: int) -> UpstreamState:
-    pairs, held = state.pairs.of(signal), state.pairs
-    moments = close_moments(state.moments, signal)
-    if len(pairs.slots):
-        # What a hint said that did not come true is no prior for what did.
-        disproved = find_disproved(held, pairs)
-        weights = fit_response(
-            state.moments,
-            signal,
-            held.products[:, *pairs],
-            prior=np.where(disproved, 0.0, held.weights[:, *pairs]),
-            lessons=np.where(disproved, 0.0, held.lessons[pairs]),
-        )
-        held = end_episode(held, pairs, weights)
-    return replace(state, pairs=held, moments=moments)
-
-
-def _adopt(
-    state: UpstreamState, signal: int, demand: DemandState, second: int, slots: Ints
-) -> UpstreamState:
+@compiled
+def _adopt(  # noqa: PLR0913, PLR0917 - compiled code takes no keywords
+    upstream: UpstreamState,
+    signal: int,
+    second: int,
+    units: Floats,
+    known: Bools,
+    head: int,
+    table: float,
+    table_of: Ints,
+) -> None:
     """Gives the signal places at slots whose demand has risen since, and not before it."""
-    taken = (state.pairs.signal[:, slots] == signal).any(axis=0)
-    began = int(state.signals.began[signal, 0])
-    slots = _rising(demand, slots[~taken], began=began, second=second)
-    calm, noise = _measure_calm(demand, slots, before=began)
-    departed = _find_departure(demand, slots, calm, noise, began=began, second=second)
-    led = departed - began >= _LEAST_LEAD_S  # false for NaN
-    held, pairs = give_places(state.pairs, signal, slots[led], calm=calm[led], noise=noise[led])
-    elapsed = (second + 1 - began) // _BLOCK_S * _BLOCK_S
-    binned = _bin_until(state.signals, np.array([signal]), second, elapsed)[:, :, 0]
-    return _add_products(replace(state, pairs=held), pairs, demand, second, binned)
+    signals, pairs = upstream.signals, upstream.pairs
+    began = int(signals.began[signal, 0])
+    binned = np.zeros((0, BINS))
+    for slot in range(len(table_of)):
+        may_lead = np.isnan(table) or table_of[slot] == table
+        if not may_lead or (pairs.signal[:, slot] == signal).any():
+            continue
+        if not _is_rising(units, slot, began, second):
+            continue
+        calm, noise = _measure_calm(units, known, head, slot, began)
+        if not _find_departure(units, slot, calm, noise, began, second) - began >= _LEAST_LEAD_S:
+            continue
+        place = take_place(pairs, slot, signal, calm, noise)
+        if place < 0:
+            continue
+        if not len(binned):
+            elapsed = (second + 1 - began) // _BLOCK_S * _BLOCK_S
+            binned = _bin(signals, signal, second - elapsed + 1, second)
+        _add_products(pairs, place, slot, second, units, known, binned)
 
 
-def _rising(demand: DemandState, slots: Ints, *, began: int, second: int) -> Ints:
+@compiled
+def _is_rising(units: Floats, slot: int, began: int, second: int) -> bool:
     """A cheap look, so that most slots need no closer one."""
-    size = len(demand.units)
-    now, then = (
-        demand.units[np.arange(last - _BLOCK_S + 1, last + 1)[:, None] % size, slots].mean(axis=0)
-        for last in (second, began - _BEFORE_S - 1)
-    )
-    rising: Ints = slots[now > (1 + _LEAST_RISE) * then]
-    return rising
+    now, then = 0.0, 0.0
+    for age in range(_BLOCK_S):
+        now += units[(second - age) % len(units), slot]
+        then += units[(began - _BEFORE_S - 1 - age) % len(units), slot]
+    return now > (1 + _LEAST_RISE) * then
 
 
-def _measure_calm(demand: DemandState, slots: Ints, *, before: int) -> tuple[Floats, Floats]:
-    """Mean and deviation (slots,) of a minute before a second; NaN where little is known."""
-    size, last = len(demand.units), before - _BEFORE_S
-    first = max(last - _CALM_ROWS, demand.head - size + 1)
-    rows = np.arange(first, last)[:, None] % size
-    known, units = demand.known[rows, slots], demand.units[rows, slots]
-    count = known.sum(axis=0)
-    mean = np.where(count >= _LEAST_ROWS, units.sum(axis=0) / np.maximum(count, 1.0), np.nan)
-    squares = (known * (units - mean) ** 2).sum(axis=0) / np.maximum(count, 1.0)
-    return mean, np.maximum(np.sqrt(squares), _LEAST_NOISE * mean)
+@compiled
+def _measure_calm(
+    units: Floats, known: Bools, head: int, slot: int, before: int
+) -> tuple[float, float]:
+    """Mean and deviation of a minute before a second; NaN where little is known."""
+    size, last = len(units), before - _BEFORE_S
+    seen, total, squares = 0, 0.0, 0.0
+    for second in range(max(last - _CALM_ROWS, head - size + 1), last):
+        seen += known[second % size, slot]
+        total += units[second % size, slot]
+    if seen < _LEAST_ROWS:
+        return np.nan, np.nan
+    mean = total / seen
+    for second in range(max(last - _CALM_ROWS, head - size + 1), last):
+        if known[second % size, slot]:
+            squares += (units[second % size, slot] - mean) ** 2
+    return mean, max(np.sqrt(squares / seen), _LEAST_NOISE * mean)
 
 
+@compiled
 def _find_departure(
-    demand: DemandState, slots: Ints, calm: Floats, noise: Floats, *, began: int, second: int
-) -> Floats:
-    """The first second at which demand had left its calm level, NaN for none, (slots,)."""
-    seconds = np.arange(began - _BEFORE_S, second + 1)
-    units = demand.units[seconds[:, None] % len(demand.units), slots]
-    smooth = (units[2:] + units[1:-1] + units[:-2]) / 3
+    units: Floats, slot: int, calm: float, noise: float, began: int, second: int
+) -> float:
+    """The first second at which demand had left its calm level, NaN for none."""
     rise = np.maximum(_RISE_SIGMAS / np.sqrt(3) * noise, _LEAST_RISE * calm)
-    left = smooth > calm + rise
-    return np.where(left.any(axis=0), seconds[2:][left.argmax(axis=0)], np.nan)
+    for at in range(began - _BEFORE_S + 2, second + 1):
+        smooth = 0.0
+        for recent in range(at - 2, at + 1):
+            smooth += units[recent % len(units), slot] / 3
+        if smooth > calm + rise:  # false for NaN
+            return at
+    return np.nan

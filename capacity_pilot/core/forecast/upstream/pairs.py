@@ -7,13 +7,14 @@ be it the one under way, and while it goes on doing so: a single coincidence pre
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-from typing import Final, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
-from capacity_pilot.core.fleet import Bools, Floats, Ints
-from capacity_pilot.core.forecast.upstream.response import BINS, gain_of
+from capacity_pilot.core.compiled import compiled
+from capacity_pilot.core.fleet import ArrayState, Bools, Floats, Ints, name_arrays
+from capacity_pilot.core.forecast.upstream.response import BINS
 from capacity_pilot.core.upstream_hint import MOST_HINTS
 
 PLACES: Final = MOST_HINTS
@@ -26,17 +27,11 @@ _ENOUGH_SIGMAS = 20.0
 _FIRST_DOUBT = 0.3
 _DOUBT_RATE = 0.3
 _DOUBT_BOUNDS = (0.05, 1.0)
-
-
-class Pairs(NamedTuple):
-    """Places by number, as (pairs,) indices into the last two axes of ``PairState``."""
-
-    places: Ints
-    slots: Ints
+_FEW_LESSONS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class PairState:
+class PairState(ArrayState):
     """A place's signal and what is known of it. (PLACES, n), but for the first two.
 
     ``weights`` (BINS, PLACES, n) are the response, units/s per count/s; ``products`` (BINS,
@@ -91,184 +86,190 @@ class PairState:
             heeded=unknown,
         )
 
-    def of(self, signal: int) -> Pairs:
-        return Pairs(*np.nonzero(self.signal == signal))
 
-    def holders(self, signals: Ints) -> Ints:
-        """Those of the ``signals`` that have a place anywhere."""
-        held = self.signal[self.signal >= 0]  # false for NaN: the place is free
-        return signals[np.isin(signals, held.astype(np.int64))]
-
-    def having(self, pairs: Pairs, **values: Floats | float) -> PairState:
-        """With ``values`` (.., pairs) in place of what those pairs had."""
-        changes = {}
-        for name, value in values.items():
-            array = getattr(self, name).copy()
-            array[(..., *pairs)] = value
-            changes[name] = array
-        return replace(self, **changes)
+PairStateArrays = name_arrays(PairState)
 
 
-def begin_episode(state: PairState, pairs: Pairs, *, calm: Floats, noise: Floats) -> PairState:
-    """A signal begins to move; ``calm`` and ``noise`` are how its slots were before, (pairs,)."""
-    return state.having(
-        pairs,
-        calm=calm,
-        noise=noise,
-        products=0.0,
-        missed_now=0.0,
-        erred_now=0.0,
-        said=0.0,
-        due=np.nan,
-        came=0.0,
-    )
+@compiled
+def begin_episode(pairs: PairState, place: int, slot: int, calm: float, noise: float) -> None:
+    """A signal begins to move; ``calm`` and ``noise`` are how its slot was before."""
+    at = (place, slot)
+    pairs.calm[at], pairs.noise[at] = calm, noise
+    pairs.products[:, place, slot] = 0.0
+    pairs.missed_now[at] = pairs.erred_now[at] = 0.0
+    pairs.said[at], pairs.due[at], pairs.came[at] = 0.0, np.nan, 0.0
 
 
+@compiled
 def score_second(
-    state: PairState,
-    pairs: Pairs,
+    pairs: PairState,
+    place: int,
+    slot: int,
     second: int,
-    *,
-    explained: Floats,
-    excess: Floats,
-    smooth: Floats,
-) -> PairState:
+    explained: float,
+    excess: float,
+    smooth: float,
+) -> None:
     """Holds what the response makes of the signal against the ``excess`` demand of ``second``.
 
-    All (pairs,); unknown seconds are NaN. Only seconds in which something happened, or should
-    have, count. ``smooth`` is the excess over some seconds.
+    NaN where that is unknown. Only seconds in which something happened, or should have, count.
+    ``smooth`` is the excess over some seconds.
     """
-    noise = state.noise[pairs]
-    matters = np.maximum(np.abs(excess), explained) > 3 * noise  # false for NaN
-    missed = np.where(matters, np.abs(excess), 0.0)
-    erred = np.where(matters, np.abs(excess - explained), 0.0)
-    came = state.came[pairs]
-    is_in_time = ~(second > state.due[pairs])  # true for NaN: nothing was said yet
-    return state.having(
-        pairs,
-        missed_now=state.missed_now[pairs] + missed,
-        erred_now=state.erred_now[pairs] + erred,
-        came=np.where(is_in_time, np.fmax(came, smooth), came),
-    )
+    at = (place, slot)
+    if np.maximum(np.abs(excess), explained) > 3 * pairs.noise[at]:  # false for NaN
+        pairs.missed_now[at] += np.abs(excess)
+        pairs.erred_now[at] += np.abs(excess - explained)
+    if not second > pairs.due[at]:  # true for NaN: nothing was said yet
+        pairs.came[at] = np.fmax(pairs.came[at], smooth)
 
 
-def find_trusted(state: PairState, pairs: Pairs) -> Bools:
-    """Pairs whose forecasts are believed, (pairs,)."""
-    enough = _enough(state, pairs)
-    missed, erred = state.missed[pairs], state.erred[pairs]
-    missed_now, erred_now = state.missed_now[pairs], state.erred_now[pairs]
-    helped = (missed > enough) & (erred < _HELPS * missed)
-    confirms = (missed_now > enough) & (erred_now < _CONFIRMS * missed_now)
-    good = helped | confirms | (state.hinted[pairs] > 0)
-    trusted: Bools = (state.lessons[pairs] > 0) & good & ~find_refuted(state, pairs)
+@compiled
+def is_trusted(pairs: PairState, place: int, slot: int) -> bool:
+    """Whether the pair's forecasts are believed."""
+    at = (place, slot)
+    enough = _enough(pairs, place, slot)
+    missed, missed_now = pairs.missed[at], pairs.missed_now[at]
+    helped = missed > enough and pairs.erred[at] < _HELPS * missed
+    confirms = missed_now > enough and pairs.erred_now[at] < _CONFIRMS * missed_now
+    is_good = helped or confirms or pairs.hinted[at] > 0
+    return bool(pairs.lessons[at] > 0 and is_good and not is_refuted(pairs, place, slot))
+
+
+@compiled
+def is_refuted(pairs: PairState, place: int, slot: int) -> bool:
+    """Whether this episode would have been better explained without the pair."""
+    erred_now = float(pairs.erred_now[place, slot])
+    missed_now = float(pairs.missed_now[place, slot])
+    return erred_now > _enough(pairs, place, slot) and erred_now > missed_now
+
+
+@compiled
+def is_disproved(pairs: PairState, place: int, slot: int) -> bool:
+    """Whether the pair is hinted at, and that does not explain the episode that has just been."""
+    at = (place, slot)
+    erred_now = pairs.erred_now[at]
+    is_told = pairs.hinted[at] > 0 and pairs.lessons[at] > 0
+    is_wrong = erred_now > _enough(pairs, place, slot)
+    return bool(is_told and is_wrong and erred_now >= _HELPS * pairs.missed_now[at])
+
+
+@compiled
+def _enough(pairs: PairState, place: int, slot: int) -> float:
+    """Units by which something has happened."""
+    return float(_ENOUGH_SIGMAS * np.maximum(pairs.noise[place, slot], 1e-9))
+
+
+@compiled
+def find_trusted(pairs: PairState) -> Bools:
+    """Where a signal is believed, (PLACES, n)."""
+    trusted = np.zeros(pairs.signal.shape, dtype=np.bool_)
+    for place, slot in np.ndindex(pairs.signal.shape):
+        is_held = not np.isnan(pairs.signal[place, slot])
+        trusted[place, slot] = is_held and is_trusted(pairs, place, slot)
     return trusted
 
 
-def find_refuted(state: PairState, pairs: Pairs) -> Bools:
-    """Pairs that this episode would have been better explained without, (pairs,)."""
-    missed_now, erred_now = state.missed_now[pairs], state.erred_now[pairs]
-    refuted: Bools = (erred_now > _enough(state, pairs)) & (erred_now > missed_now)
+@compiled
+def find_refuted(pairs: PairState) -> Bools:
+    """Where a signal brings other than what was said, (PLACES, n)."""
+    refuted = np.zeros(pairs.signal.shape, dtype=np.bool_)
+    for place, slot in np.ndindex(pairs.signal.shape):
+        is_held = not np.isnan(pairs.signal[place, slot])
+        refuted[place, slot] = is_held and is_refuted(pairs, place, slot)
     return refuted
 
 
-def find_disproved(state: PairState, pairs: Pairs) -> Bools:
-    """Hinted pairs whose hint does not explain the episode that has just been, (pairs,)."""
-    missed_now, erred_now = state.missed_now[pairs], state.erred_now[pairs]
-    is_told = (state.hinted[pairs] > 0) & (state.lessons[pairs] > 0)
-    disproved: Bools = (
-        is_told & (erred_now > _enough(state, pairs)) & (erred_now >= _HELPS * missed_now)
-    )
-    return disproved
+@compiled
+def end_episode(pairs: PairState, place: int, slot: int, weights: Floats) -> None:
+    """Enters the episode into the pair's records; ``weights`` (BINS,) are what it taught.
 
-
-def _enough(state: PairState, pairs: Pairs) -> Floats:
-    """Units by which something has happened, (pairs,)."""
-    enough: Floats = _ENOUGH_SIGMAS * np.maximum(state.noise[pairs], 1e-9)
-    return enough
-
-
-def end_episode(state: PairState, pairs: Pairs, weights: Floats) -> PairState:
-    """Enters the episode into the pairs' records; ``weights`` (BINS, pairs) are what it taught.
-
-    Places whose signal turned out to bring nothing, or to mislead, are given up. A hint that did
-    not explain what came was no lesson.
+    A place whose signal turned out to bring nothing, or to mislead, is given up. A hint that did
+    not explain what came was no lesson. An episode before which demand was unknown teaches nothing.
     """
-    known = ~np.isnan(state.calm[pairs])
-    disproved = known & find_disproved(state, pairs)
-    had_said = known & (state.lessons[pairs] > 0) & ~disproved
-    happened = np.maximum(state.missed_now[pairs], state.erred_now[pairs]) > _enough(state, pairs)
-    judged = disproved | (had_said & happened)
-    missed = np.where(had_said, _MEMORY * state.missed[pairs] + state.missed_now[pairs], 0.0)
-    erred = np.where(had_said, _MEMORY * state.erred[pairs] + state.erred_now[pairs], 0.0)
-    lessons = np.where(disproved, 0.0, state.lessons[pairs]) + known
-    said, came, doubt = state.said[pairs], state.came[pairs], state.doubt[pairs]
-    # More than was said is what hurts; less is no reason to say more the next time.
-    short = (np.divide(came, said, out=np.ones_like(said), where=said > 0) - 1.0).clip(0.0, 1.0)
-    learned = np.sqrt(doubt**2 + _DOUBT_RATE * (short**2 - doubt**2)).clip(*_DOUBT_BOUNDS)
-    useless = known & ((gain_of(weights) <= 0) | ((lessons > 3) & (erred > missed)))
-    return state.having(
-        pairs,
-        weights=np.where(known, weights, state.weights[:, *pairs]),
-        signal=np.where(useless, np.nan, state.signal[pairs]),
-        lessons=lessons,
-        missed=missed,
-        erred=erred,
-        missed_now=0.0,
-        erred_now=0.0,
-        doubt=np.where(had_said & (said > 0), learned, doubt),
-        hinted=np.where(judged, 0.0, state.hinted[pairs]),
-    )
+    at = (place, slot)
+    known = not np.isnan(pairs.calm[at])
+    disproved = known and is_disproved(pairs, place, slot)
+    had_said = known and pairs.lessons[at] > 0 and not disproved
+    missed_now, erred_now = pairs.missed_now[at], pairs.erred_now[at]
+    happened = np.maximum(missed_now, erred_now) > _enough(pairs, place, slot)
+    pairs.missed_now[at] = pairs.erred_now[at] = 0.0
+    if had_said:
+        pairs.missed[at] = _MEMORY * pairs.missed[at] + missed_now
+        pairs.erred[at] = _MEMORY * pairs.erred[at] + erred_now
+    else:
+        pairs.missed[at] = pairs.erred[at] = 0.0
+    said, doubt = pairs.said[at], pairs.doubt[at]
+    if had_said and said > 0:
+        # More than was said is what hurts; less is no reason to say more the next time.
+        short = min(max(pairs.came[at] / said - 1.0, 0.0), 1.0)
+        learned = np.sqrt(doubt**2 + _DOUBT_RATE * (short**2 - doubt**2))
+        pairs.doubt[at] = min(max(learned, _DOUBT_BOUNDS[0]), _DOUBT_BOUNDS[1])
+    if disproved or (had_said and happened):
+        pairs.hinted[at] = 0.0
+    if not known:
+        return
+    pairs.lessons[at] = 1.0 if disproved else pairs.lessons[at] + 1
+    pairs.weights[:, place, slot] = weights
+    misleads = pairs.lessons[at] > _FEW_LESSONS and pairs.erred[at] > pairs.missed[at]
+    if weights.sum() <= 0 or misleads:
+        pairs.signal[at] = np.nan
 
 
-def give_places(
-    state: PairState, signal: int, slots: Ints, *, calm: Floats, noise: Floats
-) -> tuple[PairState, Pairs]:
-    """Lets ``signal`` have a place at each of ``slots`` that has one free or badly used."""
-    standing = np.where(
-        np.isnan(state.signal[:, slots]),
-        -1.0,
-        (state.missed[:, slots] - state.erred[:, slots]) / np.maximum(noise, 1e-9),
-    )
-    places = standing.argmin(axis=0)
-    # Never instead of one that has been of use, or has not had its second episode yet.
-    at = (places, np.arange(len(slots)))
-    usable = (standing[at] < 0) | np.isnan(state.signal[places, slots])
-    pairs = Pairs(places[usable], slots[usable])
-    blank = _blank() | {"signal": float(signal), "calm": calm[usable], "noise": noise[usable]}
-    return state.having(pairs, **blank), pairs
+@compiled
+def take_place(pairs: PairState, slot: int, signal: int, calm: float, noise: float) -> int:
+    """Gives ``signal`` a place at ``slot`` that is free or badly used, -1 if there is none.
 
-
-def give_hinted_places(
-    state: PairState, slots: Ints, signals: Floats, *, weights: Floats
-) -> PairState:
-    """Lets ``signals`` (slots,) have a place at ``slots`` by the ``weights`` (BINS, slots) of a
-    hint. What was learned of them stays, until it was put to the test it is believed as well.
+    Never instead of one that has been of use, or has not had its second episode yet.
     """
-    is_there = state.signal[:, slots] == signals
-    is_learned = is_there & (state.lessons[:, slots] > 0)
-    worth = np.where(np.isnan(state.signal[:, slots]), -np.inf, state.missed[:, slots])
-    worth = np.where(state.hinted[:, slots] > 0, np.inf, worth - state.erred[:, slots])
-    places = np.where(is_there, -np.inf, np.where(is_there.any(axis=0), np.inf, worth)).argmin(
-        axis=0
-    )
-    learned = is_learned.any(axis=0)
-    pairs = Pairs(places[~learned], slots[~learned])
-    told = weights[:, ~learned]
-    blank = _blank() | {
-        "signal": signals[~learned],
-        "weights": told,
-        "lessons": (told.sum(axis=0) > 0).astype(np.float64),
-    }
-    state = state.having(pairs, **blank)
-    untried = state.missed[places, slots] <= 0
-    return state.having(Pairs(places[untried], slots[untried]), hinted=1.0)
+    standing = np.empty(PLACES)
+    for place in range(PLACES):
+        standing[place] = pairs.missed[place, slot] - pairs.erred[place, slot]
+        if np.isnan(pairs.signal[place, slot]):
+            standing[place] = -np.inf
+    best = int(standing.argmin())
+    if standing[best] >= 0:
+        return -1
+    clear_place(pairs, best, slot)
+    pairs.signal[best, slot] = signal
+    pairs.calm[best, slot], pairs.noise[best, slot] = calm, noise
+    return best
 
 
-def _blank() -> dict[str, Floats | float]:
-    """What a place has that was just given; which hints were taken up is the slot's."""
-    fresh = PairState.empty(1)
-    names = (item.name for item in fields(fresh) if item.name != "heeded")
-    return {name: getattr(fresh, name)[..., :1, 0] for name in names}
+@compiled
+def clear_place(pairs: PairState, place: int, slot: int) -> None:
+    """Forgets all that is known of the place; which hints were taken up is the slot's."""
+    at = (place, slot)
+    pairs.weights[:, place, slot] = pairs.products[:, place, slot] = 0.0
+    pairs.signal[at] = pairs.calm[at] = pairs.noise[at] = pairs.due[at] = np.nan
+    pairs.lessons[at] = pairs.missed[at] = pairs.erred[at] = 0.0
+    pairs.missed_now[at] = pairs.erred_now[at] = pairs.said[at] = pairs.came[at] = 0.0
+    pairs.doubt[at], pairs.hinted[at] = _FIRST_DOUBT, 0.0
+
+
+@compiled
+def give_hinted_place(pairs: PairState, slot: int, signal: float, weights: Floats) -> None:
+    """Lets ``signal`` have a place at ``slot`` by the ``weights`` (BINS,) of a hint. What was
+    learned of it stays, and until that was put to the test it is believed as well.
+    """
+    best, lowest = 0, np.inf
+    for place in range(PLACES):
+        worth = pairs.missed[place, slot] - pairs.erred[place, slot]
+        if pairs.hinted[place, slot] > 0:
+            worth = np.inf
+        if np.isnan(pairs.signal[place, slot]):
+            worth = -np.inf
+        if pairs.signal[place, slot] == signal:
+            best = place
+            break
+        if worth < lowest:
+            best, lowest = place, worth
+    if pairs.signal[best, slot] != signal or pairs.lessons[best, slot] <= 0:
+        clear_place(pairs, best, slot)
+        pairs.signal[best, slot] = signal
+        pairs.weights[:, best, slot] = weights
+        pairs.lessons[best, slot] = 1.0 if weights.sum() > 0 else 0.0
+    if pairs.missed[best, slot] <= 0:
+        pairs.hinted[best, slot] = 1.0
 
 
 def release_places(state: PairState, signals: Ints) -> PairState:
@@ -285,20 +286,3 @@ def free_places(state: PairState, are_gone: Bools) -> PairState:
         signal=np.where(are_gone, np.nan, state.signal),
         hinted=np.where(are_gone, 0.0, state.hinted),
     )
-
-
-__all__ = [
-    "PLACES",
-    "PairState",
-    "Pairs",
-    "begin_episode",
-    "end_episode",
-    "find_disproved",
-    "find_refuted",
-    "find_trusted",
-    "free_places",
-    "give_hinted_places",
-    "give_places",
-    "release_places",
-    "score_second",
-]

@@ -12,7 +12,8 @@ from typing import Final
 
 import numpy as np
 
-from capacity_pilot.core.fleet import Floats, Ints
+from capacity_pilot.core.compiled import compiled
+from capacity_pilot.core.fleet import ArrayState, Floats, name_arrays
 from capacity_pilot.core.forecast.upstream.signals import REACH_S
 
 EDGES_S: Final = np.array([0, 2, 4, 8, 16, 32, 64, 128, REACH_S])
@@ -27,7 +28,7 @@ _MOST_LESSONS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class MomentState:
+class MomentState(ArrayState):
     """Sums of products of lag bins over the running episodes (BINS, BINS, S, 1), and what their
     traces usually come to (S, 1).
     """
@@ -40,68 +41,80 @@ class MomentState:
         return cls(np.zeros((BINS, BINS, size, 1)), np.zeros((size, 1)))
 
 
-def add_moments(state: MomentState, signals: Ints, binned: Floats) -> MomentState:
-    """Takes seconds of ``signals`` into account, ``binned`` (seconds, BINS, signals)."""
-    sums = state.sums.copy()
-    sums[:, :, signals, 0] += np.einsum("tbs,tcs->bcs", binned, binned)
-    return MomentState(sums, state.energy)
+MomentStateArrays = name_arrays(MomentState)
 
 
-def close_moments(state: MomentState, signal: int) -> MomentState:
+@compiled
+def add_moments(moments: MomentState, signal: int, binned: Floats) -> None:
+    """Takes seconds of ``signal`` into account, ``binned`` (seconds, BINS), in place."""
+    for second in range(len(binned)):
+        for b in range(BINS):
+            for c in range(BINS):
+                moments.sums[b, c, signal, 0] += binned[second, b] * binned[second, c]
+
+
+@compiled
+def close_moments(moments: MomentState, signal: int) -> None:
     """The signal's episode is over."""
-    sums, energy = state.sums.copy(), state.energy.copy()
-    trace = np.trace(sums[:, :, signal, 0])
-    energy[signal] = (
-        trace if not energy[signal, 0] else (_MEMORY * energy[signal] + (1 - _MEMORY) * trace)
-    )
-    sums[:, :, signal] = 0.0
-    return MomentState(sums, energy)
+    trace = _trace(moments, signal)
+    usual = moments.energy[signal, 0]
+    moments.energy[signal, 0] = _MEMORY * usual + (1 - _MEMORY) * trace if usual else trace
+    moments.sums[:, :, signal, 0] = 0.0
 
 
-def bin_lags(excess: Floats, seconds: int) -> Floats:
-    """Mean excess per bin of lag (seconds, BINS, signals) at each of the last ``seconds`` seconds.
+@compiled
+def bin_lags(excess: Floats) -> Floats:
+    """Mean excess per bin of lag (seconds, BINS) at each of the last seconds.
 
-    ``excess`` (REACH_S + seconds - 1, signals) ends with the last of them.
+    ``excess`` (REACH_S + seconds - 1,) ends with the last of them.
     """
-    come = np.zeros((len(excess) + 1, *excess.shape[1:]))
-    np.cumsum(excess, axis=0, out=come[1:])
-    at = np.arange(REACH_S, REACH_S + seconds)
-    by_edge = come[at[:, None] - EDGES_S]
-    widths = np.diff(EDGES_S)[:, None]
-    binned: Floats = (by_edge[:, :-1] - by_edge[:, 1:]) / widths
+    come = np.zeros(len(excess) + 1)
+    for n in range(len(excess)):
+        come[n + 1] = come[n] + excess[n]
+    binned = np.empty((len(come) - REACH_S, BINS))
+    for second in range(len(binned)):
+        at = REACH_S + second
+        for b in range(BINS):
+            first, last = EDGES_S[b], EDGES_S[b + 1]
+            binned[second, b] = (come[at - first] - come[at - last]) / (last - first)
     return binned
 
 
+@compiled
 def fit_response(
-    state: MomentState, signal: int, products: Floats, *, prior: Floats, lessons: Floats
+    moments: MomentState, signal: int, products: Floats, prior: Floats, lessons: float
 ) -> Floats:
-    """Weights (BINS, pairs) that explain the signal's running episode, none negative.
+    """Weights (BINS,) that explain the signal's running episode, none negative.
 
-    ``products`` (BINS, pairs) are the episode's sums of products of bins and demand. ``prior``
-    counts as much as the ``lessons`` (pairs,) it comes from, up to three, each of a usual
-    episode's weight, so that a small episode teaches little. Coordinate descent.
+    ``products`` (BINS,) are the episode's sums of products of bins and demand. ``prior`` counts as
+    much as the ``lessons`` it comes from, up to three, each of a usual episode's weight, so that a
+    small episode teaches little. Coordinate descent.
     """
-    moments = state.sums[:, :, signal, 0]
-    usual = max(float(state.energy[signal, 0]), float(np.trace(moments)) * _FIRST_TRUST)
-    trust = (
-        np.where(
-            lessons > 0,
-            np.minimum(lessons, _MOST_LESSONS) * usual,
-            _FIRST_TRUST * np.trace(moments),
-        )
-        / BINS
-    )
+    sums = moments.sums[:, :, signal, 0].copy()
+    trace = _trace(moments, signal)
+    if lessons > 0:
+        usual = max(moments.energy[signal, 0], trace * _FIRST_TRUST)
+        trust = min(lessons, _MOST_LESSONS) * usual / BINS
+    else:
+        trust = _FIRST_TRUST * trace / BINS
     weights = prior.copy()
     for _ in range(_SWEEPS):
         for b in range(BINS):
-            curvature = moments[b, b] + trust
-            slope = moments[b] @ weights - products[b] + trust * (weights[b] - prior[b])
-            step = np.divide(slope, curvature, out=np.zeros_like(slope), where=curvature > 0)
-            weights[b] = np.maximum(weights[b] - step, 0.0)
+            curvature = sums[b, b] + trust
+            if curvature > 0:
+                slope = (sums[b] * weights).sum() - products[b] + trust * (weights[b] - prior[b])
+                weights[b] = max(weights[b] - slope / curvature, 0.0)
     return weights
 
 
-def gain_of(weights: Floats) -> Floats:
-    """Units that one count brings in all, (pairs,)."""
-    gain: Floats = weights.sum(axis=0)  # a bin's mean has each count in it for the bin's width
-    return gain
+@compiled
+def _trace(moments: MomentState, signal: int) -> float:
+    trace = 0.0
+    for b in range(BINS):
+        trace += moments.sums[b, b, signal, 0]
+    return trace
+
+
+def gain_of(weights: Floats) -> float:
+    """Units that one count brings in all, by its ``weights`` (BINS,)."""
+    return float(weights.sum())  # a bin's mean has each count in it for the bin's width

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from capacity_pilot.core.compiled import compiled
-from capacity_pilot.core.fleet import ArrayState, Bools, Floats, Ints
+from capacity_pilot.core.fleet import ArrayState, Bools, Floats, Ints, name_arrays
 
 RING_S = 512
 """Seconds of each signal kept: what a response may take, twice."""
@@ -120,91 +120,24 @@ class SignalState(ArrayState):
         """Signals in the midst of an episode."""
         return np.flatnonzero(~np.isnan(self.began[:, 0]))
 
-    def excess(self, signals: Ints, first: int, last: int) -> Floats:
-        """Counts above the usual rate in seconds ``first`` to ``last``, (seconds, signals)."""
-        rows = np.arange(first, last + 1) % RING_S
-        excess: Floats = self.counts[rows[:, None], signals, 0] - self.usual[signals, 0]
-        return excess
+
+SignalStateArrays = name_arrays(SignalState)
 
 
 def absorb_signals(state: SignalState, arrivals: SignalArrivals, now: float) -> SignalState:
     """Places arrivals in their own seconds; those half a ring old are left out."""
     head = max(int(now), state.head)
-    counts, last_told = state.counts.copy(), state.last_told.copy()
+    after = replace(state.copy(), head=head)
     place_counts(
-        counts,
-        last_told,
+        after.counts,
+        after.last_told,
         arrivals.signals,
         arrivals.seconds,
         arrivals.counts,
         state.head,
         head,
     )
-    return SignalState(
-        counts=counts,
-        usual=state.usual,
-        variance=state.variance,
-        duty=state.duty,
-        last_told=last_told,
-        began=state.began,
-        onset=state.onset,
-        moved=state.moved,
-        head=head,
-        watched=state.watched,
-    )
-
-
-def watch_signals(state: SignalState, second: int, *, is_alive: bool) -> SignalState:
-    """Looks at one more settled second: who moves, who is calm again, what is usual.
-
-    Where nothing at all was told (not ``is_alive``), nothing is concluded. A signal that is told
-    of most of the time and fell silent is unknown; one that is mostly silent is at rest.
-    """
-    if not is_alive:
-        return replace(state, watched=second)
-    seen = SignalState(
-        counts=state.counts,
-        usual=state.usual.copy(),
-        variance=state.variance.copy(),
-        duty=state.duty.copy(),
-        last_told=state.last_told,
-        began=state.began.copy(),
-        onset=state.onset.copy(),
-        moved=state.moved.copy(),
-        head=state.head,
-        watched=second,
-    )
-    watch_second(
-        seen.counts,
-        seen.last_told,
-        seen.usual,
-        seen.variance,
-        seen.duty,
-        seen.began,
-        seen.onset,
-        seen.moved,
-        second,
-    )
-    return seen
-
-
-def episodes_over(state: SignalState) -> Ints:
-    """Signals whose running episode ends with the second looked at last."""
-    is_spent = np.isnan(state.onset) & (state.watched - state.moved >= REACH_S)
-    is_long = state.watched - state.began >= LONGEST_EPISODE_S
-    return np.flatnonzero(~np.isnan(state.began) & (is_spent | is_long))
-
-
-def end_episodes(state: SignalState, over: Ints) -> SignalState:
-    """Those signals are at rest; one still high has that for its usual rate from now on."""
-    began, onset = state.began.copy(), state.onset.copy()
-    usual, variance = state.usual.copy(), state.variance.copy()
-    still = over[~np.isnan(onset[over, 0])]
-    excess = state.excess(still, state.watched - _NEW_USUAL_S + 1, state.watched)
-    usual[still, 0] += excess.mean(axis=0)
-    variance[still, 0] = excess.var(axis=0)
-    began[over] = onset[over] = np.nan
-    return replace(state, began=began, onset=onset, usual=usual, variance=variance)
+    return after
 
 
 @compiled
@@ -228,25 +161,31 @@ def place_counts(
 
 
 @compiled
-def watch_second(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
-    counts: Floats,
-    last_told: Floats,
-    usual: Floats,
-    variance: Floats,
-    duty: Floats,
-    began: Floats,
-    onset: Floats,
-    moved: Floats,
-    second: int,
-) -> None:
-    """Looks at every signal's ``second``, in place."""
+def excess_of(signals: SignalState, signal: int, first: int, last: int) -> Floats:
+    """Counts above the usual rate in seconds ``first`` to ``last``, (seconds,)."""
+    excess = np.empty(max(last - first + 1, 0))
+    for n in range(len(excess)):
+        row = (first + n) % RING_S
+        excess[n] = signals.counts[row, signal, 0] - signals.usual[signal, 0]
+    return excess
+
+
+@compiled
+def watch_second(signals: SignalState, second: int) -> None:
+    """Looks at one more settled second: who moves, who is calm again, what is usual, in place.
+
+    A signal that is told of most of the time and fell silent is unknown; one that is mostly silent
+    is at rest.
+    """
+    usual, variance = signals.usual, signals.variance
+    began, onset, moved, duty = signals.began, signals.onset, signals.moved, signals.duty
     first = second - _FAST_ROWS + 1
     for s in range(len(usual)):
-        is_told = last_told[s, 0] >= second  # false for NaN
-        apart = counts[second % RING_S, s, 0] - usual[s, 0]
+        is_told = signals.last_told[s, 0] >= second  # false for NaN
+        apart = signals.counts[second % RING_S, s, 0] - usual[s, 0]
         fast = 0.0
         for recent in range(first, second + 1):
-            fast += counts[recent % RING_S, s, 0]
+            fast += signals.counts[recent % RING_S, s, 0]
         jump, noise = (_JUMP - 1) * usual[s, 0], _SIGMAS * np.sqrt(variance[s, 0] / _FAST_ROWS)
         threshold = usual[s, 0] + max(jump, noise, _LEAST_RATE)
         if is_told and fast / _FAST_ROWS >= threshold:
@@ -254,7 +193,9 @@ def watch_second(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
             if np.isnan(onset[s, 0]):
                 half = (usual[s, 0] + threshold) / 2
                 onset[s, 0] = first
-                while onset[s, 0] < second and counts[int(onset[s, 0]) % RING_S, s, 0] <= half:
+                while (
+                    onset[s, 0] < second and signals.counts[int(onset[s, 0]) % RING_S, s, 0] <= half
+                ):
                     onset[s, 0] += 1
         if second - moved[s, 0] >= (_CALM_S if is_told else _SILENT_S):
             onset[s, 0] = np.nan
@@ -267,26 +208,34 @@ def watch_second(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
 
 
 @compiled
-def watch_seconds(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
-    counts: Floats,
-    last_told: Floats,
-    usual: Floats,
-    variance: Floats,
-    duty: Floats,
-    began: Floats,
-    onset: Floats,
-    moved: Floats,
-    watched: int,
-    until: int,
-    known: Bools,
-) -> int:
-    """Looks at the seconds after ``watched``, which are settled ``until`` then, in place.
+def watch_seconds(signals: SignalState, watched: int, until: int, known: Bools) -> int:
+    """Looks at the seconds after ``watched``, which are settled ``until`` then, in place, as long
+    as no episode begins.
 
-    Those in which nothing is ``known`` of any demand, (WINDOW_S, n), are passed over, as by
-    ``watch_signals``. Returns the newest second looked at.
+    Those in which nothing is ``known`` of any demand, (WINDOW_S, n), are passed over: nothing is
+    concluded where nothing at all was told. Returns the newest second looked at.
     """
     for second in range(max(watched, until - len(known) // 2) + 1, until + 1):
         watched = second
         if known[second % len(known)].any():
-            watch_second(counts, last_told, usual, variance, duty, began, onset, moved, second)
+            watch_second(signals, second)
     return watched
+
+
+@compiled
+def is_episode_over(signals: SignalState, signal: int, second: int) -> bool:
+    """Whether the signal's running episode ends with ``second``."""
+    began, moved = signals.began[signal, 0], signals.moved[signal, 0]
+    is_spent = np.isnan(signals.onset[signal, 0]) and second - moved >= REACH_S
+    is_long = second - began >= LONGEST_EPISODE_S  # false for NaN
+    return not np.isnan(began) and (is_spent or is_long)
+
+
+@compiled
+def come_to_rest(signals: SignalState, signal: int, second: int) -> None:
+    """Ends the signal's episode, in place: what is still high is usual from then on."""
+    if not np.isnan(signals.onset[signal, 0]):
+        excess = excess_of(signals, signal, second - _NEW_USUAL_S + 1, second)
+        signals.usual[signal, 0] += excess.mean()
+        signals.variance[signal, 0] = excess.var()
+    signals.began[signal, 0] = signals.onset[signal, 0] = np.nan

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from capacity_pilot.core.fleet import Ints
+from capacity_pilot.core.fleet import ArrayState, Ints, name_arrays
 from capacity_pilot.core.forecast.upstream.bursts import BurstsState
 from capacity_pilot.core.forecast.upstream.pairs import PairState, release_places
 from capacity_pilot.core.forecast.upstream.response import MomentState
@@ -17,7 +17,7 @@ State = TypeVar("State", SignalState, BurstsState, MomentState)
 
 
 @dataclass(frozen=True, slots=True)
-class UpstreamState:
+class UpstreamState(ArrayState):
     """Of S signals, in arrays that end in (S, 1), and of the slots they lead, in such of (.., n).
 
     A signal takes about 4.8 kB, a slot 960 bytes.
@@ -39,6 +39,9 @@ class UpstreamState:
 
     def with_signals(self, signals: SignalState) -> UpstreamState:
         return UpstreamState(signals, self.bursts, self.moments, self.pairs)
+
+
+UpstreamStateArrays = name_arrays(UpstreamState)
 
 
 def make_room(state: UpstreamState, arrivals: SignalArrivals) -> UpstreamState:

@@ -111,6 +111,6 @@ def watch(
             ahead_s=np.full(len(slots), AHEAD_S),
             now=START + second,
         )
-        peaks[second] = announced.peak
+        peaks[second] = announced.peak(len(slots))
         said.append(announced)
     return Watched(peaks, said, state, known)

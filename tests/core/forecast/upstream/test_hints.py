@@ -28,7 +28,7 @@ DEMAND = noisy(CALM + CROWD)
 
 def test_a_response_brings_what_is_said_after_what_is_said() -> None:
     weights = respond(0.5, 20.0)
-    assert gain_of(weights[:, None])[0] == pytest.approx(0.5, rel=1e-3)
+    assert gain_of(weights) == pytest.approx(0.5, rel=1e-3)
     assert (np.diff(np.cumsum(weights)) >= 0).all()
     assert weights[:4].sum() == pytest.approx(0.5 * -np.expm1(-16 / 20), rel=1e-6)
 

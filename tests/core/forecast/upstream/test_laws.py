@@ -11,14 +11,13 @@ from hypothesis import strategies as st
 from capacity_pilot.core.fleet import Fleet, Floats, carry_over
 from capacity_pilot.core.forecast.upstream import (
     NO_SIGNALS,
-    Announced,
     SignalArrivals,
     UpstreamState,
     list_leads,
     size_announced,
 )
 from capacity_pilot.core.forecast.upstream.announcing import INSTANTS_S
-from capacity_pilot.core.forecast.upstream.pairs import Pairs, PairState
+from capacity_pilot.core.forecast.upstream.pairs import PairState
 from capacity_pilot.core.forecast.upstream.state import make_room
 from capacity_pilot.core.model import Resource
 from capacity_pilot.core.tick import Inputs, PilotState, tick
@@ -32,13 +31,14 @@ courses = st.lists(units, min_size=len(INSTANTS_S), max_size=len(INSTANTS_S)).ma
 
 
 def need(course: Floats, *, provisioned: float, bucket: float, in_force_s: float = 36.0) -> float:
-    announced = Announced(np.array([0]), course[:, None], START, np.array([course.max(), np.nan]))
     needed = size_announced(
-        announced,
-        provisioned=np.array([provisioned, 10.0]),
-        trusted_units=np.array([bucket, 0.0]),
-        in_force_s=np.full(2, in_force_s),
-        now=START + 7.0,
+        np.array([0]),
+        course[:, None],
+        START,
+        np.array([provisioned, 10.0]),
+        np.array([bucket, 0.0]),
+        np.full(2, in_force_s),
+        START + 7.0,
     )
     assert np.isnan(needed[1])  # of the other slot nothing was announced
     return float(needed[0])
@@ -158,4 +158,3 @@ def test_memory_per_slot_is_what_it_is_said_to_be() -> None:
     empty = PairState.empty(1000)
     held = sum(getattr(empty, name).nbytes for name in PairState.__dataclass_fields__)
     assert held == 1000 * 960
-    assert len(empty.of(0)) == len(Pairs(NONE, NONE))

@@ -27,17 +27,13 @@ SECONDS = 400
 
 def binned(signal: Floats) -> Floats:
     """(SECONDS, BINS) of one signal that was silent before."""
-    excess = np.concatenate([np.zeros(REACH_S - 1), signal])[:, None]
-    return bin_lags(excess, len(signal))[:, :, 0]
+    return bin_lags(np.concatenate([np.zeros(REACH_S - 1), signal]))
 
 
 def learn(signal: Floats, demand: Floats, prior: Floats, lessons: float) -> Floats:
-    bins = binned(signal)
-    moments = add_moments(MomentState.empty(1), np.array([0]), bins[:, :, None])
-    products = bins.T @ demand[:, None]
-    return fit_response(moments, 0, products, prior=prior[:, None], lessons=np.array([lessons]))[
-        :, 0
-    ]
+    bins, moments = binned(signal), MomentState.empty(1).arrays
+    add_moments(moments, 0, bins)
+    return fit_response(moments, 0, bins.T @ demand, prior, lessons)
 
 
 def burst(lasts: int = 60) -> Floats:
@@ -61,7 +57,7 @@ def test_a_response_is_found_again_and_its_gain_is_units_per_count() -> None:
     signal = burst()
     found = learn(signal, binned(signal) @ truth, np.zeros(BINS), 0)
     np.testing.assert_allclose(found, truth, atol=0.006)
-    assert gain_of(found[:, None])[0] == pytest.approx(truth.sum(), rel=0.05)
+    assert gain_of(found) == pytest.approx(truth.sum(), rel=0.05)
     assert (binned(signal) @ found).sum() == pytest.approx(signal.sum() * truth.sum(), rel=0.1)
 
 
@@ -69,19 +65,20 @@ def test_what_is_known_well_moves_little_by_one_episode() -> None:
     signal = burst()
     truth, other = np.full(BINS, 0.01), np.full(BINS, 0.03)
     demand = binned(signal) @ other
-    novice, expert = (gain_of(learn(signal, demand, truth, n)[:, None])[0] for n in (0, 3))
-    assert gain_of(truth[:, None])[0] < expert < novice
+    novice, expert = (gain_of(learn(signal, demand, truth, n)) for n in (0, 3))
+    assert gain_of(truth) < expert < novice
 
 
 def test_a_small_episode_teaches_little_after_large_ones() -> None:
     large, small = burst(), burst() / 100
-    state = add_moments(MomentState.empty(1), np.array([0]), binned(large)[:, :, None])
-    state = close_moments(state, 0)
-    state = add_moments(state, np.array([0]), binned(small)[:, :, None])
-    prior = np.full((BINS, 1), 0.01)
-    products = binned(small).T @ (binned(small) @ np.full((BINS, 1), 1.0))
-    found = fit_response(state, 0, products, prior=prior, lessons=np.array([1.0]))
-    assert gain_of(found)[0] < 2 * gain_of(prior)[0]
+    moments = MomentState.empty(1).arrays
+    add_moments(moments, 0, binned(large))
+    close_moments(moments, 0)
+    add_moments(moments, 0, binned(small))
+    prior = np.full(BINS, 0.01)
+    products = binned(small).T @ (binned(small) @ np.full(BINS, 1.0))
+    found = fit_response(moments, 0, products, prior, 1.0)
+    assert gain_of(found) < 2 * gain_of(prior)
 
 
 @given(

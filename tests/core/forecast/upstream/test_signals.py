@@ -17,9 +17,11 @@ from capacity_pilot.core.forecast.upstream.signals import (
     SignalArrivals,
     SignalState,
     absorb_signals,
-    end_episodes,
-    episodes_over,
-    watch_signals,
+    come_to_rest,
+    excess_of,
+    is_episode_over,
+    watch_second,
+    watch_seconds,
 )
 
 START = 1_700_000_000
@@ -44,9 +46,9 @@ def live(counts: Floats, state: SignalState | None = None, *, since: int = 0) ->
     for second, count in enumerate(counts, since):
         told = () if np.isnan(count) else ((0, second, count),)
         state = absorb_signals(state, arrivals(*told), START + second + 1)
-        state = watch_signals(state, START + second, is_alive=True)
-        over = episodes_over(state)
-        state = end_episodes(state, over) if len(over) else state
+        watch_second(state.arrays, START + second)
+        if is_episode_over(state.arrays, 0, START + second):
+            come_to_rest(state.arrays, 0, START + second)
     return state
 
 
@@ -62,7 +64,8 @@ def test_counts_of_a_second_add_up_wherever_they_come_from() -> None:
     state = SignalState.empty(START, 2)
     state = absorb_signals(state, arrivals((0, 0, 2.0), (1, 0, 5.0), (0, 0, 3.0)), START + 1)
     state = absorb_signals(state, arrivals((0, 0, 1.0), (0, 2, 7.0)), START + 2.5)
-    assert state.excess(np.array([0, 1]), START, START + 2).tolist() == [[6, 5], [0, 0], [7, 0]]
+    assert excess_of(state.arrays, 0, START, START + 2).tolist() == [6, 0, 7]
+    assert excess_of(state.arrays, 1, START, START + 2).tolist() == [5, 0, 0]
 
 
 @pytest.mark.parametrize("count", [-1.0, np.nan, np.inf, 1e300])
@@ -130,10 +133,9 @@ def test_a_steady_signal_that_falls_silent_keeps_its_usual_rate() -> None:
 
 def test_nothing_is_concluded_from_seconds_of_which_nobody_told_anything() -> None:
     state = live(noise(100.0, 1500))
-    for second in range(1500, 1800):
-        state = watch_signals(state, START + second, is_alive=False)
+    nobody = np.zeros((1024, 2), dtype=np.bool_)
+    assert watch_seconds(state.arrays, START + 1499, START + 1799, nobody) == START + 1799
     assert state.usual[0, 0] == pytest.approx(100, rel=0.1)
-    assert state.watched == START + 1799
 
 
 @given(counts=st.lists(st.one_of(st.just(np.nan), st.floats(0, 1e6)), min_size=1, max_size=60))
