@@ -9,6 +9,7 @@ import numpy as np
 import structlog
 
 from capacity_pilot.core.errors import GatewayError
+from capacity_pilot.core.idle import MOST_UNWATCHED_S
 from capacity_pilot.core.model import ScalableTarget
 from capacity_pilot.core.pilot import Pilot
 from capacity_pilot.core.ports import Clock, ConsumptionSource
@@ -16,8 +17,9 @@ from capacity_pilot.daemon.narration import name_target, render_coverage
 from capacity_pilot.daemon.route_report import find_drifts, report_routes
 from capacity_pilot.web.metrics import Metric
 
-_MINUTES_BACK = 15
-"""Points cost nothing, metrics do: minutes missed or revised meanwhile come along."""
+_MINUTES_BACK = int(MOST_UNWATCHED_S) // 60 + 15
+"""Points cost nothing, metrics do: minutes missed or revised meanwhile come along. Where CloudWatch
+could not be asked for a while, silence goes on only if all of that while is read."""
 
 _PAUSE_S, _LONGEST_PAUSE_S = 60.0, 900.0
 

@@ -28,6 +28,9 @@ from capacity_pilot.core.coverage.state import CoverageState
 from capacity_pilot.core.demand import Arrivals, DemandState
 from capacity_pilot.core.fleet import put
 
+_COMPARED_WITHIN = 15
+"""Minutes ago: until then they may be missed or revised."""
+
 
 def learn_coverage(
     state: CoverageState, demand: DemandState, news: ConsumedMinutes | None, now: float
@@ -38,6 +41,9 @@ def learn_coverage(
     change of demand.
     """
     if news is None or not len(news.slots):
+        return state, demand
+    news = _leave_out_old(news, now)
+    if not len(news.slots):
         return state, demand
     after = _compare(state, demand, news, now)
     coverage = np.where(after.is_unseen, 0.0, after.ratio)
@@ -67,6 +73,21 @@ def keep_minutes(
         return state
     after = replace(state, minutes=minutes)
     return after if minutes is noted else replace(after, doubts=doubt_coverage(after, now))
+
+
+def _leave_out_old(news: ConsumedMinutes, now: float) -> ConsumedMinutes:
+    """Minutes that are old by now come again for whoever asks if there was anything in them at all;
+    with those that are kept they could not be compared any more.
+    """
+    is_young = news.minutes >= int(now) // MINUTE_S - _COMPARED_WITHIN
+    if is_young.all():
+        return news
+    return ConsumedMinutes(
+        news.slots[is_young],
+        news.minutes[is_young],
+        news.consumed[is_young],
+        news.throttle_events[is_young],
+    )
 
 
 def _compare(
