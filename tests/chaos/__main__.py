@@ -58,13 +58,15 @@ def _sum_up(reports: list[Report], *, took_s: float) -> str:
     updates = sum(report.updates for report in reports)
     decreases = sum(report.decreases for report in reports)
     processes = sum(report.processes for report in reports)
+    idled = sum(report.idled for report in reports)
     throttled = sum(report.throttled for report in reports)
     at_floor = sum(report.throttled_at_floor for report in reports)
     as_found = sum(report.throttled_as_found for report in reports)
     return (
         f"{len(reports)} schedules in {took_s:.0f} s, "
         f"{sum(bool(report.violations) for report in reports)} failed; {processes} processes, "
-        f"{updates} changes taken, {decreases} of them decreases; throttled units {throttled:.0f}, "
+        f"{updates} changes taken, {decreases} of them decreases, {idled} targets lowered as idle; "
+        f"throttled units {throttled:.0f}, "
         f"{at_floor:.0f} at the policies' min, {as_found:.0f} without anybody"
     )
 

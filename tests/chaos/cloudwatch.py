@@ -6,8 +6,10 @@ every resource, each five minutes, what is provisioned.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from math import inf
 from typing import Any, Final
 
 from capacity_pilot.adapters.aws.heartbeat import METRIC
@@ -20,7 +22,7 @@ from tests.chaos.mishaps import Mishap, refuse
 from tests.chaos.schedule import Schedule
 
 _MINUTE_S: Final = 60
-_MINUTES_KEPT: Final = 14
+_MINUTES_KEPT: Final = 100
 _PROVISIONED_EVERY: Final = 5
 _SLOW_DOWN: Final = refuse("Throttling", "Rate exceeded", 400)
 
@@ -39,6 +41,15 @@ class CloudWatch:
         self._faults = [f for f in schedule.faults if isinstance(f, BadCloudWatch)]
         self._began_at = schedule.began_at
         self._world = world
+        self._published: deque[PublishedMinute] = deque(maxlen=_MINUTES_KEPT)
+
+    def advance(self, now: float) -> None:
+        """Call it every few seconds: what is out by now is kept."""
+        newest = self._world.meter.published(now)
+        if newest is not None and newest.starts_at > (
+            self._published[-1].starts_at if self._published else -inf
+        ):
+            self._published.append(newest)
 
     def mishap(self, elapsed_s: float) -> Mishap | None:
         """What becomes of a reading at that time; an answer that says nothing is none."""
@@ -51,7 +62,7 @@ class CloudWatch:
 
     def _get(self, asked: Metrics, now: float) -> dict[str, Any]:
         is_empty = any(now - self._began_at in f.during and f.is_empty for f in self._faults)
-        minutes = [] if is_empty else list(self._published(now))
+        minutes = () if is_empty else self._published
         results = []
         for query in asked["MetricDataQueries"]:
             metric = query["MetricStat"]["Metric"]
@@ -70,13 +81,6 @@ class CloudWatch:
                 }
             )
         return {"MetricDataResults": results}
-
-    def _published(self, now: float) -> Iterator[PublishedMinute]:
-        for back in range(_MINUTES_KEPT):
-            published = self._world.meter.published(now, minutes_back=back)
-            if published is None:
-                return
-            yield published
 
 
 def _tell(
@@ -98,5 +102,5 @@ def _tell(
             yield at, float(table.resources[resource.index].units[dimension])
         return
     counted = minute.throttle_events if name.endswith("ThrottleEvents") else minute.consumed
-    if counted[slot] > 0:
+    if slot < len(counted) and counted[slot] > 0 and table.created_at <= at:
         yield at, float(counted[slot])

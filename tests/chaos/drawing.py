@@ -36,9 +36,11 @@ from tests.chaos.mishaps import (
     refuse,
 )
 from tests.chaos.schedule import PROOF_S, SPARE, Floats, Schedule, Target
-from tests.chaos.variants import let_escape, let_scale, let_share
+from tests.chaos.variants import let_escape, let_idle, let_scale, let_share
 
 DAY: Final = datetime(2026, 10, 9, tzinfo=UTC).timestamp()
+_IDLE: Final = 0.1
+"""Of the plainest: these runs last two hours."""
 
 
 def draw_schedule(seed: int) -> Schedule:
@@ -88,6 +90,8 @@ def draw_schedule(seed: int) -> Schedule:
             return let_scale(schedule, luck)
         case 2:
             return let_share(schedule, luck)
+        case _ if luck.random() < _IDLE:
+            return let_idle(schedule, luck)
         case _:
             return schedule
 

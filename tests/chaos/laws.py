@@ -13,13 +13,15 @@ from typing import Any
 import numpy as np
 
 from capacity_pilot.core.fleet import Fleet
-from capacity_pilot.core.model import Dimension
+from capacity_pilot.core.model import Dimension, Resource
 from tests.chaos.aws import Account, Call, Units
 from tests.chaos.faults import ClockJump
+from tests.chaos.idle_laws import IdleLaws
 from tests.chaos.observer import Heard, Witnessed
 from tests.chaos.pilot_process import PilotProcess
 from tests.chaos.schedule import Floats, Schedule
 from tests.chaos.telemetry import News
+from tests.chaos.worlds import ServedWorld
 
 _SENDABLE = {"TableName", "BillingMode", "ProvisionedThroughput", "GlobalSecondaryIndexUpdates"}
 _BOTH = {"ReadCapacityUnits", "WriteCapacityUnits"}
@@ -47,8 +49,9 @@ class Violation:
 class Laws:
     """Watches all processes of a run and collects ``violations``."""
 
-    def __init__(self, schedule: Schedule, account: Account) -> None:
+    def __init__(self, schedule: Schedule, account: Account, world: ServedWorld) -> None:
         self.violations: list[Violation] = []
+        self.idle = IdleLaws(schedule, account, world, self.break_law)
         self._schedule = schedule
         self._account = account
         self._seen: dict[int, Witnessed] = {}
@@ -66,6 +69,7 @@ class Laws:
 
     def heard(self, process: PilotProcess, news: News, *, clock_off_by_s: float) -> None:
         """The process was told of a second."""
+        self.idle.heard(process, news)
         now = self._now
         if now + clock_off_by_s - news.second > _HEARD_WITHIN_S:
             return  # later than the pilot's window reaches
@@ -79,13 +83,14 @@ class Laws:
 
     def passed(self, process: PilotProcess, point: str, call: Call | None) -> None:
         """The process has come to this point."""
+        self.idle.passed(process, point, call)
         if call is None:
             if point == "tick":
                 self._judge_decisions(process)
         elif point == "describe_answered":
             self.of(process).described[call.table] = call
         elif point == "update_begun":
-            for what in self._judge_update(self.of(process), call):
+            for what in self._judge_update(process, call):
                 self.break_law("calls", f"{call.table}: {what}: {call.parameters}")
             if not self._is_recorded(process, call):
                 self.break_law("recorded first", f"{call.table}: {call.parameters}")
@@ -93,7 +98,8 @@ class Laws:
         elif point in {"update_answered", "update_failed"} and call.refusal is not None:
             self._judge_refusal(self.of(process), call)
 
-    def _judge_update(self, seen: Witnessed, call: Call) -> Iterator[str]:
+    def _judge_update(self, process: PilotProcess, call: Call) -> Iterator[str]:
+        seen = self.of(process)
         if self._schedule.is_floor:
             yield "changes a table whose minimum is the control"
         yield from _judge_shape(call.parameters)
@@ -118,7 +124,7 @@ class Laws:
         if (mode := call.parameters.get("BillingMode")) is not None:
             yield from self._judge_switch(call, mode, table)
         else:
-            yield from self._judge_units(call, had=_units_of(table))
+            yield from self._judge_units(process, call, had=_units_of(table))
 
     def _judge_switch(self, call: Call, mode: str, table: Any) -> Iterator[str]:
         """To on-demand with no units at all, back with those of the table and every index."""
@@ -165,15 +171,21 @@ class Laws:
         self._spent.add(record)
         return is_new
 
-    def _judge_units(self, call: Call, *, had: Units) -> Iterator[str]:
+    def _judge_units(self, process: PilotProcess, call: Call, *, had: Units) -> Iterator[str]:
         floor, ceiling = self._schedule.floor[call.table], self._schedule.ceiling
         steps = set()
         for index, asked in call.asked.items():
             if asked == had.get(index):
                 yield f"{index or 'the table'} is not changed"
-            for units, before in zip(asked, had.get(index, (0, 0)), strict=True):
+            had_before = had.get(index, (0, 0))
+            for dimension, units, before in zip(Dimension, asked, had_before, strict=True):
                 steps.add(np.sign(units - before))
-                if units != before and not floor <= units <= ceiling:
+                if units == before or floor <= units <= ceiling:
+                    continue
+                if call.table in self._schedule.idle and units < min(floor, before):
+                    resource = Resource(call.table, index)
+                    yield from self.idle.judge(process, resource, dimension, units)
+                else:
                     yield f"{units} is not within {floor} and {ceiling}"
         if {-1, 1} <= steps:
             yield f"raises and lowers at once from {had}"
@@ -198,13 +210,17 @@ class Laws:
         step = process.control.last_step
         assert step is not None
         units, provisioned = step.decisions.units, step.decisions.provisioned
-        floor = self._floor_of(step.fleet)
-        is_free = (units >= floor) & (units <= self._schedule.ceiling)
+        floor, least = self._floor_of(step.fleet), self._least_of(step.fleet)
+        is_free = (units >= least) & (units <= self._schedule.ceiling)
         is_held = (units == provisioned) | np.isnan(units)
         for slot in np.flatnonzero(~is_free & ~is_held).tolist():
             self.break_law("bounds", f"{step.fleet.target(slot)}: {units[slot]}")
         for slot in np.flatnonzero(step.decisions.action < 0).tolist():
             at = step.fleet.target(slot)
+            if units[slot] < floor[slot]:
+                for what in self.idle.judge(process, at.resource, at.dimension, units[slot]):
+                    self.break_law("idle", f"{at} from {provisioned[slot]}: {what}")
+                continue
             number = self._numbers[at.resource]
             heard = self.of(process).heard[number, at.dimension]
             step_known = self._largest_step((number, int(at.dimension)), until=heard.newest - 2)
@@ -240,6 +256,12 @@ class Laws:
             floor = np.repeat(np.array(floors), len(Dimension))
             self._bounds = (fleet, floor)
         return floor
+
+    def _least_of(self, fleet: Fleet) -> Floats:
+        if not self._schedule.idle:
+            return self._floor_of(fleet)
+        least = [float(self.idle.least(resource.table)) for resource in fleet.resources]
+        return np.repeat(np.array(least), len(Dimension))
 
     def _has_clock_jumped(self) -> bool:
         """Lately: a clock put back makes everything look younger than it is."""

@@ -59,6 +59,7 @@ _KINDS = {
     "UpdateTable": "update",
     "DescribeScalableTargets": "scaling_read",
     "RegisterScalableTarget": "register",
+    "GetMetricData": "metrics",
     "PutMetricData": "beat",
     "UpdateItem": "lease",
 }

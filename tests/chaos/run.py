@@ -49,6 +49,7 @@ class Report:
     throttled_as_found: float
     updates: int
     decreases: int
+    idled: int
     processes: int
 
 
@@ -70,7 +71,7 @@ class Run:
         self._at_floor = ServedWorld(schedule, at_floor=True)
         self._as_found = ServedWorld(schedule)
         scaler = self._pilots_world.scaler
-        cloudwatch = CloudWatch(schedule, self._pilots_world.world)
+        cloudwatch = self._cloudwatch = CloudWatch(schedule, self._pilots_world.world)
         self._account = Account(
             self._pilots_world.world,
             loop,
@@ -88,7 +89,7 @@ class Run:
             if isinstance(fault, BadCalls):
                 self._account.mishaps.append(self._make_mishap(fault))
         self._records = Records(schedule, self._account, loop, folder)
-        self._laws = Laws(schedule, self._account)
+        self._laws = Laws(schedule, self._account, self._pilots_world)
         self._lease_laws: LeaseLaws | None = None
         if schedule.has_lease:
             self._lease_laws = LeaseLaws(schedule, self._account, self._laws.break_law)
@@ -135,6 +136,7 @@ class Run:
             throttled_as_found=float(self._as_found.throttled.sum()),
             updates=len(updates),
             decreases=sum(_is_decrease(call) for call in updates),
+            idled=len(self._laws.idle.lowered),
             processes=len(self._processes),
         )
 
@@ -142,12 +144,14 @@ class Run:
         now = self._account.now
         for each in (self._pilots_world, self._at_floor, self._as_found):
             each.advance(now)
+        self._cloudwatch.advance(now)
         self._set_clocks(second)
         self._meddler.meddle(second)
         self._call_second(second)
         for blow in [b for b in self._blows if second > b.at + _STRUCK_WITHIN_S]:
             self._strike(blow)
         self._check_pulse()
+        self._laws.idle.look(self._at_work.values())
         served = self._pilots_world.serve(second)
         self._at_floor.serve(second)
         self._as_found.serve(second)
@@ -293,6 +297,8 @@ class Run:
     def _judge_throttling(self) -> Iterator[tuple[str, str]]:
         worse = self._pilots_world.throttled > self._at_floor.throttled + 1e-6
         for number, dimension in np.argwhere(worse).tolist():
+            if (number, dimension) in self._laws.idle.lowered:
+                continue  # whoever wakes throttles until it is raised, as its rule has it
             with_pilot = self._pilots_world.throttled[number, dimension]
             without = self._at_floor.throttled[number, dimension]
             resource = self._schedule.targets[number].resource

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from tests.chaos.faults import PRIMARY, SECOND, BadCalls, BadDisk, Fault, Span
 PROOF_S: Final = 240
 SPARE: Final = "index-spare"
 TAG: Final = "policy"
+IDLE_AFTER_S: Final = 3600
 
 Floats = npt.NDArray[np.float64]
 
@@ -37,6 +38,13 @@ class Target:
     spare: bool = False
 
 
+class Idle(NamedTuple):
+    """Units that who is idle is lowered to, below its floor, and those it wakes to."""
+
+    level: int
+    safe: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
     """All of a run. ``floor`` and ``ceiling`` are the policy's, for every target of its table.
@@ -45,7 +53,8 @@ class Schedule:
     Where targets are ``scaled`` by Application Auto Scaling, the policies are in floor mode, and
     what its operator has registered are their bounds. With a lease there are two pilots that share
     a state table, and ``drifts`` are how much too fast their clocks run, as a fraction. Policies
-    that go ``by_tags`` are for tables with a tag of the table's name. ``every_s`` is how often the
+    that go ``by_tags`` are for tables with a tag of the table's name, and ``idle`` are the rules of
+    those that have one. ``every_s`` is how often the
     pilots do what they do again and again, by name, where it is not as usual.
     """
 
@@ -66,6 +75,7 @@ class Schedule:
     scaled: frozenset[ScalableTarget] = frozenset()
     has_lease: bool = False
     by_tags: bool = False
+    idle: Mapping[str, Idle] = field(default_factory=dict)
     every_s: Mapping[str, float] = field(default_factory=dict)
     drifts: tuple[float, float] = (0.0, 0.0)
 
@@ -106,7 +116,12 @@ class Schedule:
 
     def _write_policy(self, table: str) -> dict[str, Any]:
         bounds = {"min": self.floor[table], "max": self.ceiling}
+        rule, idle = self.idle.get(table), {}
+        if rule is not None:
+            bounds = bounds | {"safe": rule.safe}
+            idle = {"idle": {"after": IDLE_AFTER_S, "lower_to": rule.level}}
         return {
+            **idle,
             "name": table,
             "mode": "floor" if self.is_floor else "active",
             "match": {"tags": {TAG: table}} if self.by_tags else {"tables": [table]},

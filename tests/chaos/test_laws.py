@@ -15,12 +15,16 @@ from capacity_pilot.adapters.journal.state_table import LEASE_KEY
 from capacity_pilot.core.holds import Hold, encode_holds
 from capacity_pilot.core.model import Dimension, Resource, ScalableTarget
 from capacity_pilot.simulator.physics.auto_scaling import name_target
+from capacity_pilot.simulator.physics.tables import Units
 from tests.chaos import state_table
 from tests.chaos.aws import Account, Call
 from tests.chaos.drawing import draw_schedule
+from tests.chaos.idle_laws import IdleLaws
 from tests.chaos.laws import Laws
 from tests.chaos.lease_laws import LeaseLaws
 from tests.chaos.scaling_laws import ScalingLaws
+from tests.chaos.schedule import Idle
+from tests.chaos.telemetry import News
 from tests.chaos.virtual_time import VirtualLoop, begin_context, run_virtually
 from tests.chaos.worlds import ServedWorld
 
@@ -50,10 +54,10 @@ def update(**members: Any) -> Call:
 def judge(*calls: Call, is_recorded: bool = True) -> str:
     """What the laws say of these calls of one process, made one after the other."""
     loop = VirtualLoop()
-    account = Account(
-        ServedWorld(SCHEDULE).world, loop, epoch=SCHEDULE.began_at, draw=np.random.default_rng(0)
-    )
-    laws = Laws(SCHEDULE, account)
+    world = ServedWorld(SCHEDULE)
+    draw = np.random.default_rng(0)
+    account = Account(world.world, loop, epoch=SCHEDULE.began_at, draw=draw)
+    laws = Laws(SCHEDULE, account, world)
     diary = SimpleNamespace(calls={})
     process: Any = SimpleNamespace(number=0, place=0, diary=diary)
     for number, call in enumerate(calls):
@@ -230,6 +234,78 @@ def test_a_minimum_is_changed_within_bounds_and_after_what_was_there_is_kept(
     world.scaler.registry.register({**asked, "MinCapacity": FLOOR + 50}, schedule.began_at + 1)
     laws.judge_end()
     assert "its operator's is" in told[-1]
+
+
+@pytest.mark.parametrize(
+    ("at", "heard_at", "answered_at", "units", "broken"),
+    [
+        (5000.0, None, 4900.0, 3, ""),
+        (5000.0, None, 4900.0, 2, "lowered to 2, an idle one has 3"),
+        (5000.0, 2000, 4900.0, 3, "3000 s after it was heard of"),
+        (4400.0, None, 4300.0, 3, "asked for within the hour"),
+        (5000.0, None, 3000.0, 3, "2000 s after CloudWatch's last word"),
+    ],
+)
+def test_what_is_lowered_as_idle_has_been_silent_for_an_hour_and_cloudwatch_says_so(
+    loop: VirtualLoop,
+    *,
+    at: float,
+    heard_at: int | None,
+    answered_at: float,
+    units: int,
+    broken: str,
+) -> None:
+    laws, process, world = idle_laws(loop, [])
+    if heard_at is not None:
+        laws.heard(process, News(heard_at, {(0, Dimension.WRITE): (5.0, 0.0)}))
+    loop.call_at(answered_at, laws.passed, process, "metrics_answered", ANSWER)
+    loop.call_at(at, loop.stop)
+    loop.run_forever()
+    told = "\n".join(laws.judge(process, Resource(TABLE), Dimension.WRITE, units))
+    assert broken in told
+    assert bool(told) == bool(broken)
+    assert world.units(Resource(TABLE)) is not None
+
+
+@pytest.mark.parametrize("is_raised", [True, False])
+def test_who_wakes_and_is_left_low_is_noticed(loop: VirtualLoop, *, is_raised: bool) -> None:
+    broken: list[str] = []
+    laws, process, world = idle_laws(loop, broken)
+    table = world.world.table(TABLE)
+    table.resources[""].units = Units(3, 3)
+    laws.heard(process, News(0, {(0, Dimension.WRITE): (5.0, 0.0)}))
+    for second in range(1, 9):
+        loop.call_at(second, laws.look, [process])
+    if is_raised:
+        loop.call_at(2.5, setattr, table.resources[""], "units", Units(FLOOR, FLOOR))
+    loop.call_at(9, loop.stop)
+    loop.run_forever()
+    assert broken == ([] if is_raised else ["wakes"])
+
+
+ANSWER = Call(
+    0,
+    "GetMetricData",
+    {},
+    begun_at=0.0,
+    answer={"MetricDataResults": [{"Id": "m0", "Values": [7.0]}]},
+)
+
+
+def idle_laws(loop: VirtualLoop, broken: list[str]) -> tuple[IdleLaws, Any, ServedWorld]:
+    """Of a table that is lowered to 3 units, and was in use for the first quarter of an hour."""
+    demand = np.zeros((2, 6000))
+    demand[:, :900] = 5.0
+    target = replace(SCHEDULE.targets[0], demand=demand)
+    rule = {TABLE: Idle(level=3, safe=FLOOR)}
+    schedule = replace(
+        SCHEDULE, seconds=6000, tables=(TABLE,), targets=(target,), faults=(), idle=rule
+    )
+    world = ServedWorld(schedule)
+    draw = np.random.default_rng(0)
+    account = Account(world.world, loop, epoch=schedule.began_at, draw=draw)
+    laws = IdleLaws(schedule, account, world, lambda law, _: broken.append(law))
+    return laws, SimpleNamespace(number=0, is_ticking=True, is_paused=False), world
 
 
 async def _count_on(loop: VirtualLoop, seen: list[float]) -> None:

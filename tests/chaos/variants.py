@@ -1,5 +1,5 @@
 """Schedules made into others: with on-demand as the way out, with Application Auto Scaling beside
-the pilot, with two pilots that share a lease.
+the pilot, with two pilots that share a lease, with tables that nobody asks anything of.
 """
 
 from __future__ import annotations
@@ -16,16 +16,20 @@ from tests.chaos.draws import CALM_S, draw_moment, draw_span, pick
 from tests.chaos.faults import (
     FLOOR_POINTS,
     LEASE_POINTS,
+    POINTS,
     PRIMARY,
     SECOND,
     BadCalls,
+    BadCloudWatch,
     BadDisk,
+    BadTelemetry,
     ClockJump,
     Fault,
     Killed,
     Paused,
     Reregistered,
     Second,
+    Span,
 )
 from tests.chaos.mishaps import (
     REFUSALS,
@@ -38,7 +42,7 @@ from tests.chaos.mishaps import (
     lose_answer,
     refuse,
 )
-from tests.chaos.schedule import PROOF_S, Schedule
+from tests.chaos.schedule import IDLE_AFTER_S, PROOF_S, Idle, Schedule
 
 ESCAPE_S: Final = 240
 
@@ -52,6 +56,12 @@ SCALING_OPERATIONS: Final = frozenset(
 _REGISTERED: Final = 0.85
 _SHARED: Final = 1 / 3
 _DRIFT: Final = 0.03
+
+_USED_S: Final = 600
+_QUIET_S: Final = IDLE_AFTER_S + 2400
+_AWAKE_S: Final = 300
+_QUIET: Final = 0.8
+_FEW_COME: Final = 0.5
 
 Draw = Callable[[Generator, Schedule], Fault]
 
@@ -105,6 +115,75 @@ def let_share(schedule: Schedule, draw: Generator) -> Schedule:
     return replace(shared, faults=(*kept, *_draw_faults(shared, draw, ways)))
 
 
+def let_idle(schedule: Schedule, draw: Generator) -> Schedule:
+    """One table of it, which an idle rule lowers once nobody has asked anything of it for an hour.
+    It is used at first and wakes before the proof; a few may come in between, with spans or none.
+    CloudWatch is read, and goes missing in part of them.
+    """
+    table = schedule.tables[0]
+    seconds = _USED_S + _QUIET_S + _AWAKE_S + PROOF_S
+    quiet = slice(_USED_S, _USED_S + _QUIET_S)
+    few = np.zeros(seconds)
+    if draw.random() < _FEW_COME:
+        at = int(draw.integers(_USED_S + 60, _USED_S + _QUIET_S - 100))
+        few[at : at + int(draw.integers(1, 90))] = draw.uniform(1, 20)
+    targets = []
+    for target in (t for t in schedule.targets if t.resource.table == table):
+        base = target.demand[:, :_USED_S].mean(axis=1, keepdims=True)
+        demand = draw.poisson(np.repeat(np.maximum(base, 5.0), seconds, axis=1)).astype(np.float64)
+        is_quiet = draw.random(2) < _QUIET
+        demand[:, quiet] = np.where(is_quiet[:, None], few[None, quiet], demand[:, quiet])
+        demand[:, seconds - PROOF_S :] *= draw.uniform(1.5, 3.0)
+        targets.append(replace(target, demand=demand))
+    floor = max(schedule.floor[table], 2)
+    most = max(floor, targets[0].units)
+    rule = Idle(int(draw.integers(1, floor)), int(draw.integers(floor, most + 1)))
+    idle = replace(
+        schedule,
+        seconds=seconds,
+        tables=(table,),
+        targets=tuple(targets),
+        floor={table: floor},
+        has_cloudwatch=True,
+        idle={table: rule},
+        faults=(),
+    )
+    ways: tuple[Draw, ...] = (_draw_missing, _draw_killed, _draw_unheard, _draw_bad_control)
+    return replace(idle, faults=tuple(_draw_faults(idle, draw, ways)))
+
+
+def _draw_missing(draw: Generator, schedule: Schedule) -> BadCloudWatch:
+    """CloudWatch, for up to an hour and a half."""
+    at = draw_moment(draw, schedule.seconds)
+    until = min(at + float(np.exp(draw.uniform(np.log(60), np.log(5400)))), _over(schedule))
+    return BadCloudWatch(Span(at, until), is_empty=bool(draw.random() < 0.5))
+
+
+def _draw_unheard(draw: Generator, schedule: Schedule) -> BadTelemetry:
+    """Spans, while few come or many, late or lost."""
+    at = float(draw.uniform(_USED_S - 60, _USED_S + 1500))
+    lasts_s = float(draw.uniform(60, 1800))
+    kind = str(draw.choice(["silent", "late"]))
+    return BadTelemetry(Span(at, min(at + lasts_s, _over(schedule))), kind, 60.0)
+
+
+def _draw_bad_control(draw: Generator, schedule: Schedule) -> BadCalls:
+    code, message, status = pick(draw, REFUSALS)
+    ways: tuple[tuple[str, Mishap], ...] = (
+        (code, refuse(code, message, status)),
+        ("lost", lose_answer),
+        ("broken off", break_off),
+    )
+    name, go = pick(draw, ways)
+    share = float(draw.choice([0.3, 0.7, 1.0]))
+    reach = frozenset({"UpdateTable", "DescribeTable"})
+    return BadCalls(draw_span(draw, schedule.seconds), reach, share, go, name)
+
+
+def _over(schedule: Schedule) -> float:
+    return float(schedule.seconds - PROOF_S - 10)
+
+
 def _draw_faults(schedule: Schedule, draw: Generator, ways: tuple[Draw, ...]) -> Iterator[Fault]:
     for _ in range(int(draw.integers(1, 6))):
         yield pick(draw, ways)(draw, schedule)
@@ -117,7 +196,7 @@ def _draw_place(draw: Generator) -> int:
 def _draw_point(draw: Generator, schedule: Schedule) -> str:
     points: tuple[str, ...] = LEASE_POINTS if schedule.has_lease else ()
     points += FLOOR_POINTS if schedule.is_floor else ()
-    return str(draw.choice(points))
+    return str(draw.choice(points or POINTS))
 
 
 def _draw_killed(draw: Generator, schedule: Schedule) -> Killed:
