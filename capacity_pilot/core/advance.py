@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from capacity_pilot.core.burst import BurstState, empty_refused, pass_seconds, spend_late
+from capacity_pilot.core.climbing import climb_slots
 from capacity_pilot.core.compiled import compiled
 from capacity_pilot.core.coverage import correct, keep_minutes
 from capacity_pilot.core.coverage.doubts import doubt_coverage
@@ -46,6 +47,7 @@ from capacity_pilot.core.forecast.upstream.announcing import announce, size_anno
 from capacity_pilot.core.forecast.upstream.hints import said_to_last
 from capacity_pilot.core.forecast.upstream.learning import learn_signals
 from capacity_pilot.core.forecast.upstream.signals import place_counts, watch_seconds
+from capacity_pilot.core.forecast.upstream.unheard import find_unheard
 from capacity_pilot.core.guards import Draft, decide_slots
 from capacity_pilot.core.ladder import Heard, step_ladder
 from capacity_pilot.core.reasons import Reasons
@@ -565,6 +567,16 @@ def _advance(  # noqa: PLR0913, PLR0915, PLR0917 - compiled code takes no datacl
             unsettled_s,
         )
         if are_moving:
+            climb_slots(
+                sizes[0],
+                find_unheard(upstream, watched, signal_table, table_of),
+                ahead[NEWEST],
+                ahead[USUAL_AHEAD],
+                flags[SURGING],
+                provisioned,
+                caution,
+                unsettled_s + 2.0 * ahead_s,
+            )
             slots_announced, course = announced
             needed = size_announced(
                 slots_announced,

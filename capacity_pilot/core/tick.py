@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from capacity_pilot.core.braking import Braking, brake
 from capacity_pilot.core.burst import BurstState, reckon_burst
+from capacity_pilot.core.climbing import climb_on
 from capacity_pilot.core.compiled import compiled
 from capacity_pilot.core.coverage import (
     ConsumedMinutes,
@@ -30,6 +31,7 @@ from capacity_pilot.core.forecast.upstream import (
     SignalArrivals,
     UpstreamState,
     find_doubtful,
+    find_unheard,
     foresee,
     size_announced,
 )
@@ -204,6 +206,21 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         apply_time_s=inputs.apply_time_s,
         unsettled_s=max(now - settled, 0.0),
     )
+    if not signalled.signals.are_at_rest:
+        sizing = climb_on(
+            sizing,
+            ahead,
+            find_unheard(
+                signalled.arrays,
+                signalled.signals.watched,
+                inputs.signals.table_of,
+                inputs.table_of,
+            ),
+            provisioned=capacity.provisioned,
+            caution=policy.caution,
+            ahead_s=ahead_s,
+            unsettled_s=max(now - settled, 0.0),
+        )
     idle, idling = watch_idle(
         state.idle,
         Evidence(demand, coverage, inputs.consumed, inputs.published),

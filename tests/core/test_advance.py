@@ -365,6 +365,38 @@ def test_a_run_goes_on_while_a_signal_moves_and_hears_what_that_announces() -> N
     assert same((after.state, after.decisions), (state, decisions))
 
 
+def flooded(second: int) -> tuple[Arrivals, SignalArrivals]:
+    """A route's first burst from second 118 on, and a surge of the first two that climbs on."""
+    units = np.full(SIZE, 100.0)
+    units[:2] += 25.0 * max(second - 122, 0)
+    requests = count_route(second, 60.0 if second >= 118 else 20.0)
+    return steady(second, 100.0)._replace(units=units), requests
+
+
+def test_a_run_reckons_with_a_surge_in_a_signals_first_burst_that_climbs_on() -> None:
+    state, usual = warmed_up(112, RATES[:1])
+    for second in range(112, 122):
+        arrivals, signals = flooded(second - 1)
+        state, _ = tick(state, usual._replace(arrivals=arrivals, signals=signals), START + second)
+    assert not state.upstream.signals.are_at_rest
+    seconds, counts = map(list, zip(*[flooded(121 + n) for n in range(20)], strict=True))
+    (arrivals, ends), (told_of, signal_ends) = join(seconds), join_signals(counts)
+    told = usual._replace(arrivals=arrivals, signals=told_of)
+    assert quiet_seconds(state, told, START + 122, 20) == 20
+    after = advance(state, told, ends, START + 122, signal_ends)
+    assert after is not None
+    assert after.passed > 2
+    upstream = state.upstream
+    heard_of = replace(upstream, bursts=replace(upstream.bursts, bursts=np.ones((9, 1, 1))))
+    unmoved = replace(state, upstream=heard_of)
+    for passed in range(after.passed):
+        told = usual._replace(arrivals=seconds[passed], signals=counts[passed])
+        state, decisions = tick(state, told, START + 122 + passed)
+        unmoved, without = tick(unmoved, told, START + 122 + passed)
+    assert same((after.state, after.decisions), (state, decisions))
+    assert (decisions.units[:2] > 1.5 * without.units[:2]).all()
+
+
 def test_a_run_leaves_what_it_was_given_as_it_was() -> None:
     state, usual = warmed_up(60)
     before = deepcopy(state)

@@ -2,9 +2,10 @@
 
 ``signals`` keeps what is told of signals and notices when one leaves its usual rate, ``bursts``
 learns how that goes on, ``response`` how a signal comes out as demand, ``pairs`` which signal may
-be believed for which slot, ``hints`` what policies say before any of it is learned. ``learning``
-takes them from second to second, ``announcing`` says what is to come. It can only raise capacity.
-Next to no work is done in seconds in which every signal is at its usual rate.
+be believed for which slot, ``hints`` what policies say before any of it is learned, ``unheard``
+where one moves of which nobody knows anything. ``learning`` takes them from second to second,
+``announcing`` says what is to come. It can only raise capacity. Next to no work is done in seconds
+in which every signal is at its usual rate.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from capacity_pilot.core.forecast.upstream.signals import (
     watch_seconds,
 )
 from capacity_pilot.core.forecast.upstream.state import UpstreamState, make_room
+from capacity_pilot.core.forecast.upstream.unheard import find_unheard
 
 
 def foresee(
@@ -88,6 +90,7 @@ __all__ = [
     "are_heeded",
     "find_deaf",
     "find_doubtful",
+    "find_unheard",
     "foresee",
     "heard_s",
     "list_leads",
