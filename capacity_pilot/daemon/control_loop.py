@@ -7,6 +7,7 @@ it in virtual time.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -37,6 +38,10 @@ _READS_AT_ONCE = 8
 _UPDATES_AT_ONCE = 8
 """Below AWS's limit of ten UpdateTable calls at once in an account. Counted apart from reads, so
 that no update waits, and expires, behind tables that are slow to read."""
+
+_READS_WITHIN_S = 1.0
+"""What is due is chosen anew so often: of ten thousand tables, those that change are not to wait
+until all others are read."""
 
 _CHANGING_S = 1.0
 _UNREAD_S = 5.0
@@ -101,6 +106,7 @@ class ControlLoop:
         self._unread: set[str] = set()
         self._moved: set[str] = set()
         self._list_again_at: float | None = None
+        self._is_discovering = False
         self._backoffs = Backoffs()
         self._book = around.book
         self._chronicle = Chronicle(around.book)
@@ -125,19 +131,29 @@ class ControlLoop:
         for gone in self._described_at.keys() - names:
             self._forget(gone)
         covered = {name for name in names if self.pilot.covers(name)}
-        await self._describe(covered - self._described_at.keys())
+        try:
+            self._is_discovering = True
+            new = sorted(covered - self._described_at.keys())
+            # Another look may have begun meanwhile, and reads them as well.
+            await self._describe(table for table in new if table not in self._described_at)
+        finally:
+            self._is_discovering = False
 
     async def describe_due(self) -> None:
-        """Reads the tables whose last reading has aged; one that is changing ages fast."""
+        """Reads the tables whose last reading has aged; one that is changing ages fast, and is read
+        first, then what was not read for longest. Who is steady waits until all are known.
+        """
         now = self._clock.now()
         if self._list_again_at is not None and now >= self._list_again_at:
             await self.discover()
-        await self._describe(
-            table
+        due = sorted(
+            (not self.pilot.is_in_motion(table), at, table)
             for table, at in self._described_at.items()
             # A reading from a time that is yet to come was made before the clock was put back.
             if not 0 <= now - at < self._reading_lasts_s(table)
+            and (self.pilot.is_in_motion(table) or not self._is_discovering)
         )
+        await self._describe((table for *_, table in due), within_s=_READS_WITHIN_S)
 
     @property
     def listed(self) -> frozenset[str]:
@@ -167,10 +183,19 @@ class ControlLoop:
 
     async def reread(self, tables: Iterable[str]) -> None:
         """Reads tables before they are due: something else about them is known by now."""
-        await self._describe(self._described_at.keys() & set(tables))
+        await self._describe(sorted(self._described_at.keys() & set(tables)))
 
-    async def _describe(self, tables: Iterable[str]) -> None:
-        await asyncio.gather(*(self._describe_one(table) for table in sorted(tables)))
+    async def _describe(self, tables: Iterable[str], *, within_s: float = math.inf) -> None:
+        """Reads them in their order, those for which there is time ``within_s``."""
+        waiting, began_at = iter(tables), self._clock.now()
+
+        async def read_on() -> None:
+            for table in waiting:
+                await self._describe_one(table)
+                if self._clock.now() - began_at >= within_s:
+                    return
+
+        await asyncio.gather(*(read_on() for _ in range(_READS_AT_ONCE)))
 
     async def _describe_one(self, table: str) -> None:
         async with self._reads:

@@ -117,6 +117,7 @@ class Witness:
     unsendable: set[str] = field(default_factory=set)
     refusing: dict[str, OutcomeKind] = field(default_factory=dict)
     described_at: dict[str, list[float]] = field(default_factory=dict)
+    described: list[str] = field(default_factory=list)
     actuated: list[Plan] = field(default_factory=list)
 
     async def list_tables(self) -> tuple[str, ...]:
@@ -126,6 +127,7 @@ class Witness:
 
     async def describe(self, table: str) -> TableDescription | None:
         self.described_at.setdefault(table, []).append(self.clock.now())
+        self.described.append(table)
         if table in self.hanging:
             await self.released.wait()
         if table in self.unreadable:

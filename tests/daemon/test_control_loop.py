@@ -446,3 +446,18 @@ async def test_no_more_tables_are_changed_in_a_minute_than_the_policy_allows(
         fast_at = [at for name, _, at in raised if name == "feed-b" and at < slow_at]
         assert slow_at - max(fast_at) >= 60
         assert stage.provisioned(fast)[1] > 900
+
+
+async def test_of_all_that_is_due_what_changes_is_read_first(aws_session: AioSession) -> None:
+    names = [f"feed-{n:02}" for n in range(20)]
+    async with set_stage(aws_session, *map(table, names)) as stage:
+        last = Resource(names[-1])
+        await stage.pass_seconds(int(DESCRIBE_S) - 5)
+        stage.demand = {(last, Dimension.WRITE): 400.0}
+        await stage.until(lambda: stage.loop.pilot.is_in_motion(names[-1]), within=10)
+        stage.witness.described.clear()
+        while len(set(stage.witness.described)) < len(names):
+            stage.witness.described.clear()
+            await stage.pass_seconds(1)
+        assert stage.loop.pilot.is_in_motion(names[-1])
+        assert stage.witness.described[0] == names[-1]
