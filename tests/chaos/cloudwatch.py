@@ -39,12 +39,15 @@ class CloudWatch:
             "PutMetricData": self._put,
         }
         self._faults = [f for f in schedule.faults if isinstance(f, BadCloudWatch)]
+        self._is_read = schedule.has_cloudwatch
         self._began_at = schedule.began_at
         self._world = world
         self._published: deque[PublishedMinute] = deque(maxlen=_MINUTES_KEPT)
 
     def advance(self, now: float) -> None:
         """Call it every few seconds: what is out by now is kept."""
+        if not self._is_read:
+            return
         newest = self._world.meter.published(now)
         if newest is not None and newest.starts_at > (
             self._published[-1].starts_at if self._published else -inf

@@ -134,7 +134,9 @@ class PilotProcess:
         agenda = RunningAgenda(schedule.policies())
         pilot = Pilot(
             schedule.policies(),
-            limits=AccountLimits(account_read=200_000, account_write=200_000),
+            limits=AccountLimits(
+                account_read=schedule.account_units, account_write=schedule.account_units
+            ),
             apply_time_s=_APPLY_TIME_S,
             now=clock.now(),
             agenda=agenda,

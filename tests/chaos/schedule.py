@@ -21,6 +21,8 @@ PROOF_S: Final = 240
 SPARE: Final = "index-spare"
 TAG: Final = "policy"
 IDLE_AFTER_S: Final = 3600
+_MOST_POLICIES: Final = 100
+"""Of more tables one policy is for all, as the first has it."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -52,7 +54,8 @@ class Schedule:
     Where tables ``may_escape``, they are asked for more than the ceiling, and on-demand is the way.
     Where targets are ``scaled`` by Application Auto Scaling, the policies are in floor mode, and
     what its operator has registered are their bounds. With a lease there are two pilots that share
-    a state table, and ``drifts`` are how much too fast their clocks run, as a fraction. Policies
+    a state table, and ``drifts`` are how much too fast their clocks run, as a fraction. Of either
+    kind the account has ``account_units``. Policies
     that go ``by_tags`` are for tables with a tag of the table's name, and ``idle`` are the rules of
     those that have one. ``every_s`` is how often the
     pilots do what they do again and again, by name, where it is not as usual.
@@ -74,6 +77,7 @@ class Schedule:
     may_escape: bool = False
     scaled: frozenset[ScalableTarget] = frozenset()
     has_lease: bool = False
+    account_units: int = 200_000
     by_tags: bool = False
     idle: Mapping[str, Idle] = field(default_factory=dict)
     every_s: Mapping[str, float] = field(default_factory=dict)
@@ -112,9 +116,11 @@ class Schedule:
 
     def written_policies(self) -> dict[str, Any]:
         """As an operator writes them."""
+        if len(self.tables) > _MOST_POLICIES:
+            return {"version": 1, "policies": [self._write_policy(self.tables[0], of="*")]}
         return {"version": 1, "policies": [self._write_policy(table) for table in self.tables]}
 
-    def _write_policy(self, table: str) -> dict[str, Any]:
+    def _write_policy(self, table: str, *, of: str | None = None) -> dict[str, Any]:
         bounds = {"min": self.floor[table], "max": self.ceiling}
         rule, idle = self.idle.get(table), {}
         if rule is not None:
@@ -124,7 +130,7 @@ class Schedule:
             **idle,
             "name": table,
             "mode": "floor" if self.is_floor else "active",
-            "match": {"tags": {TAG: table}} if self.by_tags else {"tables": [table]},
+            "match": {"tags": {TAG: table}} if self.by_tags else {"tables": [of or table]},
             "read": bounds,
             "write": bounds,
             "on_demand_escape": {"after": 10, "return_after": 300} if self.may_escape else False,

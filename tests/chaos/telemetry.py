@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from capacity_pilot.core.model import Dimension, Sample, SampleKey
+import numpy as np
+
+from capacity_pilot.core.model import Sample, SampleKey
 from tests.chaos.faults import BadTelemetry
 from tests.chaos.schedule import Schedule
 from tests.chaos.virtual_time import VirtualLoop
@@ -78,12 +80,10 @@ class Telemetry:
 
 
 def _nonzero(served: Served) -> list[tuple[tuple[int, int], float]]:
-    return [
-        ((number, int(dimension)), units)
-        for number, pair in enumerate(served.demand.tolist())
-        for dimension, units in zip(Dimension, pair, strict=True)
-        if units
-    ]
+    numbers, dimensions = np.nonzero(served.demand)
+    units = served.demand[numbers, dimensions]
+    places = zip(numbers.tolist(), dimensions.tolist(), strict=True)
+    return list(zip(places, units.tolist(), strict=True))
 
 
 def _thin(news: News, share: float) -> News:

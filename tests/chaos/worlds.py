@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,9 @@ from tests.chaos.scaler import Scaler
 from tests.chaos.schedule import TAG, Floats, Schedule, Target
 
 Ints = npt.NDArray[np.int64]
+
+_MADE_AT_ONCE = 100
+"""AWS makes 500 tables at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,9 @@ class ServedWorld:
                 apply_times=ApplyTimes(
                     median_seconds=schedule.apply_s, sigma=0.0, warm_is_fast=False
                 ),
-                limits=AccountLimits(account_read=200_000, account_write=200_000),
+                limits=AccountLimits(
+                    account_read=schedule.account_units, account_write=schedule.account_units
+                ),
                 control_plane_per_second=schedule.updates_per_second,
                 control_plane_burst=max(schedule.updates_per_second, 2.0),
                 initial_burst_seconds=30.0,
@@ -52,8 +58,15 @@ class ServedWorld:
         self._at_floor = at_floor
         self._demand = np.stack([target.demand for target in schedule.targets])
         self._places: tuple[Ints, Ints] | None = None  # numbers of targets (m,), slots (m, 2)
-        for table in schedule.tables:
+        by_table: dict[str, list[Target]] = defaultdict(list)
+        for target in schedule.targets:
+            by_table[target.resource.table].append(target)
+        self._by_table = dict(by_table)
+        self.world.make_room(len(schedule.targets))
+        for number, table in enumerate(schedule.tables):
             self.create(table, schedule.began_at)
+            if number % _MADE_AT_ONCE == 0:
+                self.world.advance(schedule.began_at)
         self.world.advance(schedule.began_at)
         self.scaler = Scaler(schedule, self.world) if schedule.is_floor and not at_floor else None
 
@@ -65,7 +78,7 @@ class ServedWorld:
 
     def create(self, table: str, now: float) -> None:
         """The table and the indexes it has from the beginning."""
-        of_table = [t for t in self._schedule.targets if t.resource.table == table and not t.spare]
+        of_table = [target for target in self._by_table[table] if not target.spare]
         indexes = tuple(t.resource.index for t in of_table if t.resource.index)
         units = self._bound(table, of_table[0].units)
         state = self.world.create_table(meddling.table_spec(table, indexes, units), now)
@@ -121,6 +134,8 @@ class ServedWorld:
 
     def _on_demand(self, numbers: Ints) -> npt.NDArray[np.bool_]:
         """(m, 1), where the table has no capacity and throttles nothing."""
+        if not self._schedule.may_escape:
+            return np.zeros((len(numbers), 1), dtype=np.bool_)
         names = {state.spec.name for state in self.world.tables() if state.is_on_demand}
         is_on = [self._schedule.targets[n].resource.table in names for n in numbers.tolist()]
         return np.array(is_on, dtype=np.bool_).reshape(-1, 1)

@@ -104,6 +104,10 @@ class BurstBuckets:
         self._hold(np.append(self._levels, column, axis=1))
         return slot
 
+    def make_room(self, slots: int) -> None:
+        """Adds so many slots at once, without any capacity."""
+        self._hold(np.append(self._levels, np.zeros((len(self._levels), slots)), axis=1))
+
     def restart(self, slot: int, provisioned: float) -> None:
         """Gives a slot to another resource: nothing of the former one is carried over."""
         self.provision(slot, provisioned)

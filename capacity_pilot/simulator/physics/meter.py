@@ -58,11 +58,16 @@ class Meter:
 
     def add(self) -> int:
         """Adds a slot, all zero, and returns its number."""
-        slot = self._totals.shape[1]
+        slot: int = self._totals.shape[1]
+        self.make_room(1)
+        return slot
+
+    def make_room(self, slots: int) -> None:
+        """Adds so many slots at once."""
         for name in ("_totals", "_second_counts", "_last_second_counts", "_minutes"):
             counts = getattr(self, name)
-            setattr(self, name, np.append(counts, np.zeros((*counts.shape[:-1], 1)), axis=-1))
-        return slot
+            room = np.zeros((*counts.shape[:-1], slots))
+            setattr(self, name, np.append(counts, room, axis=-1))
 
     def restart(self, slot: int) -> None:
         """Gives a slot to another resource: its counts begin at zero."""

@@ -192,6 +192,15 @@ class World:
         self._tables[spec.name] = self._by_id[state.table_id] = state
         return state
 
+    def make_room(self, resources: int) -> None:
+        """Takes the slots of so many tables and indexes to come at once: for each of them alone,
+        all there is would be copied.
+        """
+        first = self.buckets.size
+        self.buckets.make_room(len(Dimension) * resources)
+        self.meter.make_room(len(Dimension) * resources)
+        self._free_slots += [first + len(Dimension) * n for n in reversed(range(resources))]
+
     def delete_table(self, name: str) -> TableState:
         """Deletes a table at once (AWS takes seconds) and returns it as DELETING."""
         state = self.table(name)
