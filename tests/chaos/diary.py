@@ -19,8 +19,8 @@ _FULL = JournalError("database or disk is full")
 class Diary:
     """``Journal``: ``inner``, as long as ``is_full`` says no and ``is_alive`` says yes.
 
-    ``calls`` are those it made durable; ``notice`` is told when a call, an answer or what is held
-    of registrations has become so.
+    ``written`` are the records it made durable, ``calls`` the calls among them by id; ``notice`` is
+    told when a call, an answer or what is held of registrations has become so.
     """
 
     def __init__(
@@ -32,6 +32,7 @@ class Diary:
         notice: Callable[[str], None],
     ) -> None:
         self.calls: dict[str, Record] = {}
+        self.written: list[Record] = []
         self._inner = inner
         self._is_full = is_full
         self._is_alive = is_alive
@@ -40,6 +41,7 @@ class Diary:
     async def append(self, records: Sequence[Record]) -> None:
         self._write()
         await self._inner.append(records)
+        self.written += records
         for record in records:
             if record.kind is RecordKind.CALL:
                 self.calls[record.id] = record

@@ -12,7 +12,6 @@ from capacity_pilot.core.ports import Journal
 from tests.chaos import state_table
 from tests.chaos.aws import Account
 from tests.chaos.clients import StoreClient
-from tests.chaos.faults import PRIMARY
 from tests.chaos.pilot_process import MachineClock
 from tests.chaos.schedule import Schedule
 from tests.chaos.virtual_time import VirtualLoop
@@ -32,10 +31,10 @@ class Records:
     def open_file(self, place: int) -> SqliteJournal | None:
         return None if self._is_shared else SqliteJournal(self._path(place))
 
-    def open_for_reading(self) -> Journal:
-        """The first machine's, or what both have written."""
+    def open_for_reading(self, place: int) -> Journal:
+        """A machine's, or what all have written."""
         if not self._is_shared:
-            return SqliteJournal(self._path(PRIMARY))
+            return SqliteJournal(self._path(place))
         client: Any = StoreClient(self._account, self._loop, process=0, notice=lambda *_: None)
         clock = MachineClock(self._account, self._loop, drift=0.0)
         lease = DynamoDbLease(client, state_table.NAME, pilot="reader", clock=lambda: 0.0)
