@@ -30,7 +30,9 @@ _MOST_AT_ONCE = 8
 _LEAST_PAUSE_S = 0.9
 _HEARD_WITHIN_S = 120.0
 _SILENT_S = 15.0
-_THROTTLE_MEMORY_S = 60
+_THROTTLE_MEMORY_S = 56
+"""A minute, by when it is told of."""
+
 _WRITES_AGAIN_S = 2.0
 
 
@@ -244,11 +246,12 @@ class Laws:
         if usual and now and _has_surged(usual, now, step_known):
             yield f"demand has gone from {usual:.1f} to {now:.1f}"
         # What is usual lags a step within the last minute, and the bucket carries the rest.
-        means = [heard.mean(newest + 1 - seconds, newest + 1) for seconds in (30, 60, 120)]
-        least = min((mean for mean in means if mean is not None), default=0.0)
         # One that has just begun knows from a snapshot what its predecessor was told.
         is_new = heard.mean(newest - 119, newest - 59) is None
-        if units < (0.8 if is_new else 0.97) * least and units < self._schedule.ceiling:
+        spans, share = ((60, 120), 0.8) if is_new else ((30, 60, 120), 0.97)
+        means = [heard.mean(newest + 1 - seconds, newest + 1) for seconds in spans]
+        least = min((mean for mean in means if mean is not None), default=0.0)
+        if units < share * least and units < self._schedule.ceiling:
             yield f"demand was {least:.1f} in the last minutes"
 
     def _floor_of(self, fleet: Fleet) -> Floats:
