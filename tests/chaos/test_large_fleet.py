@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.chaos.large_fleet import TABLES, draw_large_fleet
 from tests.chaos.run import run_schedule
 
 
+@pytest.mark.timeout(600)
 def test_no_law_is_broken_whatever_goes_wrong_with_ten_thousand_tables() -> None:
     schedule = draw_large_fleet()
     assert len(schedule.tables) == TABLES == 10_000
