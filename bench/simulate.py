@@ -3,10 +3,11 @@
 Workload: generated social-app days at one second (``capacity-pilot generate``'s mix, 500 units/s),
 every default rival, the pilot at other risks and the clairvoyant in the same run, one process. The
 tables have upstream signals, as recorded traces have not; ``--without-signals`` leaves those out.
-Peak memory is the whole process's.
+``--without-risks`` leaves out the pilot at other risks: four more tables of ours to each. Peak
+memory is the whole process's.
 
 Run: python bench/simulate.py [--days 7] [--tables 1] [--processes 1] [--without-signals]
-     (64 tables: --tables 64 --processes 2)
+     [--without-risks] (64 tables: --tables 64 --processes 2)
 """
 
 from __future__ import annotations
@@ -62,11 +63,15 @@ def main() -> None:
     arguments.add_argument("--tables", type=int, default=1)
     arguments.add_argument("--processes", type=int, default=1)
     arguments.add_argument("--without-signals", action="store_true")
+    arguments.add_argument("--without-risks", action="store_true")
     given = arguments.parse_args()
+    rivals = [
+        name for name in DEFAULT_NAMES if not (given.without_risks and name.startswith("pilot-at-"))
+    ]
     order = order_replay(
         make_workloads(given.tables, given.days, has_signals=not given.without_signals),
         policies=PolicySet.model_validate({"version": 1, "policies": [POLICY]}),
-        strategies=parse_strategies(",".join(DEFAULT_NAMES)),
+        strategies=parse_strategies(",".join(rivals)),
         settings=ReplaySettings(),
         scenario=Scenario(),
     )
