@@ -6,7 +6,7 @@ replay from its own world; neither clock nor I/O is in here.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -67,8 +67,6 @@ from capacity_pilot.core.standing import awaits_minimum, read_standing
 from capacity_pilot.core.tick import Capacity, Decisions, Inputs, PilotState, tick
 
 _GIVE_UP_S = 900.0
-AWAITED_S = 900.0
-"""How long what was learned of a table is kept while AWS does not say how it is."""
 _NO_SIGNALS: Mapping[SignalKey, float] = MappingProxyType({})
 _READ = int(Dimension.READ)  # samples have plain integers, which are compared a lot faster
 
@@ -140,9 +138,6 @@ class Pilot:
         self._capacity = Capacity.unknown(0)
         self._is_capacity_given = False  # a tick keeps what it was given: written to as a copy
         self._unread: set[str] = set()
-        self._listed: Collection[str] | None = None
-        self._awaited: dict[str, list[Resource]] = {}
-        self._awaits_until = now
         self._overtaken: dict[str, Mode] = {}
         self._is_fleet_stale = False
         self._ticked_at = now
@@ -289,7 +284,6 @@ class Pilot:
         slots.
         """
         table = description.table
-        self._awaited.pop(table, None)
         self.switching.see(description)
         is_on_demand = description.billing_mode is BillingMode.PAY_PER_REQUEST
         if (is_on_demand and not self.has_escaped(table)) or not self.covers(table):
@@ -326,12 +320,6 @@ class Pilot:
         policy = self.policies.policy_for(table)
         return policy is not None and policy.on_demand_escape is not None
 
-    def expect(self, tables: Collection[str]) -> None:
-        """These are all there are: of others nothing more will be heard."""
-        self._listed = tables
-        for gone in self._awaited.keys() - set(tables):
-            self._drop(gone)
-
     def forget(self, table: str) -> None:
         """The table is gone."""
         self.switching.forget(table)
@@ -339,8 +327,7 @@ class Pilot:
 
     def _drop(self, table: str) -> None:
         """The table is no longer ours to drive."""
-        was_awaited = self._awaited.pop(table, None) is not None
-        if self._descriptions.pop(table, None) is not None or was_awaited:
+        if self._descriptions.pop(table, None) is not None:
             self._is_fleet_stale = True
         self._requested.pop(table, None)
         self._unread.discard(table)
@@ -359,15 +346,8 @@ class Pilot:
         )
 
     def recall(self, memory: Memory, now: float) -> None:
-        """Takes up what an earlier pilot learned. Tables that are not described by now are held as
-        they are, and what was learned of them is kept, until they are, or for ``AWAITED_S``.
-        """
+        """Takes up what an earlier pilot learned; whose tables are still there is seen later."""
         fleet = memory.fleet
-        self._awaited, self._awaits_until = {}, now + AWAITED_S
-        for resource in fleet.resources:
-            is_listed = self._listed is None or resource.table in self._listed
-            if is_listed and resource.table not in self._descriptions:
-                self._awaited.setdefault(resource.table, []).append(resource)
         self._state, self._apply_times = state_after(memory, now), memory.apply_times
         self._apply_time_s = None
         self._spread = spread(self.policies, fleet, self._quota.limits)
@@ -506,8 +486,6 @@ class Pilot:
 
     def fit(self, now: float) -> Fleet:
         """The fleet as last described: whose slots ``decide`` is to be told by."""
-        if self._awaited and not now < self._awaits_until:
-            self._awaited, self._is_fleet_stale = {}, True
         if self._is_fleet_stale:
             self._refit(now)
         return self._fleet
@@ -766,8 +744,7 @@ class Pilot:
 
     def _refit(self, now: float) -> None:
         old = self._fleet
-        awaited = (r for table, rs in self._awaited.items() if self.covers(table) for r in rs)
-        new = Fleet.of((*self.resources, *awaited))
+        new = Fleet.of(self.resources)
         size = len(new)
         self._state = carry_over(self._state, fresh=PilotState.empty(size, now), old=old, new=new)
         expecting = ApplyTimes.expecting(size, self._initial_apply_time_s)

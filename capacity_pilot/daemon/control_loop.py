@@ -128,7 +128,6 @@ class ControlLoop:
             return
         self._list_again_at = None
         self._listed = frozenset(names)
-        self.pilot.expect(names)
         for gone in self._described_at.keys() - names:
             self._forget(gone)
         covered = {name for name in names if self.pilot.covers(name)}

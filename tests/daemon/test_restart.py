@@ -16,7 +16,6 @@ from capacity_pilot.cli.explain import draw_explanation
 from capacity_pilot.cli.screen import Size
 from capacity_pilot.core.events.declared import Announcement, Caller
 from capacity_pilot.core.model import Dimension
-from capacity_pilot.core.pilot import AWAITED_S
 from capacity_pilot.daemon.explanation import explain_with_past
 from capacity_pilot.daemon.snapshots import Snapshots
 from tests.daemon.stage import FEED, NOON, Stage, set_stage, table
@@ -92,55 +91,6 @@ async def test_what_was_learned_is_taken_up_and_its_age_told(
         (restored,) = [e for e in events if e["event"] == "snapshot_restored"]
         assert (restored["age_s"], restored["targets"]) == (30.0, 2)
         assert stage.loop.pilot.remember(stage.now).apply_times.learned_from.max() == learned
-
-
-async def test_what_was_learned_of_tables_that_aws_does_not_tell_of_yet_is_not_lost(
-    aws_session: AioSession, tmp_path: Path
-) -> None:
-    async with process(aws_session, tmp_path) as (stage, snapshots):
-        stage.demand = {(FEED, Dimension.WRITE): 300.0}
-        await stage.pass_seconds(60)
-        learned = stage.loop.pilot.remember(stage.now).apply_times.learned_from.max()
-        await snapshots.save()
-    async with AsyncExitStack() as stack:
-        journal = await stack.enter_async_context(open_sqlite_journal(tmp_path / "journal.db"))
-        stage = await stack.enter_async_context(set_stage(aws_session, journal=journal))
-        pilot = stage.loop.pilot
-        assert not pilot.descriptions
-        stage.clock.pass_seconds(70)
-        pilot.expect({FEED.table})  # it is listed, but could not be read
-        await Snapshots(pilot, journal, clock=stage.clock).restore()
-        await stage.pass_seconds(5)
-        assert stage.loop.last_step is not None
-        assert not stage.loop.last_step.plans, "how much there is nobody knows"
-        assert pilot.remember(stage.now).apply_times.learned_from.max() == learned
-        stage.world.create_table(table(FEED.table), stage.now)
-        stage.world.advance(stage.now)
-        await stage.loop.discover()
-        assert pilot.descriptions
-        await stage.pass_seconds(1)
-        assert pilot.remember(stage.now).apply_times.learned_from.max() == learned
-
-
-async def test_what_was_learned_of_tables_that_are_gone_is_forgotten(
-    aws_session: AioSession, tmp_path: Path
-) -> None:
-    async with process(aws_session, tmp_path) as (stage, snapshots):
-        await stage.pass_seconds(5)
-        await snapshots.save()
-    async with AsyncExitStack() as stack:
-        journal = await stack.enter_async_context(open_sqlite_journal(tmp_path / "journal.db"))
-        stage = await stack.enter_async_context(set_stage(aws_session, journal=journal))
-        await Snapshots(stage.loop.pilot, journal, clock=stage.clock).restore()
-        await stage.pass_seconds(1)
-        assert not len(stage.loop.pilot.remember(stage.now).fleet)
-        stage.loop.pilot.expect({FEED.table})  # what is never read is not waited for for ever
-        await Snapshots(stage.loop.pilot, journal, clock=stage.clock).restore()
-        await stage.pass_seconds(1)
-        assert len(stage.loop.pilot.remember(stage.now).fleet)
-        stage.clock.pass_seconds(AWAITED_S)
-        await stage.pass_seconds(1)
-        assert not len(stage.loop.pilot.remember(stage.now).fleet)
 
 
 async def test_a_damaged_snapshot_is_named_and_left_aside(

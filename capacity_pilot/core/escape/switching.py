@@ -164,9 +164,7 @@ class Switching:
         reasons = decisions.reasons.copy()
         self.usd_per_hour = {}
         for ruled in self._ruled:
-            description = view.descriptions.get(ruled.table)
-            if description is None:  # it is awaited
-                continue
+            description = view.descriptions[ruled.table]
             is_on_demand = description.billing_mode is BillingMode.PAY_PER_REQUEST
             if is_on_demand:
                 self.usd_per_hour[ruled.table] = price_on_demand(view.seen, ruled.slots)
