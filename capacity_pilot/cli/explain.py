@@ -32,7 +32,6 @@ Told = Mapping[str, Any]
 
 _INDENT = 13
 _LEAST_CHANGES = 2
-_HANG = 4
 _VERBS = {"scale_out": "raise", "scale_in": "lower"}
 _SWITCHED = {"PAY_PER_REQUEST": "switch to on-demand", "PROVISIONED": "switch to provisioned"}
 
@@ -62,10 +61,10 @@ def draw_explanation(told: Told, size: Size, *, now: float) -> list[str]:
     changes are shown.
     """
     width = size.width
-    head = [line for text in _draw_head(told, now) for line in hang(text, width, indent=_HANG)]
+    head = [line for text in _draw_head(told, now) for line in hang(text, width)]
     targets = sorted(told["targets"], key=_is_quiet)
     full = [_draw_target(target, width, now) for target in targets]
-    brief = [hang(_sum_up(target), width, indent=_HANG) for target in targets]
+    brief = [hang(_sum_up(target), width) for target in targets]
     changes = [line for change in told["changes"] for line in _draw_change(change, width, now)]
     changes = changes or ["  none in the last day"]
     if size.height is None:
@@ -142,7 +141,7 @@ def _is_quiet(target: Told) -> tuple[bool, bool, bool, float]:
 
 
 def _draw_target(target: Told, width: int, now: float) -> list[str]:
-    lines = ["", *hang(f"{say_target(target)}: {_say_decision(target)}", width, indent=_HANG)]
+    lines = ["", *hang(f"{say_target(target)}: {_say_decision(target)}", width)]
     for name, texts in (
         ("  demand", [_say_demand(target)]),
         ("  capacity", [_say_capacity(target)]),

@@ -110,9 +110,9 @@ def cut_middle(text: str, width: int) -> str:
     return f"{text[: width - 1 - tail]}…{text[len(text) - tail :]}"
 
 
-def hang(text: str, width: int, *, indent: int = 4) -> list[str]:
+def hang(text: str, width: int) -> list[str]:
     """Wrapped, all lines after the first one set in."""
-    return textwrap.wrap(text, width, subsequent_indent=" " * indent)
+    return textwrap.wrap(text, width, subsequent_indent="    ")
 
 
 def label(name: str, texts: Sequence[str], width: int, *, indent: int) -> list[str]:

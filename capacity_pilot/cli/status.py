@@ -71,7 +71,7 @@ def draw_status(status: Told, size: Size) -> list[str]:
     goes on in the next: the most urgent targets are shown with all there is to say of them.
     """
     width, height = size
-    head = [line for text in _draw_head(status) for line in hang(text, width, indent=_INDENT)]
+    head = [line for text in _draw_head(status) for line in hang(text, width)]
     if height is not None:
         head = _shorten(head, max(height // 2, 2))
     targets = sorted(status["targets"], key=_urgency)

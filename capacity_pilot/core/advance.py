@@ -45,7 +45,7 @@ from capacity_pilot.core.forecast.recurrence import note_surges
 from capacity_pilot.core.forecast.upstream import Announced, UpstreamState, are_heeded, heard_s
 from capacity_pilot.core.forecast.upstream.announcing import announce, size_announced
 from capacity_pilot.core.forecast.upstream.hints import said_to_last
-from capacity_pilot.core.forecast.upstream.learning import learn_signals
+from capacity_pilot.core.forecast.upstream.learning import DemandRings, learn_signals
 from capacity_pilot.core.forecast.upstream.signals import place_counts, watch_seconds
 from capacity_pilot.core.forecast.upstream.unheard import find_unheard
 from capacity_pilot.core.guards import Draft, decide_slots
@@ -423,11 +423,8 @@ def _advance(  # noqa: PLR0913, PLR0915, PLR0917 - compiled code takes no datacl
     highest = np.empty(size)
     ahead, sizes = np.empty((0, size)), np.empty((0, size))
     begins, signals_begin, place = 0, 0, 0
-    signals, watched, signal_head = (
-        upstream.signals,
-        upstream.signals.watched,
-        upstream.signals.head,
-    )
+    signals = upstream.signals
+    watched, signal_head = signals.watched, signals.head
     announced = (np.zeros(0, dtype=np.int64), np.empty((0, 0)))
     needed = np.full(size, np.nan)
     has_moved = False
@@ -470,8 +467,9 @@ def _advance(  # noqa: PLR0913, PLR0915, PLR0917 - compiled code takes no datacl
                 signal_head,
             )
             if are_moving:
+                rings = DemandRings(units, known, head)
                 watched = learn_signals(
-                    upstream, watched, settled_until, units, known, head, signal_table, table_of
+                    upstream, watched, settled_until, rings, signal_table, table_of
                 )
                 announced = announce(upstream, watched, lasts_s, ahead_s, now)
             else:
@@ -567,16 +565,17 @@ def _advance(  # noqa: PLR0913, PLR0915, PLR0917 - compiled code takes no datacl
             unsettled_s,
         )
         if are_moving:
-            climb_slots(
-                sizes[0],
-                find_unheard(upstream, watched, signal_table, table_of),
-                ahead[NEWEST],
-                ahead[USUAL_AHEAD],
-                flags[SURGING],
-                provisioned,
-                caution,
-                unsettled_s + 2.0 * ahead_s,
-            )
+            if flags[SURGING].any():
+                climb_slots(
+                    sizes[0],
+                    find_unheard(upstream, watched, signal_table, table_of),
+                    ahead[NEWEST],
+                    ahead[USUAL_AHEAD],
+                    flags[SURGING],
+                    provisioned,
+                    caution,
+                    unsettled_s + 2.0 * ahead_s,
+                )
             slots_announced, course = announced
             needed = size_announced(
                 slots_announced,

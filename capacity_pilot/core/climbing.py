@@ -34,8 +34,6 @@ def climb_on(
     none does. The last settled second was over ``unsettled_s`` ago, and a change made now is in
     force ``ahead_s`` (n,) from now.
     """
-    if not np.count_nonzero(forecast.is_surging):
-        return sizing
     least = sizing.least.copy()
     climb_slots(
         least,

@@ -173,7 +173,7 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
     coverage = keep_minutes(coverage, demand, arrivals, now) if is_reading else coverage
     ahead_s = inputs.apply_time_s + REACTION_S
     settling, news = settle(state.settling, demand, corrected, until=settled_until(demand, now))
-    settled = settling.settled
+    settled, unsettled_s = settling.settled, max(now - settling.settled, 0.0)
     forecasting, ahead = forecast(
         state.forecast, demand, news, settled=settled, ahead_s=ahead_s, now=now
     )
@@ -204,9 +204,9 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
         bucket=Bucket(burst.units, burst.keeps_s, policy.burst_reliance),
         caution=policy.caution,
         apply_time_s=inputs.apply_time_s,
-        unsettled_s=max(now - settled, 0.0),
+        unsettled_s=unsettled_s,
     )
-    if not signalled.signals.are_at_rest:
+    if not signalled.signals.are_at_rest and np.count_nonzero(ahead.is_surging):
         sizing = climb_on(
             sizing,
             ahead,
@@ -219,7 +219,7 @@ def tick(state: PilotState, inputs: Inputs, now: float) -> tuple[PilotState, Dec
             provisioned=capacity.provisioned,
             caution=policy.caution,
             ahead_s=ahead_s,
-            unsettled_s=max(now - settled, 0.0),
+            unsettled_s=unsettled_s,
         )
     idle, idling = watch_idle(
         state.idle,

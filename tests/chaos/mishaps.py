@@ -38,6 +38,16 @@ _ACCOUNT_MAXIMUM: Final = (
 )
 _DENIED: Final = "User is not authorized to perform this with an explicit deny"
 
+_OF_ANY_CALL: Final = (
+    ("ValidationException", "One or more parameter values were invalid", 400),
+    ("SerializationException", "Unexpected value", 400),
+    ("SomethingNewException", "What nobody has heard of", 400),
+    ("InternalServerError", "Internal server error", 500),
+    ("ServiceUnavailable", "The service is temporarily unavailable", 503),
+    ("UnknownError", "", 502),
+)
+"""What DynamoDB may say to any call."""
+
 REFUSALS: Final[tuple[tuple[str, str, int], ...]] = (
     ("ThrottlingException", _SLOW_DOWN, 400),
     ("ThrottledException", "Rate exceeded", 400),
@@ -57,12 +67,7 @@ REFUSALS: Final[tuple[tuple[str, str, int], ...]] = (
     ("IncompleteSignatureException", "Request signature is incomplete", 400),
     ("MissingAuthenticationTokenException", "Request is missing Authentication Token", 400),
     ("OptInRequired", "The account is not subscribed to the service", 403),
-    ("ValidationException", "One or more parameter values were invalid", 400),
-    ("SerializationException", "Unexpected value", 400),
-    ("SomethingNewException", "What nobody has heard of", 400),
-    ("InternalServerError", "Internal server error", 500),
-    ("ServiceUnavailable", "The service is temporarily unavailable", 503),
-    ("UnknownError", "", 502),
+    *_OF_ANY_CALL,
 )
 """(code, message, HTTP status) of answers that say no; a 5xx may come after the deed."""
 
@@ -110,12 +115,7 @@ STORE_REFUSALS: Final[tuple[tuple[str, str, int], ...]] = (
     ("AccessDeniedException", "The ciphertext refers to a KMS key that is disabled", 400),
     ("UnrecognizedClientException", "The security token in the request is invalid.", 400),
     ("ExpiredTokenException", "The security token in the request is expired", 400),
-    ("ValidationException", "One or more parameter values were invalid", 400),
-    ("SerializationException", "Unexpected value", 400),
-    ("SomethingNewException", "What nobody has heard of", 400),
-    ("InternalServerError", "Internal server error", 500),
-    ("ServiceUnavailable", "The service is temporarily unavailable", 503),
-    ("UnknownError", "", 502),
+    *_OF_ANY_CALL,
 )
 """The same of DynamoDB's data plane."""
 

@@ -54,11 +54,10 @@ class Schedule:
     Where tables ``may_escape``, they are asked for more than the ceiling, and on-demand is the way.
     Where targets are ``scaled`` by Application Auto Scaling, the policies are in floor mode, and
     what its operator has registered are their bounds. With a lease there are two pilots that share
-    a state table, and ``drifts`` are how much too fast their clocks run, as a fraction. Of either
-    kind the account has ``account_units``. Policies
-    that go ``by_tags`` are for tables with a tag of the table's name, and ``idle`` are the rules of
-    those that have one. ``every_s`` is how often the
-    pilots do what they do again and again, by name, where it is not as usual.
+    a state table, and ``drifts`` are how much too fast their clocks run, as a fraction. The account
+    has ``account_units`` of reads, and of writes. Policies that go ``by_tags`` are for tables with
+    a tag of the table's name, and ``idle`` are the rules of those that have one. ``every_s`` is how
+    often the pilots do what they do again and again, by name, where it is not as usual.
     """
 
     seed: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, replace
 
@@ -349,18 +349,27 @@ def moving() -> tuple[PilotState, Inputs]:
     return state, usual
 
 
+def tell(
+    of: Callable[[int], tuple[Arrivals, SignalArrivals]], first: int, seconds: int, usual: Inputs
+) -> tuple[list[Inputs], Inputs, np.ndarray, np.ndarray]:
+    """Inputs second by second, and those of a run: joined, with the ends of their seconds."""
+    arrivals, signals = map(list, zip(*[of(first + n) for n in range(seconds)], strict=True))
+    (all_arrivals, ends), (all_signals, signal_ends) = join(arrivals), join_signals(signals)
+    by_second = [
+        usual._replace(arrivals=a, signals=s) for a, s in zip(arrivals, signals, strict=True)
+    ]
+    return by_second, usual._replace(arrivals=all_arrivals, signals=all_signals), ends, signal_ends
+
+
 def test_a_run_goes_on_while_a_signal_moves_and_hears_what_that_announces() -> None:
     state, usual = moving()
-    seconds, signals = map(list, zip(*[led(127 + n) for n in range(20)], strict=True))
-    (arrivals, ends), (told_of, signal_ends) = join(seconds), join_signals(signals)
-    told = usual._replace(arrivals=arrivals, signals=told_of)
+    seconds, told, ends, signal_ends = tell(led, 127, 20, usual)
     assert quiet_seconds(state, told, START + 128, 20) == 20
     after = advance(state, told, ends, START + 128, signal_ends)
     assert after is not None
     assert after.passed > 5
     for passed in range(after.passed):
-        told = usual._replace(arrivals=seconds[passed], signals=signals[passed])
-        state, decisions = tick(state, told, START + 128 + passed)
+        state, decisions = tick(state, seconds[passed], START + 128 + passed)
         assert decisions.upstream[0] > 110
     assert same((after.state, after.decisions), (state, decisions))
 
@@ -379,9 +388,7 @@ def test_a_run_reckons_with_a_surge_in_a_signals_first_burst_that_climbs_on() ->
         arrivals, signals = flooded(second - 1)
         state, _ = tick(state, usual._replace(arrivals=arrivals, signals=signals), START + second)
     assert not state.upstream.signals.are_at_rest
-    seconds, counts = map(list, zip(*[flooded(121 + n) for n in range(20)], strict=True))
-    (arrivals, ends), (told_of, signal_ends) = join(seconds), join_signals(counts)
-    told = usual._replace(arrivals=arrivals, signals=told_of)
+    seconds, told, ends, signal_ends = tell(flooded, 121, 20, usual)
     assert quiet_seconds(state, told, START + 122, 20) == 20
     after = advance(state, told, ends, START + 122, signal_ends)
     assert after is not None
@@ -390,9 +397,8 @@ def test_a_run_reckons_with_a_surge_in_a_signals_first_burst_that_climbs_on() ->
     heard_of = replace(upstream, bursts=replace(upstream.bursts, bursts=np.ones((9, 1, 1))))
     unmoved = replace(state, upstream=heard_of)
     for passed in range(after.passed):
-        told = usual._replace(arrivals=seconds[passed], signals=counts[passed])
-        state, decisions = tick(state, told, START + 122 + passed)
-        unmoved, without = tick(unmoved, told, START + 122 + passed)
+        state, decisions = tick(state, seconds[passed], START + 122 + passed)
+        unmoved, without = tick(unmoved, seconds[passed], START + 122 + passed)
     assert same((after.state, after.decisions), (state, decisions))
     assert (decisions.units[:2] > 1.5 * without.units[:2]).all()
 
@@ -405,9 +411,7 @@ def test_a_run_leaves_what_it_was_given_as_it_was() -> None:
     assert same(state, before)
     state, usual = moving()
     before = deepcopy(state)
-    seconds, signals = map(list, zip(*[led(127 + n) for n in range(8)], strict=True))
-    (arrivals, ends), (told_of, signal_ends) = join(seconds), join_signals(signals)
-    told = usual._replace(arrivals=arrivals, signals=told_of)
+    _, told, ends, signal_ends = tell(led, 127, 8, usual)
     assert advance(state, told, ends, START + 128, signal_ends) is not None
     assert same(state, before)
 

@@ -23,7 +23,7 @@ from capacity_pilot.core.forecast.upstream.hints import (
     said_to_last,
 )
 from capacity_pilot.core.forecast.upstream.leads import Lead, find_deaf, heard_s, list_leads
-from capacity_pilot.core.forecast.upstream.learning import learn_signals
+from capacity_pilot.core.forecast.upstream.learning import DemandRings, learn_signals
 from capacity_pilot.core.forecast.upstream.signals import (
     NO_SIGNALS,
     SignalArrivals,
@@ -68,9 +68,7 @@ def foresee(
         after.arrays,
         signals.watched,
         until,
-        demand.units,
-        demand.known,
-        demand.head,
+        DemandRings(demand.units, demand.known, demand.head),
         arrivals.table_of,
         table_of,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from capacity_pilot.core.compiled import compiled
@@ -50,40 +52,46 @@ _LEAST_RISE = 0.15
 _LEAST_NOISE = 0.02
 
 
+class DemandRings(NamedTuple):
+    """Of ``DemandState``: ``units`` and ``known`` (WINDOW_S, n), up to second ``head``."""
+
+    units: Floats
+    known: Bools
+    head: int
+
+
 @compiled
-def learn_signals(  # noqa: PLR0913, PLR0917 - compiled code takes no keywords
+def learn_signals(
     upstream: UpstreamState,
     watched: int,
     until: int,
-    units: Floats,
-    known: Bools,
-    head: int,
+    demand: DemandRings,
     signal_table: Floats,
     table_of: Ints,
 ) -> int:
     """Takes the seconds after ``watched`` into account, in place: all that has happened until
     ``until`` has been told. Returns the newest second taken into account.
 
-    ``units`` and ``known`` (WINDOW_S, n) are of demand up to ``head``. A signal may lead slots of
-    its table, ``signal_table`` (S,), NaN for any; ``table_of`` (n,) numbers the slots' tables.
+    A signal may lead slots of its table, ``signal_table`` (S,), NaN for any; ``table_of`` (n,)
+    numbers the slots' tables.
     """
     signals = upstream.signals
-    for second in range(max(watched, until - len(units) // 2) + 1, until + 1):
+    for second in range(max(watched, until - len(demand.units) // 2) + 1, until + 1):
         watched = second
         was_resting = np.isnan(signals.began[:, 0])
         had_onset, had_moved = signals.onset.copy(), signals.moved.copy()
-        if known[second % len(known)].any():  # else nothing is concluded
+        if demand.known[second % len(demand.known)].any():  # else nothing is concluded
             watch_second(signals, second)
         moving = ~np.isnan(signals.began[:, 0])
         if not moving.any():
             continue
         _note_bursts(upstream, had_onset, had_moved)
-        _score_places(upstream, moving, was_resting, second, units, known, head)
+        _score_places(upstream, moving, was_resting, second, demand)
         if second % _BLOCK_S == _BLOCK_S - 1:
             for signal in range(len(moving)):
                 if moving[signal]:
                     table = signal_table[signal]
-                    _learn_block(upstream, signal, second, units, known, head, table, table_of)
+                    _learn_block(upstream, signal, second, demand, table, table_of)
     return watched
 
 
@@ -104,9 +112,7 @@ def _score_places(
     moving: Bools,
     was_resting: Bools,
     second: int,
-    units: Floats,
-    known: Bools,
-    head: int,
+    demand: DemandRings,
 ) -> None:
     """Holds ``second`` against what places of ``moving`` signals (S,) make of it; episodes of those
     that were at rest before begin with it.
@@ -122,12 +128,12 @@ def _score_places(
             continue
         if was_resting[signal]:
             began = int(signals.began[signal, 0])
-            calm, noise = _measure_calm(units, known, head, slot, began)
+            calm, noise = _measure_calm(demand, slot, began)
             begin_episode(pairs, place, slot, calm, noise)
         if not is_binned[signal]:
             is_binned[signal] = True
             binned[signal] = _bin(signals, signal, second, second)[0]
-        _score(pairs, place, slot, second, units, known, binned[signal])
+        _score(pairs, place, slot, second, demand, binned[signal])
 
 
 @compiled
@@ -136,15 +142,14 @@ def _score(
     place: int,
     slot: int,
     second: int,
-    units: Floats,
-    known: Bools,
+    demand: DemandRings,
     binned: Floats,
 ) -> None:
-    calm = pairs.calm[place, slot]
+    units, known, calm = demand.units, demand.known, pairs.calm[place, slot]
     came, seen = 0.0, 0
     for recent in range(second - _SMOOTH_ROWS + 1, second + 1):
         came += units[recent % len(units), slot]
-        seen += known[recent % len(known), slot]
+        seen += known[recent % len(units), slot]
     row = second % len(units)
     excess = units[row, slot] - calm if known[row, slot] else np.nan
     explained = _explain(pairs, place, slot, binned)
@@ -152,13 +157,11 @@ def _score(
 
 
 @compiled
-def _learn_block(  # noqa: PLR0913, PLR0917 - compiled code takes no keywords
+def _learn_block(
     upstream: UpstreamState,
     signal: int,
     second: int,
-    units: Floats,
-    known: Bools,
-    head: int,
+    demand: DemandRings,
     table: float,
     table_of: Ints,
 ) -> None:
@@ -168,9 +171,9 @@ def _learn_block(  # noqa: PLR0913, PLR0917 - compiled code takes no keywords
     add_moments(upstream.moments, signal, binned)
     for place, slot in np.ndindex(pairs.signal.shape):
         if pairs.signal[place, slot] == signal:
-            _add_products(pairs, place, slot, second, units, known, binned)
+            _add_products(pairs, place, slot, second, demand, binned)
     if (second - int(signals.began[signal, 0])) // _BLOCK_S in _ADOPTION_BLOCKS:
-        _adopt(upstream, signal, second, units, known, head, table, table_of)
+        _adopt(upstream, signal, second, demand, table, table_of)
     if not is_episode_over(signals, signal, second):
         return
     for place, slot in np.ndindex(pairs.signal.shape):
@@ -214,15 +217,14 @@ def _add_products(
     place: int,
     slot: int,
     second: int,
-    units: Floats,
-    known: Bools,
+    demand: DemandRings,
     binned: Floats,
 ) -> None:
     """Of the last seconds, as many as ``binned`` (seconds, BINS) has.
 
     A second in which nothing is known of demand is taken to have been as the response has it.
     """
-    calm = pairs.calm[place, slot]
+    units, known, calm = demand.units, demand.known, pairs.calm[place, slot]
     calm = 0.0 if np.isnan(calm) else calm
     for n in range(len(binned)):
         row = (second - len(binned) + 1 + n) % len(units)
@@ -235,13 +237,11 @@ def _add_products(
 
 
 @compiled
-def _adopt(  # noqa: PLR0913, PLR0917 - compiled code takes no keywords
+def _adopt(
     upstream: UpstreamState,
     signal: int,
     second: int,
-    units: Floats,
-    known: Bools,
-    head: int,
+    demand: DemandRings,
     table: float,
     table_of: Ints,
 ) -> None:
@@ -253,10 +253,10 @@ def _adopt(  # noqa: PLR0913, PLR0917 - compiled code takes no keywords
         may_lead = np.isnan(table) or table_of[slot] == table
         if not may_lead or (pairs.signal[:, slot] == signal).any():
             continue
-        if not _is_rising(units, slot, began, second):
+        if not _is_rising(demand, slot, began, second):
             continue
-        calm, noise = _measure_calm(units, known, head, slot, began)
-        if not _find_departure(units, slot, calm, noise, began, second) - began >= _LEAST_LEAD_S:
+        calm, noise = _measure_calm(demand, slot, began)
+        if not _find_departure(demand, slot, calm, noise, began, second) - began >= _LEAST_LEAD_S:
             continue
         place = take_place(pairs, slot, signal, calm, noise)
         if place < 0:
@@ -264,12 +264,13 @@ def _adopt(  # noqa: PLR0913, PLR0917 - compiled code takes no keywords
         if not len(binned):
             elapsed = (second + 1 - began) // _BLOCK_S * _BLOCK_S
             binned = _bin(signals, signal, second - elapsed + 1, second)
-        _add_products(pairs, place, slot, second, units, known, binned)
+        _add_products(pairs, place, slot, second, demand, binned)
 
 
 @compiled
-def _is_rising(units: Floats, slot: int, began: int, second: int) -> bool:
+def _is_rising(demand: DemandRings, slot: int, began: int, second: int) -> bool:
     """A cheap look, so that most slots need no closer one."""
+    units = demand.units
     now, then = 0.0, 0.0
     for age in range(_BLOCK_S):
         now += units[(second - age) % len(units), slot]
@@ -278,19 +279,19 @@ def _is_rising(units: Floats, slot: int, began: int, second: int) -> bool:
 
 
 @compiled
-def _measure_calm(
-    units: Floats, known: Bools, head: int, slot: int, before: int
-) -> tuple[float, float]:
+def _measure_calm(demand: DemandRings, slot: int, before: int) -> tuple[float, float]:
     """Mean and deviation of a minute before a second; NaN where little is known."""
-    size, last = len(units), before - _BEFORE_S
+    units, known, size = demand.units, demand.known, len(demand.units)
+    last = before - _BEFORE_S
+    first = max(last - _CALM_ROWS, demand.head - size + 1)
     seen, total, squares = 0, 0.0, 0.0
-    for second in range(max(last - _CALM_ROWS, head - size + 1), last):
+    for second in range(first, last):
         seen += known[second % size, slot]
         total += units[second % size, slot]
     if seen < _LEAST_ROWS:
         return np.nan, np.nan
     mean = total / seen
-    for second in range(max(last - _CALM_ROWS, head - size + 1), last):
+    for second in range(first, last):
         if known[second % size, slot]:
             squares += (units[second % size, slot] - mean) ** 2
     return mean, max(np.sqrt(squares / seen), _LEAST_NOISE * mean)
@@ -298,9 +299,10 @@ def _measure_calm(
 
 @compiled
 def _find_departure(
-    units: Floats, slot: int, calm: float, noise: float, began: int, second: int
+    demand: DemandRings, slot: int, calm: float, noise: float, began: int, second: int
 ) -> float:
     """The first second at which demand had left its calm level, NaN for none."""
+    units = demand.units
     rise = np.maximum(_RISE_SIGMAS / np.sqrt(3) * noise, _LEAST_RISE * calm)
     for at in range(began - _BEFORE_S + 2, second + 1):
         smooth = 0.0

@@ -209,8 +209,10 @@ def watch_second(signals: SignalState, second: int) -> None:
 
 @compiled
 def watch_seconds(signals: SignalState, watched: int, until: int, known: Bools) -> int:
-    """Looks at the seconds after ``watched``, which are settled ``until`` then, in place, as long
-    as no episode begins.
+    """Looks at the seconds after ``watched``, which are settled ``until`` then, in place.
+
+    That is all there is to do while every signal is at rest; once an episode has begun,
+    ``learn_signals`` looks at them.
 
     Those in which nothing is ``known`` of any demand, (WINDOW_S, n), are passed over: nothing is
     concluded where nothing at all was told. Returns the newest second looked at.

@@ -17,7 +17,7 @@ from capacity_pilot.core.forecast.upstream import (
     size_announced,
 )
 from capacity_pilot.core.forecast.upstream.announcing import INSTANTS_S
-from capacity_pilot.core.forecast.upstream.pairs import PairState
+from capacity_pilot.core.forecast.upstream.pairs import PLACES, PairState, clear_place
 from capacity_pilot.core.forecast.upstream.state import make_room
 from capacity_pilot.core.model import Resource
 from capacity_pilot.core.tick import Inputs, PilotState, tick
@@ -152,6 +152,15 @@ def test_leads_are_told_in_units_and_seconds() -> None:
     assert lead.skill is not None
     assert lead.skill > 0.5
     assert lead.is_trusted
+
+
+def test_a_place_that_is_cleared_is_as_one_that_was_never_given() -> None:
+    pairs, blank = TAUGHT.pairs.copy(), PairState.empty(1)
+    assert pairs.weights[:, :, 0].any()
+    for place in range(PLACES):
+        clear_place(pairs.arrays, place, 0)
+    for name in PairState.__dataclass_fields__.keys() - {"heeded"}:
+        np.testing.assert_array_equal(getattr(pairs, name), getattr(blank, name), name)
 
 
 def test_memory_per_slot_is_what_it_is_said_to_be() -> None:
