@@ -230,14 +230,17 @@ def size_slots(  # noqa: PLR0913, PLR0917 - compiled code takes no dataclasses
             again_s = until_then_s + apply_time_s[slot] + REACTION_S
             lasting = _LASTING * ahead
             # Where no bucket bears that, none of it breaks off, and climbing goes on as it does.
-            lack = caution[slot] * (1.0 - keeps_s[slot] / BURST_S)
-            lasting += lack * (ahead - lasting + expected[slot] - grown[slot])
+            lack = 1.0 - keeps_s[slot] / BURST_S
+            climb = expected[slot] - grown[slot]
+            lasting += caution[slot] * lack * (ahead - lasting + climb)
             lasting -= left / again_s
             if is_surging[slot]:
                 # It may well come to what earlier rises came to.
                 lasting = np.maximum(lasting, risen_to - left / again_s)
             if rise[slot] > 0:
-                risen = ahead + caution[slot] * np.minimum(_RISE_S * rise[slot], ahead)
+                # Without a bucket the newest second counts, not its mean with the one before.
+                seen = np.maximum(ahead, newest[slot] + lack * rise[slot] / 2.0)
+                risen = seen + caution[slot] * np.minimum(_RISE_S * rise[slot], seen)
                 left = _leave(bucket_units[slot], risen, capacity, until_then_s)
                 lasting = np.maximum(lasting, risen - left / again_s)
             least = np.maximum(np.maximum(least, lasting), _LEAST_STEP * capacity)

@@ -255,7 +255,8 @@ def test_a_steeper_surge_never_asks_for_less_nor_for_more_than_twice(
     slow = size(forecast(level, level, usual=usual, rise=rise), **setting)
     steep = size(forecast(level, level, usual=usual, rise=rise * factor), **setting)
     assert still.least <= slow.least <= steep.least
-    seen = max(level, still.sustained[0])
+    without_bucket = 1 - setting["keeps_s"] / 300
+    seen = max(level + without_bucket * rise * factor / 2, still.sustained[0])
     assert steep.least <= max(still.least[0], seen * (1 + setting["caution"])) * (1 + ABOUT)
 
 
@@ -263,6 +264,17 @@ def test_a_surge_on_an_empty_bucket_is_met_where_it_will_be() -> None:
     """66 and 140 units/s in the last two seconds: the third will not be the last of the rise."""
     ahead = forecast(103.0, 103.0, usual=44.0, rise=48.0)
     assert size(ahead, provisioned=72.0, bucket=0.0, apply_s=3.0).least > 200.0
+
+
+def test_without_a_bucket_a_cliff_is_met_from_its_newest_second() -> None:
+    """330 and 1,207 units/s: the second that is over the edge tells more than the two's mean."""
+    ahead = forecast(770.0, 770.0, usual=380.0, rise=870.0)
+    with_one, without = (
+        size(ahead, provisioned=700.0, bucket=0.0, keeps_s=keeps_s).least[0]
+        for keeps_s in (300.0, 0.0)
+    )
+    assert with_one == pytest.approx(2 * 781.4), "the mean, and a little more than is usual"
+    assert without == pytest.approx(2 * (770 + 435))
 
 
 def test_a_surge_that_the_whole_bucket_bears_is_met_as_it_is() -> None:
