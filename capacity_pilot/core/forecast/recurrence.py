@@ -19,12 +19,12 @@ from capacity_pilot.core.forecast.members import Floats32
 
 _KEPT = 64  # surges, of each target
 
-_PERIODS_S = (1800.0, 3600.0, 86_400.0, 604_800.0)
-_JITTERS_S = (30.0, 45.0, 330.0, 330.0)
+_PERIODS_S = (1800.0, 3600.0, 7200.0, 21_600.0, 43_200.0, 86_400.0, 604_800.0)
+_JITTERS_S = (30.0, 45.0, 60.0, 60.0, 60.0, 330.0, 330.0)
 """How far from a period after the one before a surge may come, and still be of the same chain."""
 
-_EARLY_S = (15.0, 20.0, 120.0, 120.0)
-_LATE_S = (40.0, 60.0, 240.0, 240.0)
+_EARLY_S = (15.0, 20.0, 25.0, 25.0, 25.0, 120.0, 120.0)
+_LATE_S = (40.0, 60.0, 60.0, 60.0, 60.0, 240.0, 240.0)
 """How long before the earliest and after the latest of its chain the next is waited for."""
 
 _MOST_FALSE = 0.1  # in a day

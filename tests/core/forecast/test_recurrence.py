@@ -90,6 +90,19 @@ def test_a_nightly_batch_is_found_among_the_small_jobs_of_every_hour() -> None:
     assert target.needed(50 * HOUR + 2400.0) == pytest.approx(5000.0)
 
 
+@pytest.mark.parametrize(("every_h", "takes"), [(2, 3), (6, 2), (12, 2)])
+def test_a_job_of_a_few_times_a_day_need_not_come_for_days(every_h: int, takes: int) -> None:
+    target = Target()
+    for number in range(takes):
+        assert target.due is None
+        target.surge(120.0 + number * every_h * HOUR + 20.0 * (number % 2))
+    at = 120.0 + takes * every_h * HOUR
+    target.calm(at - 600.0)
+    assert target.due is not None
+    assert target.due[0] < at - 5.0 < at + 25.0 < target.due[1]
+    assert target.needed(at) == pytest.approx(1000.0)
+
+
 def test_a_job_that_comes_no_more_is_waited_for_once() -> None:
     target = Target().surge(300.0).surge(300.0 + HOUR).surge(300.0 + 2 * HOUR)
     due = target.due
