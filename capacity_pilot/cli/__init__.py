@@ -25,7 +25,14 @@ from capacity_pilot.core.errors import PilotError
 _MISUSED = 2
 _FAILED = 1
 _INTERRUPTED = 130  # as shells say of a command that SIGINT ended
-_LIST_FLAGS = frozenset({"--demand", "--table", "--tables", "--targets"})
+_LIST_FLAGS = {
+    "simulate": frozenset({"--demand"}),
+    "forecast": frozenset({"--demand"}),
+    "announce": frozenset({"--table"}),
+    "policy": frozenset({"--demand", "--tables", "--targets"}),
+}
+"""By verb: another may mean a number by the same flag."""
+
 _LIST_VERBS = frozenset({"freeze", "resume"})
 
 
@@ -86,6 +93,7 @@ def _gather_lists(arguments: list[str]) -> list[str]:
     In quotes, so that a comma or a bracket is part of a name. No JSON: the parser escapes
     backslashes by itself.
     """
+    list_flags = _LIST_FLAGS.get(arguments[0], frozenset()) if arguments else frozenset()
     gathered: list[str] = []
     position = 0
     while position < len(arguments):
@@ -93,7 +101,7 @@ def _gather_lists(arguments: list[str]) -> list[str]:
         position += 1
         flag, equals, first = word.partition("=")
         is_verb = position == 1 and word in _LIST_VERBS
-        if flag not in _LIST_FLAGS and not is_verb:
+        if flag not in list_flags and not is_verb:
             gathered.append(word)
             continue
         more = list(itertools.takewhile(lambda w: not w.startswith("--"), arguments[position:]))

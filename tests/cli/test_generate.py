@@ -11,6 +11,7 @@ from pydantic_settings import CliApp
 from capacity_pilot.cli.generate import Generate
 from capacity_pilot.core.errors import InputError
 from capacity_pilot.simulator.demand_file import read_demand
+from tests.command_line import run_command
 
 
 def generate(*arguments: str) -> None:
@@ -40,6 +41,18 @@ def test_several_tables_are_a_folder_of_every_kind(tmp_path: Path) -> None:
         "push-day-6.csv.gz",
         "social-day-1.csv.gz",
     ]
+
+
+def test_how_many_tables_is_a_number_on_the_command_line_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other verbs take names of tables by the same flag, as many as there are."""
+    out = tmp_path / "app"
+    assert (
+        run_command(monkeypatch, "generate", "--tables", "2", "--days", "0.02", "--out", str(out))
+        == 0
+    )
+    assert len(list(out.iterdir())) == 2
 
 
 @pytest.mark.parametrize(
