@@ -40,13 +40,12 @@ check: $(VENV)/dev.stamp ## ruff, mypy --strict, import contracts, Dockerfile an
 	@if command -v terraform >/dev/null; then terraform fmt -check -diff -recursive infra/terraform; \
 	else echo "terraform is not installed: its formatting was not checked"; fi
 
-bench: $(VENV)/dev.stamp ## measure decoding, the tick, a change of policies, the replay, what upstream signals save and what foresight would
+bench: $(VENV)/dev.stamp ## measure decoding, the tick, a change of policies, the replay and what upstream signals save
 	$(BIN)/python bench/decode.py
 	$(BIN)/python bench/tick.py
 	$(BIN)/python bench/reload.py
 	$(BIN)/python bench/simulate.py
 	$(BIN)/python bench/upstream.py
-	$(BIN)/python bench/foresight.py
 
 lock: $(VENV)/dev.stamp ## resolve all versions anew
 	$(BIN)/pip install --quiet uv

@@ -10,6 +10,7 @@ false ones are to be expected in a day.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,13 +20,27 @@ from capacity_pilot.core.forecast.members import Floats32
 
 _KEPT = 64  # surges, of each target
 
-_PERIODS_S = (1800.0, 3600.0, 7200.0, 21_600.0, 43_200.0, 86_400.0, 604_800.0)
-_JITTERS_S = (30.0, 45.0, 60.0, 60.0, 60.0, 330.0, 330.0)
-"""How far from a period after the one before a surge may come, and still be of the same chain."""
 
-_EARLY_S = (15.0, 20.0, 25.0, 25.0, 25.0, 120.0, 120.0)
-_LATE_S = (40.0, 60.0, 60.0, 60.0, 60.0, 240.0, 240.0)
-"""How long before the earliest and after the latest of its chain the next is waited for."""
+class _Rhythm(NamedTuple):
+    """Seconds: how far apart the surges of a chain are, how far from that one may come and still
+    belong to it, and how long before its earliest and after its latest the next is waited for.
+    """
+
+    period: float
+    jitter: float
+    early: float
+    late: float
+
+
+_RHYTHMS = (
+    _Rhythm(period=1800.0, jitter=30.0, early=15.0, late=40.0),
+    _Rhythm(period=3600.0, jitter=45.0, early=20.0, late=60.0),
+    _Rhythm(period=7200.0, jitter=60.0, early=25.0, late=60.0),
+    _Rhythm(period=21_600.0, jitter=60.0, early=25.0, late=60.0),
+    _Rhythm(period=43_200.0, jitter=60.0, early=25.0, late=60.0),
+    _Rhythm(period=86_400.0, jitter=330.0, early=120.0, late=240.0),
+    _Rhythm(period=604_800.0, jitter=330.0, early=120.0, late=240.0),
+)
 
 _MOST_FALSE = 0.1  # in a day
 _DAY_S = 86_400.0
@@ -141,13 +156,12 @@ def _expect(
     """Finds the surge that is due next."""
     due[:, slot] = np.nan
     for last in range(min(count[slot], _KEPT)):
-        for place in range(len(_PERIODS_S)):
-            latest = began[last, slot] + _PERIODS_S[place] + _JITTERS_S[place] + _LATE_S[place]
-            if latest < now:
+        for rhythm in _RHYTHMS:
+            at = began[last, slot] + rhythm.period
+            if at + rhythm.jitter + rhythm.late < now:
                 continue
-            early, late, height = _follow(began, heights, count, slot, last, place, now)
-            since = began[last, slot] + _PERIODS_S[place] - early
-            until = began[last, slot] + _PERIODS_S[place] + late
+            early, late, height = _follow(began, heights, count, slot, last, rhythm, now)
+            since, until = at - early, at + late
             if until >= now and not since >= due[0, slot]:  # NaN is no time
                 due[0, slot], due[1, slot], due[2, slot] = since, until, height
 
@@ -159,13 +173,13 @@ def _follow(
     count: Ints,
     slot: int,
     last: int,
-    place: int,
+    rhythm: _Rhythm,
     now: float,
 ) -> tuple[float, float, float]:
     """The chain back from the surge ``last``: how long before a period after it the next may come,
     how long after, and how high; NaN where chance explains it.
     """
-    period, jitter = _PERIODS_S[place], _JITTERS_S[place]
+    period, jitter = rhythm.period, rhythm.jitter
     kept = min(count[slot], _KEPT)
     size = heights[last, slot]
     alike, oldest = 0, now
@@ -194,4 +208,4 @@ def _follow(
     false = per_s * _DAY_S * (2 * jitter * per_s) ** (length - 1)
     if length == 1 or false > _MOST_FALSE:
         return np.nan, np.nan, np.nan
-    return _EARLY_S[place] - least, _LATE_S[place] + most, float(height)
+    return rhythm.early - least, rhythm.late + most, float(height)
